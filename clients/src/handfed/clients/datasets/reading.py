@@ -1,0 +1,81 @@
+"""The one way to a data set: a name that an installed package offers, or a path, in any format that is read."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from handfed.clients.datasets import named
+from handfed.shared.errors import DatasetError
+
+if TYPE_CHECKING:  # NumPy comes with it, and the command line's start-up has no use for that
+    from handfed.shared.datasets import Dataset
+
+FORMATS: Final = {
+    ".npz": "arrays x (samples, height, width) uint8 and y (samples,) integers; class_names and writer are optional",
+    "labels.tsv": "a folder or .zip with a table of the columns image and text (writer is optional) and the pictures"
+    " beside it, or in images.zip",
+    "class folders": "a folder or .zip with one folder a class, named after it, of PNG or JPEG pictures",
+}
+
+
+def read(reference: str) -> Dataset:
+    """Reads a data set whole, with every image normalised.
+
+    Args:
+        reference: A name of `available()`, or the path of a file or folder. A name comes first: write `./name` for a
+            file that is called like one.
+
+    Raises:
+        DatasetError: There is no such data set, or it breaks a rule of its format; the message names file and row.
+        MissingExtraError: Pillow is needed for it and not installed.
+    """
+    if reference in named.names():
+        return named.load_entry(reference).load()
+    path = Path(reference)
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, ValueError) as error:  # a name too long for a file system, or one it may not look at
+        raise DatasetError(f"{reference!r} cannot be looked up: {error}") from error
+    if is_folder:
+        return _read_folder(path)
+    if is_file:
+        return _read_file(path)
+    raise DatasetError(_unknown(reference))
+
+
+def _read_folder(path: Path) -> Dataset:
+    from handfed.clients.datasets.classfolders import read_class_folders
+    from handfed.clients.datasets.labelled import TABLE, read_labelled
+    from handfed.clients.datasets.trees import FolderTree
+
+    tree = FolderTree(path)
+    return read_labelled(path, tree) if tree.has(TABLE) else read_class_folders(path, tree)
+
+
+def _read_file(path: Path) -> Dataset:
+    from handfed.clients.datasets.classfolders import read_class_folders
+    from handfed.clients.datasets.labelled import TABLE, read_labelled
+    from handfed.clients.datasets.npz import read_npz
+    from handfed.clients.datasets.trees import ZipTree
+
+    if path.suffix.lower() == ".npz":
+        return read_npz(path)
+    if path.suffix.lower() == ".zip":
+        archive = ZipTree(path)
+        archive.step_into_only_folder(TABLE)
+        return read_labelled(path, archive) if archive.has(TABLE) else read_class_folders(path, archive)
+    advice = "give the folder that holds it" if path.name == TABLE else f"what is read: {', '.join(FORMATS)}"
+    raise DatasetError(f"{path}: is not a kind of file that is read; {advice}")
+
+
+def _unknown(reference: str) -> str:
+    names = named.names()
+    near = get_close_matches(reference, names, n=1)
+    suggestion = f"did you mean {near[0]!r}? " if near else ""
+    offered = ", ".join(names) or "none; handfed-simulations brings mnist5k"
+    return (
+        f"{reference!r} is neither a named data set nor a file or folder; {suggestion}named here: {offered}"
+        " (`handfed data list` shows what can be read)"
+    )

@@ -1,0 +1,67 @@
+"""From what a file holds to a data set: the checks that every format shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handfed.clients.edge.pictures import read_picture
+from handfed.shared.alphabet import Alphabet
+from handfed.shared.datasets import Dataset
+from handfed.shared.errors import DatasetError, ImageError
+from handfed.shared.images import normalise
+
+
+def normalised_picture(content: bytes, *, where: str) -> NDArray[np.uint8]:
+    """Decodes and normalises one picture file to uint8 (28, 28).
+
+    Raises:
+        DatasetError: The picture cannot be decoded, or shows no ink.
+    """
+    try:
+        pixels = read_picture(content, where=where)
+    except ImageError as error:  # it names `where`
+        raise DatasetError(str(error)) from error
+    try:
+        return normalise(pixels)
+    except ImageError as error:
+        raise DatasetError(f"{where}: {error}; remove it or scan it again") from None
+
+
+def number_writers(ids: Sequence[str] | NDArray[np.generic]) -> NDArray[np.int32]:
+    """int32 (n,): writers' ids replaced by numbers from 0, which is all that is kept of them."""
+    _, numbers = np.unique(np.asarray(ids), return_inverse=True)
+    return numbers.reshape(-1).astype(np.int32)
+
+
+def refuse_empty_classes(labels: NDArray[np.int32], alphabet: Alphabet, *, where: str) -> None:
+    """Refuses an alphabet with classes that no sample shows: nothing could be learned about them.
+
+    Raises:
+        DatasetError: A class has no sample; the message names the first.
+    """
+    counts = np.bincount(labels, minlength=len(alphabet))
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
+        raise DatasetError(
+            f"{where}: class {alphabet.names[empty[0]]!r} has no samples ({len(empty)} of {len(alphabet)} classes are"
+            " empty); add samples or remove the class"
+        )
+
+
+def assemble(
+    path: Path,
+    *,
+    alphabet: Alphabet,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    writers: NDArray[np.int32] | None,
+    kind: str,
+) -> Dataset:
+    """Builds the data set of a file or folder; its name is the file's without the suffix."""
+    refuse_empty_classes(labels, alphabet, where=str(path))
+    name = path.resolve().stem if path.is_file() else path.resolve().name
+    return Dataset(name, alphabet, images, labels, writers, source=f"Your own {kind}", licence="unknown")

@@ -1,0 +1,186 @@
+"""The one `ClientApp`: what trains in a simulation trains on a real device.
+
+Rules:
+1. A reply holds arrays, counts, a mean loss and seconds. No image, label, writer or file name has a place in it.
+2. An error that leaves the device says which rule it broke, never what the device holds.
+3. A device whose alphabet is another than the run's takes no part.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+from numpy.typing import NDArray
+
+from handfed.shared import wire
+from handfed.shared.alphabet import Alphabet
+from handfed.shared.errors import HandfedError
+from handfed.shared.litert import Int8Model
+from handfed.shared.run_settings import RunSettings
+from handfed.shared.tf.training import LocalTraining, Trainer, trainer
+
+
+class DeviceError(HandfedError):
+    """A device cannot take part; the message is safe to leave the device."""
+
+
+@dataclass(frozen=True)
+class Handwriting:
+    """What a device trains on and evaluates with. It never leaves the device.
+
+    Attributes:
+        alphabet: The classes that its labels count in.
+        images: uint8 (n, 28, 28), normalised training images.
+        labels: int32 (n,).
+        held_out_images: uint8 (m, 28, 28), never trained on.
+        held_out_labels: int32 (m,).
+    """
+
+    alphabet: Alphabet
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+    held_out_images: NDArray[np.uint8]
+    held_out_labels: NDArray[np.int32]
+
+
+HandwritingOf = Callable[[Context], Handwriting]
+
+
+def create_app(handwriting_of: HandwritingOf) -> ClientApp:
+    """Builds the app.
+
+    Args:
+        handwriting_of: Gives a device's handwriting, by the context that Flower made for its node.
+    """
+    app = ClientApp()
+
+    @app.query("describe")
+    def describe(message: Message, context: Context) -> Message:
+        mine = _mine(message, context)
+        return _reply(
+            message, {wire.NUM_EXAMPLES: len(mine.labels), wire.NUM_HELD_OUT: len(mine.held_out_labels)}
+        )
+
+    @app.query("measure")
+    def measure(message: Message, context: Context) -> Message:
+        mine = _mine(message, context)
+        arrays = _trainer(message).measure_statistics(_arrays(message), mine.images)
+        return _reply(message, {wire.NUM_EXAMPLES: len(mine.labels)}, arrays)
+
+    @app.query("calibrate")
+    def calibrate(message: Message, context: Context) -> Message:
+        mine = _mine(message, context)
+        ranges = _trainer(message).calibrate(_arrays(message), mine.images)
+        return _reply(message, {wire.NUM_EXAMPLES: len(mine.labels)}, ranges)
+
+    @app.train()
+    def train(message: Message, context: Context) -> Message:
+        mine, config = _mine(message, context), _config(message)
+        started = time.monotonic()
+        arrays, loss = _trainer(message).train(
+            _arrays(message),
+            mine.images,
+            mine.labels,
+            _local_training(config),
+            quantized=bool(config["quantized"]),
+            seed=(_seed(config, context), int(config["round"])),
+        )
+        seconds = time.monotonic() - started
+        return _reply(
+            message, {wire.NUM_EXAMPLES: len(mine.labels), wire.LOSS: loss, wire.SECONDS: seconds}, arrays
+        )
+
+    @app.evaluate()
+    def evaluate(message: Message, context: Context) -> Message:
+        mine, config = _mine(message, context), _config(message)
+        correct, loss = _trainer(message).evaluate(
+            _arrays(message), mine.held_out_images, mine.held_out_labels, quantized=bool(config["quantized"])
+        )
+        count = len(mine.held_out_labels)
+        return _reply(
+            message, {wire.NUM_EXAMPLES: count, wire.NUM_CORRECT: correct, wire.LOSS: loss / max(count, 1)}
+        )
+
+    @app.evaluate("judge")
+    def judge(message: Message, context: Context) -> Message:
+        mine, config = _mine(message, context), _config(message)
+        logits = _trainer(message).logits(_arrays(message), mine.held_out_images, quantized=False)
+        floating = logits.argmax(axis=1) == mine.held_out_labels
+        int8 = Int8Model(config["model"]).logits(mine.held_out_images).argmax(axis=1) == mine.held_out_labels
+        return _reply(
+            message,
+            {
+                wire.NUM_EXAMPLES: len(mine.held_out_labels),
+                wire.NUM_CORRECT: int(floating.sum()),
+                wire.INT8_CORRECT: int(int8.sum()),
+                wire.ONLY_FLOAT_CORRECT: int((floating & ~int8).sum()),
+                wire.ONLY_INT8_CORRECT: int((int8 & ~floating).sum()),
+            },
+        )
+
+    def _mine(message: Message, context: Context) -> Handwriting:
+        config = _config(message)
+        if config.get(wire.WIRE_VERSION) != wire.VERSION:
+            raise DeviceError(f"the server does not speak wire version {wire.VERSION}; update this device")
+        mine = handwriting_of(context)
+        if list(mine.alphabet.names) != json.loads(str(config["alphabet"])):
+            raise DeviceError("this device's alphabet is not the run's; it takes no part")
+        return mine
+
+    return app
+
+
+def _trainer(message: Message) -> Trainer:
+    """The warm trainer of the run's recogniser."""
+    config = _config(message)
+    names = tuple(json.loads(str(config["alphabet"])))
+    alpha = RunSettings(class_alpha=str(config["class-alpha"])).alpha(names)
+    return trainer(
+        str(config["recogniser"]), len(names), seed=int(config["seed"]), alpha=tuple(alpha) if alpha else None
+    )
+
+
+def _local_training(config: dict[str, Any]) -> LocalTraining:
+    return LocalTraining(
+        epochs=int(config["local-epochs"]),
+        batch_size=int(config["batch-size"]),
+        learning_rate=float(config["learning-rate"]),
+        momentum=float(config["momentum"]),
+        clip_norm=float(config["clip-norm"]),
+        focal_gamma=float(config["focal-gamma"]),
+        label_prior=float(config["label-prior"]),
+        proximal_mu=float(config.get("proximal-mu", 0.0)),  # Flower's FedProx adds it
+        freeze_statistics=bool(config["freeze-statistics"]),
+        augmentation=float(config["augmentation"]),
+    )
+
+
+def _seed(config: dict[str, Any], context: Context) -> int:
+    """A seed of the device's own, the same whenever the run is repeated."""
+    return (int(config["seed"]) * 1_000_003 + context.node_id) % 2**31
+
+
+def _config(message: Message) -> dict[str, Any]:
+    record: ConfigRecord = message.content[wire.CONFIG]  # type: ignore[assignment]
+    return dict(record)
+
+
+def _arrays(message: Message) -> dict[str, NDArray[np.float32]]:
+    record: ArrayRecord = message.content[wire.ARRAYS]  # type: ignore[assignment]
+    return {name: array.numpy() for name, array in record.items()}
+
+
+def _reply(
+    message: Message, metrics: dict[str, int | float], arrays: dict[str, NDArray[np.float32]] | None = None
+) -> Message:
+    content = RecordDict({wire.METRICS: MetricRecord({wire.WIRE_VERSION: wire.VERSION, **metrics})})
+    if arrays is not None:
+        content[wire.ARRAYS] = ArrayRecord({name: Array(array) for name, array in arrays.items()})
+    return Message(content, reply_to=message)

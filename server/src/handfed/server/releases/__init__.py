@@ -1,0 +1,1 @@
+"""The record of releases, and the directory that holds their files."""

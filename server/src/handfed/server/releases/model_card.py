@@ -1,0 +1,53 @@
+"""The model card of a release, in the form that Hugging Face's hub reads (YAML front matter, then Markdown)."""
+
+from __future__ import annotations
+
+from handfed.shared.manifest import Manifest
+
+
+def model_card(manifest: Manifest) -> str:
+    """Writes the card from the manifest alone, so that the two cannot differ."""
+    metrics = manifest.metrics
+    difference = metrics["float_minus_int8"]
+    return f"""---
+license: other
+license_name: {manifest.licence!r}
+library_name: litert
+pipeline_tag: image-classification
+tags: [handwriting-recognition, federated-learning, int8, quantization-aware-training]
+model-index:
+  - name: handfed-{manifest.task}-{manifest.release}
+    results:
+      - task: {{type: image-classification}}
+        dataset: {{type: private, name: held-out handwriting of the federation}}
+        metrics: [{{type: accuracy, value: {metrics["accuracy_int8"]:.4f}}}]
+---
+
+# Release {manifest.release}: {manifest.task}, recogniser {manifest.recogniser}
+
+Reads one handwritten character an image. Trained by {manifest.devices} devices together, in {manifest.rounds} federated
+rounds ({manifest.strategy}); no image left a device. The last rounds were quantization-aware, and the file is full INT8.
+
+| | |
+|---|---|
+| Classes | {len(manifest.alphabet)}: {manifest.alphabet.summary()} |
+| Input | {manifest.geometry.height} x {manifest.geometry.width} grey, image normalisation version {manifest.normalisation} |
+| Size | {manifest.model_size_bytes:,} bytes |
+| Accuracy, INT8 | {metrics["accuracy_int8"]:.2%} of {metrics["samples"]:,} held-out images |
+| Accuracy, float | {metrics["accuracy_float"]:.2%} |
+| Float minus INT8 | {difference["difference"]:.2%} (95 % interval {difference["low"]:.2%} to {difference["high"]:.2%}) |
+| Held out by | {metrics["split_by"]} |
+| Run | {manifest.run} |
+| Published | {manifest.created_at} |
+| Licence of the handwriting | {manifest.licence} |
+
+## Use
+
+    handfed recognise IMAGE --release {manifest.release}
+
+## Limits
+
+It was measured on handwriting of the kind the devices hold; other pens, scanners, ages or scripts may read worse. A
+reading comes with a confidence, and a person should check what matters. It does not tell a picture that holds no
+character of its alphabet from one that does.
+"""

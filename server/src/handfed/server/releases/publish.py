@@ -1,0 +1,223 @@
+"""From trained arrays to a release: convert, check, let the devices judge, and only then publish.
+
+A file is refused, and nothing is published, when
+1. an operator touches floating point: it would not be INT8, and slower on every device;
+2. it disagrees with the quantization-aware model it was converted from, on synthetic pictures;
+3. the devices find it worse than the float model by more than the margin.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from handfed.server.flower.course import Arrays, Course, Verdict
+from handfed.server.releases.model_card import model_card
+from handfed.server.releases.schemas import ReleaseFacts
+from handfed.server.releases.selftest import pictures
+from handfed.server.releases.service import ReleaseRecord
+from handfed.shared.errors import ReleaseRefusedError
+from handfed.shared.files import sha256_of
+from handfed.shared.litert import Int8Model
+from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, Manifest, SelfTest
+from handfed.shared.metrics import Difference, paired_difference
+from handfed.shared.tf.export import to_int8
+from handfed.shared.tf.training import Trainer
+
+SELF_TEST_PICTURES = 64
+SELF_TEST_KEPT = 8  # of them travel in the manifest
+MOST_STEPS_OFF = 4.0  # output steps that a logit may differ: rounding in each layer may add up to a few
+LEAST_AGREEMENT = 0.95  # fraction of synthetic pictures on which the best class must be the same
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a release comes from.
+
+    Attributes:
+        run: The run that trained it.
+        task: What is recognised.
+        licence: Licence of the model, which follows from that of the handwriting.
+        split_by: What was held out whole: `image`, `writer` or `device`.
+    """
+
+    run: int
+    task: str
+    licence: str
+    split_by: str
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published, with the figures it was judged by.
+
+    Attributes:
+        number: The release.
+        directory: Where its files are.
+        model: The LiteRT file.
+        verdict: Counts of the published file against the float model.
+        difference: Float minus INT8, as fractions.
+        calibrated: Counts of the file that calibration alone gives, without quantization-aware rounds.
+        weights_sha256: Of the arrays it was converted from.
+        floating: The arrays of the float model.
+    """
+
+    number: int
+    directory: Path
+    model: bytes
+    verdict: Verdict
+    difference: Difference
+    calibrated: Verdict
+    weights_sha256: str
+    floating: Arrays
+
+
+class Publisher:
+    """Publishes what a run trained; the `ServerApp` calls it once.
+
+    Attributes:
+        publication: What was published; None before, and for ever where the file was refused.
+
+    Args:
+        releases: The record of releases.
+        directory: The directory of all releases.
+        origin: Where the release comes from.
+        clock: Seconds of a monotonic clock; the run started at its reading now.
+    """
+
+    def __init__(
+        self,
+        releases: ReleaseRecord,
+        directory: Path,
+        origin: Origin,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._releases = releases
+        self._directory = directory
+        self._origin = origin
+        self._clock = clock
+        self._started = clock()
+        self.publication: Publication | None = None
+
+    def __call__(self, course: Course, floating: Arrays, calibrated: Arrays, trained: Arrays) -> None:
+        """Converts, checks and publishes.
+
+        Raises:
+            ReleaseRefusedError: A check failed; nothing was published.
+        """
+        model = to_int8(course.trainer.quantized_model(trained))
+        self_test = check_conversion(course.trainer, trained, model)
+        verdict = course.judge(floating, model)
+        difference = check_margin(verdict, course.settings.float_margin)
+        by_calibration = course.judge(floating, to_int8(course.trainer.quantized_model(calibrated)))
+        weights = weights_sha256(trained)
+
+        def build(number: int) -> Mapping[str, bytes]:
+            manifest = self._manifest(course, number, model, verdict, difference, weights, self_test)
+            return {MANIFEST: manifest.encode(), MODEL: model, MODEL_CARD: model_card(manifest).encode()}
+
+        facts = ReleaseFacts(
+            self._origin.task,
+            course.settings.recogniser,
+            self._origin.run,
+            verdict.float_correct / verdict.samples,
+            verdict.int8_correct / verdict.samples,
+        )
+        number = self._releases.publish(self._directory, build, facts)
+        directory = self._directory / self._releases.get(number).path
+        self.publication = Publication(
+            number, directory, model, verdict, difference, by_calibration, weights, floating
+        )
+
+    def _manifest(
+        self,
+        course: Course,
+        number: int,
+        model: bytes,
+        verdict: Verdict,
+        difference: Difference,
+        weights: str,
+        self_test: SelfTest,
+    ) -> Manifest:
+        return Manifest(
+            release=number,
+            task=self._origin.task,
+            recogniser=course.settings.recogniser,
+            alphabet=course.alphabet,
+            run=self._origin.run,
+            parent=None,
+            strategy=course.settings.strategy,
+            rounds=course.settings.rounds,
+            devices=len(course.devices),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            training_seconds=round(self._clock() - self._started, 1),
+            licence=self._origin.licence,
+            weights_sha256=weights,
+            model_sha256=sha256_of(model),
+            model_size_bytes=len(model),
+            metrics={
+                "samples": verdict.samples,
+                "split_by": self._origin.split_by,
+                "accuracy_float": verdict.float_correct / verdict.samples,
+                "accuracy_int8": verdict.int8_correct / verdict.samples,
+                "float_minus_int8": difference.as_json(),
+            },
+            self_test=self_test,
+        )
+
+
+def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTest:
+    """Compares a converted file with the model it came from, on synthetic pictures.
+
+    Returns:
+        A self-test for the manifest.
+
+    Raises:
+        ReleaseRefusedError: The file touches floating point, or disagrees.
+    """
+    int8 = Int8Model(model, where="the converted model")
+    floats = int8.operators_with_floats()
+    if floats:
+        raise ReleaseRefusedError(
+            f"{len(floats)} operators of the converted model touch floating point ({', '.join(sorted(set(floats)))});"
+            " choose layers that the 8-bit scheme converts"
+        )
+    inputs = pictures(SELF_TEST_PICTURES, seed=0)
+    expected, found = trainer.logits(trained, inputs, quantized=True), int8.logits(inputs)
+    steps_off = float(np.abs(expected - found).max()) / int8.output_step
+    agreement = float((expected.argmax(axis=1) == found.argmax(axis=1)).mean())
+    if steps_off > MOST_STEPS_OFF or agreement < LEAST_AGREEMENT:
+        raise ReleaseRefusedError(
+            f"the converted model is not the model that was trained: logits differ by up to {steps_off:.1f} steps"
+            f" (at most {MOST_STEPS_OFF:g}), and {agreement:.0%} of the self-test agree (at least {LEAST_AGREEMENT:.0%})"
+        )
+    return SelfTest(inputs[:SELF_TEST_KEPT], found[:SELF_TEST_KEPT], MOST_STEPS_OFF * int8.output_step)
+
+
+def check_margin(verdict: Verdict, margin: float) -> Difference:
+    """How much worse than float the INT8 file is on the devices' held-out images.
+
+    Raises:
+        ReleaseRefusedError: By more than `margin`, or no device could tell.
+    """
+    if not verdict.samples:
+        raise ReleaseRefusedError(
+            "no device has held-out images to judge the converted model on; hold some out"
+        )
+    difference = paired_difference(verdict.only_float, verdict.only_int8, verdict.samples)
+    if difference.difference > margin:
+        raise ReleaseRefusedError(
+            f"the converted model reads {difference.difference:.2%} of held-out images worse than float, more than the"
+            f" margin of {margin:.2%}; train more quantization-aware rounds"
+        )
+    return difference
+
+
+def weights_sha256(arrays: Arrays) -> str:
+    """SHA-256 over names and values of the arrays, in the order of the schema."""
+    return sha256_of(b"".join(name.encode() + b"\0" + array.tobytes() for name, array in arrays.items()))

@@ -1,0 +1,94 @@
+"""Tables of runs and their rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from handfed.server.base import Base, Count, Document, Figure, NodeId, UtcTime, Words
+
+
+class Run(Base):
+    """One federated training."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint("status IN ('running', 'done', 'failed', 'stopped')", name="status"),
+        {"sqlite_autoincrement": True},  # no number is given twice
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    status: Mapped[str] = mapped_column(String(16))
+    task: Mapped[str] = mapped_column(Words)
+    recogniser: Mapped[str] = mapped_column(Words)
+    strategy: Mapped[str] = mapped_column(Words)
+    seed: Mapped[int] = mapped_column(Count)
+    settings: Mapped[Mapping[str, Any]] = mapped_column(Document)
+    devices: Mapped[int] = mapped_column(Count)
+    engine: Mapped[str] = mapped_column(Words)
+    started_at: Mapped[datetime] = mapped_column(UtcTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    error: Mapped[str | None] = mapped_column(Words)
+    summary: Mapped[Mapping[str, Any] | None] = mapped_column(Document)
+
+
+class Round(Base):
+    """One exchange of a run."""
+
+    __tablename__ = "rounds"
+    __table_args__ = (CheckConstraint("phase IN ('float', 'qat')", name="phase"),)
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    phase: Mapped[str] = mapped_column(String(16))
+    started_at: Mapped[datetime] = mapped_column(UtcTime)
+    seconds: Mapped[float | None] = mapped_column(Figure)
+    train_seconds: Mapped[float | None] = mapped_column(Figure)
+    participants: Mapped[int] = mapped_column(Count)
+    accepted: Mapped[int] = mapped_column(Count)
+    examples: Mapped[int] = mapped_column(Count)
+    loss: Mapped[float | None] = mapped_column(Figure)
+    accuracy: Mapped[float | None] = mapped_column(Figure)
+    evaluated: Mapped[int] = mapped_column(Count)
+    bytes_down: Mapped[int] = mapped_column(Count)
+    bytes_up: Mapped[int] = mapped_column(Count)
+
+
+class DeviceRound(Base):
+    """What one device did in one round."""
+
+    __tablename__ = "device_rounds"
+    __table_args__ = (ForeignKeyConstraint(["run_id", "round"], ["rounds.run_id", "rounds.number"]),)
+
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    round: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    device: Mapped[int] = mapped_column(NodeId, primary_key=True, autoincrement=False)
+    examples: Mapped[int] = mapped_column(Count)
+    loss: Mapped[float | None] = mapped_column(Figure)
+    seconds: Mapped[float | None] = mapped_column(Figure)
+    bytes_up: Mapped[int] = mapped_column(Count)
+    held_out: Mapped[int | None] = mapped_column(Count)
+    correct: Mapped[int | None] = mapped_column(Count)
+    held_out_loss: Mapped[float | None] = mapped_column(Figure)
+
+
+class RejectedUpdate(Base):
+    """A reply that was not used, and why."""
+
+    __tablename__ = "rejected_updates"
+    __table_args__ = (
+        ForeignKeyConstraint(["run_id", "round"], ["rounds.run_id", "rounds.number"]),
+        Index(None, "run_id", "round"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int]
+    round: Mapped[int]
+    device: Mapped[int] = mapped_column(NodeId)
+    reason: Mapped[str] = mapped_column(Words)
+    detail: Mapped[str] = mapped_column(Words)

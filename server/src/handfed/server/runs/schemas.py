@@ -1,0 +1,205 @@
+"""What goes into the record of runs and what comes out of it, as values.
+
+Rates are fractions from 0 to 1; times are aware; a figure that is not finite counts as unknown (None).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from handfed.server.wording import spans
+from handfed.shared.errors import StorageError, UsageError
+
+Status = Literal["running", "done", "failed", "stopped"]
+Phase = Literal["float", "qat"]
+
+
+class UnknownRunError(UsageError):
+    """A run is asked for that is not on record."""
+
+    def __init__(self, run_id: int, existing: Sequence[int]) -> None:
+        there = f"there are {spans(existing)}" if existing else "no run is recorded yet: handfed simulate makes one"
+        super().__init__(f"run {run_id} is not on record; {there}")
+
+
+class RunStateError(StorageError):
+    """A run cannot take what is to be recorded: it has ended, or has it already."""
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """What is known of a run when it starts.
+
+    Attributes:
+        task: Name of what is recognised.
+        recogniser: Name of the recogniser that is trained.
+        strategy: Name of the strategy that combines updates.
+        seed: What the run's randomness starts from.
+        settings: Every setting of the run, as JSON can hold it.
+        devices: How many devices there are.
+        engine: What moves messages: a simulation's engine, or the federation itself.
+    """
+
+    task: str
+    recogniser: str
+    strategy: str
+    seed: int
+    settings: Mapping[str, Any]
+    devices: int
+    engine: str
+
+
+@dataclass(frozen=True)
+class DeviceResult:
+    """What one device did in a round.
+
+    Attributes:
+        device: The device's number, 0 to 2**64 - 1.
+        examples: Samples it trained on.
+        loss: Mean training loss.
+        seconds: Seconds it trained, as it says.
+        bytes_up: Bytes of its reply.
+        held_out: Held-out samples it evaluated on; None when it was not asked to.
+        correct: How many of those were right.
+        held_out_loss: Mean loss on those.
+    """
+
+    device: int
+    examples: int = 0
+    loss: float | None = None
+    seconds: float | None = None
+    bytes_up: int = 0
+    held_out: int | None = None
+    correct: int | None = None
+    held_out_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A reply that was not used.
+
+    Attributes:
+        device: The device's number, 0 to 2**64 - 1.
+        reason: The rule it broke, as a short code such as `not-finite`.
+        detail: What was found, for a person; no value of the update.
+    """
+
+    device: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """One round, complete.
+
+    Attributes:
+        number: Counted from 1.
+        phase: `float`, or `qat` for a quantization-aware round.
+        started_at: When the round began.
+        seconds: How long it took.
+        train_seconds: Seconds of training, summed over its devices.
+        participants: Devices that were asked.
+        accepted: Devices whose update was used.
+        examples: Samples behind the accepted updates.
+        loss: Mean training loss over those samples.
+        accuracy: Fraction of `evaluated` that was right; None when nothing was evaluated.
+        evaluated: Held-out images that the devices evaluated the combined model on.
+        bytes_down: Bytes from the server to devices.
+        bytes_up: Bytes from devices to the server.
+        devices: What each device did, where the run's visibility lets the server see it.
+        rejections: Replies that were not used.
+    """
+
+    number: int
+    phase: Phase
+    started_at: datetime
+    seconds: float
+    train_seconds: float
+    participants: int
+    accepted: int
+    examples: int
+    loss: float | None = None
+    accuracy: float | None = None
+    evaluated: int = 0
+    bytes_down: int = 0
+    bytes_up: int = 0
+    devices: tuple[DeviceResult, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run as recorded: what it started with, and how it ended if it has.
+
+    Attributes:
+        id: Number of the run.
+        status: `running`, `done`, `failed` or `stopped`; a run whose process was killed stays `running`.
+        rounds: How many rounds are recorded.
+        started_at: When it started, in UTC.
+        ended_at: When it ended, in UTC.
+        error: Why it failed.
+        summary: Closing figures, such as `accuracy_float`, `accuracy_int8`, `wall_s` and `weights_sha256`.
+    """
+
+    id: int
+    status: Status
+    task: str
+    recogniser: str
+    strategy: str
+    seed: int
+    settings: Mapping[str, Any]
+    devices: int
+    engine: str
+    rounds: int
+    started_at: datetime
+    ended_at: datetime | None
+    error: str | None
+    summary: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class RecordedRound:
+    """A round as recorded; fields as in `RoundResult`."""
+
+    number: int
+    phase: Phase
+    started_at: datetime
+    seconds: float | None
+    train_seconds: float | None
+    participants: int
+    accepted: int
+    examples: int
+    loss: float | None
+    accuracy: float | None
+    evaluated: int
+    bytes_down: int
+    bytes_up: int
+
+
+@dataclass(frozen=True)
+class RecordedDevice:
+    """What one device did in one round, as recorded; fields as in `DeviceResult`."""
+
+    round: int
+    device: int
+    examples: int
+    loss: float | None
+    seconds: float | None
+    bytes_up: int
+    held_out: int | None
+    correct: int | None
+    held_out_loss: float | None
+
+
+@dataclass(frozen=True)
+class RecordedRejection:
+    """A reply that was not used, as recorded; fields as in `Rejection`."""
+
+    round: int
+    device: int
+    reason: str
+    detail: str

@@ -1,0 +1,71 @@
+"""Every error that Handfed raises on purpose.
+
+    HandfedError                    exit status 1: something failed that was not the caller's doing
+    ├── UsageError                  exit status 2: wrong use, or input that cannot be used
+    │   ├── SettingError            a setting is unknown or out of its range
+    │   ├── DatasetError            a data set, named by file and row
+    │   ├── ImageError              an image that cannot be read or holds no ink
+    │   └── ManifestError           a release, manifest or model file that is not what it should be
+    ├── MissingExtraError           an optional dependency is not installed (exit status 2)
+    ├── StorageError                the database or a directory cannot be read or written
+    ├── RunFailedError              a federated run that cannot go on
+    │   └── QuorumError             too few devices returned a usable update
+    └── ReleaseRefusedError         a model that failed a check before publication
+
+A message says what was wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class HandfedError(Exception):
+    """Root of the tree; `exit_status` is what the command line returns for it."""
+
+    exit_status = 1
+
+
+class UsageError(HandfedError):
+    """Wrong use of a command, or input that cannot be used."""
+
+    exit_status = 2
+
+
+class SettingError(UsageError):
+    """A setting is unknown, of the wrong type, or out of its range."""
+
+
+class DatasetError(UsageError):
+    """A data set cannot be used; the message names the file and, where there is one, the row."""
+
+
+class ImageError(UsageError):
+    """An image cannot be read, or holds no ink to recognise."""
+
+
+class ManifestError(UsageError):
+    """A release directory, a manifest or a model file is not what it should be."""
+
+
+class MissingExtraError(HandfedError):
+    """A command needs an optional dependency that is not installed here."""
+
+    exit_status = 2
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(f"{library} is not installed here: install it with pip install '{extra}'")
+
+
+class StorageError(HandfedError):
+    """The database or a data directory cannot be read or written."""
+
+
+class RunFailedError(HandfedError):
+    """A federated run cannot go on; what it did so far is on record."""
+
+
+class QuorumError(RunFailedError):
+    """Too few devices returned a usable update in a round."""
+
+
+class ReleaseRefusedError(HandfedError):
+    """A converted model failed a check, so nothing was published."""

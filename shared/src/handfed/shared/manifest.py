@@ -1,0 +1,220 @@
+"""The manifest of a release: what a model reads, how well, and how to check that it works here.
+
+Format 1, JSON, described by `manifest.schema.json` beside this module. Rules:
+1. A release directory holds `manifest.json`, the model that it names, and `README.md`, the model card.
+2. The manifest states size and SHA-256 of the model, and a model of another is refused.
+3. A reader passes over fields it does not know; a change that an old reader must not pass over steps `FORMAT`, and a
+   newer format is refused.
+4. A file of every format that was ever written is kept in the tests and must load.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handfed.shared import images
+from handfed.shared.alphabet import Alphabet
+from handfed.shared.errors import DatasetError, ManifestError
+from handfed.shared.files import sha256_of
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MODEL = "model.tflite"
+MODEL_CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """Inputs with the outputs they must give, so that a device can check a model on its own processor.
+
+    Attributes:
+        pictures: uint8 (k, 28, 28), synthetic: nobody wrote them.
+        logits: float32 (k, classes), as the server's LiteRT gave them.
+        tolerance: How far a logit may be off.
+    """
+
+    pictures: NDArray[np.uint8]
+    logits: NDArray[np.float32]
+    tolerance: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Pictures as base64 of their bytes, logits as numbers."""
+        return {
+            "pictures": base64.b64encode(self.pictures.tobytes()).decode(),
+            "logits": np.round(self.logits.astype(np.float64), 6).tolist(),
+            "tolerance": self.tolerance,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The inverse of `as_json`."""
+        pictures = np.frombuffer(base64.b64decode(value["pictures"], validate=True), np.uint8)
+        return cls(
+            pictures.reshape(-1, images.SIDE, images.SIDE),
+            np.asarray(value["logits"], np.float32),
+            float(value["tolerance"]),
+        )
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of a release; see `manifest.schema.json` for each field's meaning.
+
+    Attributes:
+        metrics: Fractions and counts measured on held-out handwriting.
+        model_sha256: SHA-256 of the model file, hex.
+    """
+
+    release: int
+    task: str
+    recogniser: str
+    alphabet: Alphabet
+    run: int
+    parent: int | None
+    strategy: str
+    rounds: int
+    devices: int
+    created_at: str
+    training_seconds: float
+    licence: str
+    weights_sha256: str
+    model_sha256: str
+    model_size_bytes: int
+    metrics: Mapping[str, Any]
+    self_test: SelfTest
+    normalisation: int = images.VERSION
+    geometry: images.Geometry = field(default_factory=images.Geometry)
+    minimum_runtime: str = "2.1"
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as it is written."""
+        return {
+            "format": FORMAT,
+            "release": self.release,
+            "task": self.task,
+            "recogniser": self.recogniser,
+            "alphabet": list(self.alphabet.names),
+            "geometry": asdict(self.geometry),
+            "normalisation": self.normalisation,
+            "minimum_runtime": self.minimum_runtime,
+            "model": {"file": MODEL, "sha256": self.model_sha256, "size_bytes": self.model_size_bytes},
+            "metrics": dict(self.metrics),
+            "run": self.run,
+            "parent": self.parent,
+            "strategy": self.strategy,
+            "rounds": self.rounds,
+            "devices": self.devices,
+            "created_at": self.created_at,
+            "training_seconds": self.training_seconds,
+            "weights_sha256": self.weights_sha256,
+            "licence": self.licence,
+            "self_test": self.self_test.as_json(),
+        }
+
+    def encode(self) -> bytes:
+        """The manifest's file."""
+        return (json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+    @classmethod
+    def decode(cls, content: bytes, *, where: str) -> Self:
+        """Reads a manifest.
+
+        Args:
+            content: The file.
+            where: Which file, for the message of an error.
+
+        Raises:
+            ManifestError: It is no manifest, lacks a field, or is of a newer format.
+        """
+        try:
+            value = json.loads(content)
+            if not isinstance(value, dict):
+                raise ManifestError(f"{where}: this is no manifest; pull the release again")
+            if value.get("format") != FORMAT:
+                raise ManifestError(
+                    f"{where}: manifest format {value.get('format')!r} is not format {FORMAT}, which this version"
+                    " reads; update handfed, or pull an older release"
+                )
+            return cls._from_json(value, where)
+        except KeyError as error:
+            raise ManifestError(f"{where}: the field {error} is missing; pull the release again") from error
+        except (ValueError, TypeError, AttributeError, DatasetError) as error:
+            raise ManifestError(
+                f"{where}: a field has the wrong form ({error}); pull the release again"
+            ) from error
+
+    @classmethod
+    def _from_json(cls, value: dict[str, Any], where: str) -> Self:
+        if value["model"]["file"] != MODEL:
+            raise ManifestError(f"{where}: the model must be named {MODEL}, and no other file is opened")
+        if value["normalisation"] != images.VERSION:
+            raise ManifestError(
+                f"{where}: image normalisation {value['normalisation']} is not the version {images.VERSION} of this"
+                " software; update handfed"
+            )
+        return cls(
+            release=int(value["release"]),
+            task=str(value["task"]),
+            recogniser=str(value["recogniser"]),
+            alphabet=Alphabet.of(value["alphabet"], where=where),
+            run=int(value["run"]),
+            parent=None if value["parent"] is None else int(value["parent"]),
+            strategy=str(value["strategy"]),
+            rounds=int(value["rounds"]),
+            devices=int(value["devices"]),
+            created_at=str(value["created_at"]),
+            training_seconds=float(value["training_seconds"]),
+            licence=str(value["licence"]),
+            weights_sha256=str(value["weights_sha256"]),
+            model_sha256=str(value["model"]["sha256"]),
+            model_size_bytes=int(value["model"]["size_bytes"]),
+            metrics=dict(value["metrics"]),
+            self_test=SelfTest.from_json(value["self_test"]),
+            normalisation=int(value["normalisation"]),
+            geometry=images.Geometry(
+                **{k: int(value["geometry"][k]) for k in ("height", "width", "channels")}
+            ),
+            minimum_runtime=str(value["minimum_runtime"]),
+        )
+
+
+def schema() -> dict[str, Any]:
+    """The published JSON Schema (draft 2020-12) of format 1."""
+    content = files("handfed.shared").joinpath("manifest.schema.json").read_text(encoding="utf-8")
+    return dict(json.loads(content))
+
+
+def read_release(directory: Path) -> tuple[Manifest, bytes]:
+    """Reads a release directory and checks that its model is the one its manifest names.
+
+    Raises:
+        ManifestError: A file is missing or unreadable, or the model is another one.
+    """
+    manifest = read_manifest(directory)
+    content = _read(directory / MODEL)
+    if len(content) != manifest.model_size_bytes or sha256_of(content) != manifest.model_sha256:
+        raise ManifestError(
+            f"{directory / MODEL}: this is not the model of its manifest; pull the release again"
+        )
+    return manifest, content
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Reads the manifest of a release directory."""
+    return Manifest.decode(_read(directory / MANIFEST), where=str(directory / MANIFEST))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"{path}: {error.strerror}; is this a release directory?") from error

@@ -1,0 +1,174 @@
+"""The settings of a federated run: one table that feeds the command line, Flower's run configuration and the docs.
+
+Each field of `RunSettings` states its meaning and its bounds; the command line makes its options of them, and a test
+fails when the documentation does not name one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, Self
+
+from handfed.shared.errors import SettingError
+
+STRATEGIES = ("fedavg", "fedavgm", "fedprox", "fedadam", "median", "trimmed-mean")
+BATCH_STATISTICS = ("fixed", "running")
+
+Value = bool | int | float | str
+
+
+def _setting(
+    default: Value,
+    meaning: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:  # noqa: ANN401 - dataclasses.field claims the type of its default
+    return dataclasses.field(
+        default=default, metadata={"help": meaning, "least": least, "most": most, "choices": choices}
+    )
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a federation trains one recogniser. Every field has a default that suits characters on a few devices."""
+
+    recogniser: str = _setting("cnn", "Family of the model.")
+    strategy: str = _setting("fedavgm", "How updates of weights are combined.", choices=STRATEGIES)
+    rounds: int = _setting(
+        40, "Rounds in all, the quantization-aware ones among them.", least=1, most=100_000
+    )
+    qat_rounds: int = _setting(4, "Last rounds, which are quantization-aware.", least=0, most=100_000)
+    participation: float = _setting(
+        1.0, "Fraction of the devices that train in a round.", least=0.0001, most=1.0
+    )
+    quorum: float = _setting(
+        0.5, "Fraction of a round's devices that must return a usable update.", least=0.0, most=1.0
+    )
+    deadline_s: float = _setting(3600.0, "Seconds that a round waits for its devices.", least=1.0, most=1e7)
+    local_epochs: int = _setting(2, "Passes of a device over its own images in a round.", least=1, most=1000)
+    batch_size: int = _setting(16, "Images a training step.", least=1, most=4096)
+    learning_rate: float = _setting(0.05, "Highest learning rate of the devices.", least=1e-6, most=10.0)
+    warmup_rounds: int = _setting(
+        3, "Rounds in which the learning rate rises to its highest.", least=0, most=1000
+    )
+    qat_learning_rate: float = _setting(
+        0.1,
+        "Learning rate of the quantization-aware rounds, as a fraction of the highest.",
+        least=1e-6,
+        most=1.0,
+    )
+    momentum: float = _setting(0.9, "Momentum of the devices' gradient descent.", least=0.0, most=0.999)
+    server_momentum: float = _setting(0.8, "Momentum of the server, for fedavgm.", least=0.0, most=0.999)
+    proximal_mu: float = _setting(0.01, "Weight of the proximal term, for fedprox.", least=0.0, most=100.0)
+    clip_norm: float = _setting(1.0, "Gradients are scaled down to this global norm.", least=1e-6, most=1e6)
+    focal_gamma: float = _setting(
+        2.0, "Focusing parameter of the focal loss; 0 is cross-entropy.", least=0.0, most=10.0
+    )
+    class_alpha: str = _setting("", "Weights of classes in the loss, as 9=2,4=1.5; the others weigh 1.")
+    label_prior: float = _setting(
+        0.7,
+        "How far logits are adjusted by the device's own class frequencies while it trains.",
+        least=0.0,
+        most=1.0,
+    )
+    batch_statistics: str = _setting(
+        "fixed",
+        "Moments of batch normalisation: measured once by all devices on the untrained model and fixed, or running"
+        " along with training until freeze-round.",
+        choices=BATCH_STATISTICS,
+    )
+    freeze_round: int = _setting(
+        20, "With running moments: the round from which they are fixed.", least=1, most=100_000
+    )
+    augmentation: float = _setting(1.0, "Strength of augmentation; 0 for none.", least=0.0, most=3.0)
+    evaluate_every: int = _setting(1, "Rounds between evaluations on held-out images.", least=1, most=100_000)
+    float_margin: float = _setting(
+        0.01,
+        "A release is refused when INT8 is worse than float by more than this fraction.",
+        least=0.0,
+        most=1.0,
+    )
+    seed: int = _setting(0, "Seeds everything that is drawn by chance.", least=0, most=2**31 - 1)
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check(field, getattr(self, field.name))
+        if self.qat_rounds > self.rounds:
+            raise SettingError(
+                f"qat-rounds {self.qat_rounds} exceeds rounds {self.rounds}; it counts the last of them"
+            )
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, object]) -> Self:
+        """Builds settings from names and values, as Flower's run configuration or a file holds them.
+
+        Args:
+            values: By name, with `-` or `_`; what is absent keeps its default.
+
+        Raises:
+            SettingError: A name is unknown, or a value is of the wrong type or out of its bounds.
+        """
+        known = {field.name: field for field in fields(cls)}
+        found: dict[str, Any] = {}
+        for key, value in values.items():
+            name = key.replace("-", "_")
+            if name not in known:
+                close = get_close_matches(name, known, n=1)
+                hint = f"; did you mean {option(close[0])}?" if close else ""
+                raise SettingError(f"there is no setting {key!r}{hint}")
+            if isinstance(value, int) and not isinstance(value, bool) and known[name].type == "float":
+                value = float(value)
+            found[name] = value
+        return cls(**found)
+
+    def to_mapping(self) -> dict[str, Value]:
+        """Every setting by name."""
+        return dataclasses.asdict(self)
+
+    def alpha(self, names: tuple[str, ...]) -> list[float] | None:
+        """Weights a class, in the order of `names`; None where all weigh the same.
+
+        Raises:
+            SettingError: `class_alpha` names no class, or gives no positive number.
+        """
+        if not self.class_alpha:
+            return None
+        weights = dict.fromkeys(names, 1.0)
+        for part in self.class_alpha.split(","):
+            name, _, text = part.rpartition("=")
+            if name not in weights:
+                raise SettingError(
+                    f"class-alpha {part!r}: write CLASS=WEIGHT with a class of {' '.join(names)}"
+                )
+            try:
+                weights[name] = float(text)
+            except ValueError:
+                raise SettingError(f"class-alpha {part!r}: {text!r} is no number") from None
+            if not 0 < weights[name] <= 1000:  # noqa: PLR2004 - more would drown every other class
+                raise SettingError(f"class-alpha {part!r}: a weight lies above 0 and is at most 1000")
+        return list(weights.values())
+
+
+def option(name: str) -> str:
+    """The setting's name as the command line spells it."""
+    return name.replace("_", "-")
+
+
+def _check(field: dataclasses.Field[Any], value: object) -> None:
+    name, bounds = option(field.name), field.metadata
+    expected = {"bool": bool, "int": int, "float": float, "str": str}[str(field.type)]
+    if type(value) is not expected:
+        raise SettingError(f"{name} must be {field.type}, not {type(value).__name__} {value!r}")
+    if bounds["choices"] and value not in bounds["choices"]:
+        raise SettingError(f"{name} {value!r} is unknown; choose one of: {', '.join(bounds['choices'])}")
+    if (
+        isinstance(value, int | float)
+        and bounds["least"] is not None
+        and not bounds["least"] <= value <= bounds["most"]
+    ):
+        raise SettingError(f"{name} {value} is out of bounds: from {bounds['least']:g} to {bounds['most']:g}")

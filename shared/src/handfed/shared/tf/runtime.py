@@ -1,0 +1,58 @@
+"""TensorFlow, imported once and quietly, and set up so that a seed gives the same weights every time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+from handfed.shared.errors import MissingExtraError
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps what native code writes to standard error out of sight, unless the block fails."""
+    with tempfile.TemporaryFile() as kept:
+        sys.stderr.flush()
+        terminal = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(terminal, kept.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # Devices and server have no GPU to look for.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+try:
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import tensorflow as tf
+        import tensorflow_model_optimization as tfmot
+        import tf_keras as keras
+except ModuleNotFoundError as error:
+    raise MissingExtraError(error.name or "tensorflow", "handfed-shared[train]") from error
+
+__all__ = ["configure", "keras", "quiet", "tf", "tfmot"]
+
+
+def configure(threads: int) -> None:
+    """Sets threads and determinism; call it before the first operation, later calls change nothing.
+
+    Args:
+        threads: Threads within one operation; 0 lets TensorFlow use every core. The same number gives the same sums.
+    """
+    with contextlib.suppress(RuntimeError):  # raised once TensorFlow has started
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.experimental.enable_op_determinism()

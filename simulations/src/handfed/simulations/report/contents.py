@@ -1,0 +1,91 @@
+"""What a report is made from, as values, and what a run is aimed at.
+
+Classes are positions in the data set's alphabet. Devices are counted from 0 here and from 1 on the page, as the
+rounds count them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handfed.server.runs.schemas import RoundResult
+from handfed.shared.datasets import Dataset
+
+ACCURACY_TARGET: Final = 0.99  # fraction of held-out images that INT8 reads right, at least
+LATENCY_TARGET_MS: Final = 50.0  # to read one image, at most
+SIZE_TARGET_BYTES: Final = 2_000_000  # of the INT8 file, at most
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The held-out images, read by the published INT8 file and by the float model that it came from.
+
+    Attributes:
+        labels: int32 (n,), what was written.
+        readings: int32 (n,), what INT8 read.
+        float_readings: int32 (n,), what the float model read.
+        device: int32 (n,), the device of each image, counted from 0.
+        writer: int32 (n,), the writer of each image; None where writers are unknown.
+    """
+
+    labels: NDArray[np.int32]
+    readings: NDArray[np.int32]
+    float_readings: NDArray[np.int32]
+    device: NDArray[np.int32]
+    writer: NDArray[np.int32] | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A simulation, as its report tells it; a figure that was not measured is None.
+
+    Attributes:
+        title: Heading of the page.
+        run: Number of the run on record.
+        release: Number of the release it published; None where it published none.
+        command: The command that ran it.
+        settings: Every setting by name, as JSON can hold it; `seed` among them.
+        dataset: The handwriting; of it the page uses name, alphabet, source and licence.
+        partition_scheme: How the handwriting was shared out among devices, in a few words.
+        split_by: What was held out: single images, or all images of some writers.
+        rounds: The rounds, in order.
+        label_counts: int64 (devices, classes), training samples a device and class.
+        evaluation: What was read on held-out images; may hold none.
+        held_out_images: uint8 (n, 28, 28), the images that `evaluation` is about, in its order.
+        accuracy_float: Of the float model, a fraction.
+        accuracy_int8: Of the INT8 file, a fraction.
+        accuracy_calibrated: Of INT8 by calibration alone, without quantization-aware rounds, a fraction.
+        size_bytes: Of the INT8 file.
+        latency_ms: To read one image with it.
+        wall_s: How long the simulation took.
+        peak_memory_bytes: The most memory that it took.
+        weights_sha256: SHA-256 of the weights it ended with, in hex.
+        refused: Why nothing was published; None where nothing was refused.
+    """
+
+    title: str
+    run: int
+    release: int | None
+    command: str
+    settings: Mapping[str, object]
+    dataset: Dataset
+    partition_scheme: str
+    split_by: Literal["image", "writer"]
+    rounds: Sequence[RoundResult]
+    label_counts: NDArray[np.int64]
+    evaluation: Evaluation
+    held_out_images: NDArray[np.uint8]
+    accuracy_float: float | None
+    accuracy_int8: float | None
+    accuracy_calibrated: float | None
+    size_bytes: int | None
+    latency_ms: float | None
+    wall_s: float | None
+    peak_memory_bytes: int | None
+    weights_sha256: str | None
+    refused: str | None

@@ -1,0 +1,134 @@
+"""What follows from a run's figures: pairs of right and wrong, groups from worst to best, skew, totals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handfed.server.runs.schemas import RoundResult
+from handfed.shared.metrics import Z_95, Difference, paired_difference
+from handfed.simulations.report.contents import Evaluation
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """How INT8 and float read the same images.
+
+    Attributes:
+        both: Images that both read right.
+        only_int8: Images that only INT8 reads right.
+        only_float: Images that only float reads right.
+        neither: Images that both misread.
+    """
+
+    both: int
+    only_int8: int
+    only_float: int
+    neither: int
+
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> Pairs:
+        """Counts the held-out images."""
+        int8 = evaluation.readings == evaluation.labels
+        float_ = evaluation.float_readings == evaluation.labels
+        counts = ((int8 & float_), (int8 & ~float_), (~int8 & float_), (~int8 & ~float_))
+        return cls(*(int(np.count_nonzero(count)) for count in counts))
+
+    @property
+    def samples(self) -> int:
+        """All images."""
+        return self.both + self.only_int8 + self.only_float + self.neither
+
+    @property
+    def difference(self) -> Difference | None:
+        """Accuracy of INT8 less that of float, with its 95 % interval; None without images."""
+        return paired_difference(self.only_int8, self.only_float, self.samples) if self.samples else None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The held-out images of one device or writer.
+
+    Attributes:
+        number: Which one, counted from 0.
+        samples: How many images, at least 1.
+        correct: How many of them were read right.
+    """
+
+    number: int
+    samples: int
+    correct: int
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction that was read right."""
+        return self.correct / self.samples
+
+
+def worst_first(evaluation: Evaluation, numbers: NDArray[np.int32]) -> list[Group]:
+    """Groups that have held-out images, the least accurate first; of equals the lower number first."""
+    found, position = np.unique(numbers, return_inverse=True)
+    samples = np.bincount(position, minlength=len(found))
+    correct = np.bincount(position[evaluation.readings == evaluation.labels], minlength=len(found))
+    groups = [Group(*(int(figure) for figure in row)) for row in zip(found, samples, correct, strict=True)]
+    return sorted(groups, key=lambda group: (group.accuracy, group.number))
+
+
+def worst_decile(groups: Sequence[Group]) -> Sequence[Group]:
+    """The worst tenth, at least one, of groups that come worst first; as `handfed.shared.metrics.spread` has it."""
+    return groups[: math.ceil(len(groups) / 10)]
+
+
+def wilson(correct: int, samples: int) -> tuple[float, float]:
+    """The 95 % score interval of a fraction.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference", Journal of the American
+    Statistical Association 22(158).
+
+    Args:
+        correct: How many were read right.
+        samples: Out of how many, at least 1.
+    """
+    share, z2 = correct / samples, Z_95**2 / samples
+    centre = (share + z2 / 2) / (1 + z2)
+    margin = math.sqrt(share * (1 - share) * z2 + z2**2 / 4) / (1 + z2)
+    return max(centre - margin, 0.0), min(centre + margin, 1.0)
+
+
+def label_shares(label_counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """float64 (devices, classes): each class's share of a device's training samples; 0 where it has none."""
+    totals = label_counts.sum(axis=1, keepdims=True)
+    return label_counts / np.maximum(totals, 1)
+
+
+def label_skew(label_counts: NDArray[np.int64]) -> float | None:
+    """How far devices are from the federation as a whole: 0 where all are alike.
+
+    The mean, over devices with training samples, of the total variation distance between the device's label
+    distribution and that of all samples: the fraction of its samples that would have to be of another class.
+    """
+    counts = label_counts[label_counts.sum(axis=1) > 0]
+    if not len(counts):
+        return None
+    whole = counts.sum(axis=0) / counts.sum()
+    return float(np.abs(label_shares(counts) - whole).sum(axis=1).mean() / 2)
+
+
+def finite(figure: float | None) -> float | None:
+    """The figure, or None where it is no number: rounds call that unknown."""
+    return figure if figure is not None and math.isfinite(figure) else None
+
+
+def held_out_loss(result: RoundResult) -> float | None:
+    """Mean loss over the held-out images of a round's devices; None where none was evaluated or none may be seen."""
+    known = [
+        (device.held_out, loss)
+        for device in result.devices
+        if device.held_out and (loss := finite(device.held_out_loss)) is not None
+    ]
+    images = sum(count for count, _ in known)
+    return sum(count * loss for count, loss in known) / images if images else None

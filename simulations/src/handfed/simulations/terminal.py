@@ -1,0 +1,138 @@
+"""What a simulation shows while it goes on, and when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from handfed.shared import wire
+
+if TYPE_CHECKING:
+    from handfed.server.flower.course import Device
+    from handfed.server.runs.schemas import Rejection, RoundResult
+    from handfed.simulations.federation import Outcome
+
+TARGETS = {"accuracy": 0.99, "latency_ms": 50.0, "size_bytes": 2_000_000}
+KINDS = {
+    wire.DESCRIBE: "devices describe themselves",
+    wire.MEASURE: "batch statistics",
+    wire.CALIBRATE: "calibration",
+    wire.TRAIN: "training",
+    wire.EVALUATE: "evaluation",
+    wire.JUDGE: "judging the INT8 file",
+}
+
+
+class Watch:
+    """A listener and a progress in one: bars for rounds and devices on a terminal, a line every ten rounds elsewhere.
+
+    Args:
+        progress: Draws the bars.
+        rounds: How many rounds there will be.
+    """
+
+    def __init__(self, progress: Progress, rounds: int) -> None:
+        self._progress = progress
+        self._rounds = progress.add_task("rounds", total=rounds, note="")
+        self._devices = progress.add_task("devices", total=None, note="")
+
+    def __call__(self, kind: str, done: int, asked: int) -> None:
+        """A device has answered."""
+        self._progress.update(self._devices, total=asked, completed=done, note=KINDS.get(kind, kind))
+
+    def described(self, devices: Mapping[int, Device], rejections: tuple[Rejection, ...]) -> None:
+        """The devices are known."""
+        if rejections:
+            self._progress.console.print(f"{len(rejections)} devices take no part; see `handfed runs show`")
+        images = sum(device.examples for device in devices.values())
+        self._progress.console.print(f"{len(devices)} devices hold {images:,} images to train on")
+
+    def round_started(self, number: int, phase: str, asked: int) -> None:
+        """A round's messages go out."""
+
+    def round_ended(self, result: RoundResult) -> None:
+        """Shows how the round went."""
+        note = f"{result.phase}: loss {_number(result.loss)}, accuracy {_percent(result.accuracy)}"
+        self._progress.update(self._rounds, completed=result.number, note=note)
+        if not self._progress.console.is_terminal and result.number % 10 == 0:
+            self._progress.console.print(f"round {result.number}: {note}")
+        if result.rejections:
+            self._progress.console.print(f"round {result.number}: {len(result.rejections)} updates were not used")
+
+
+@contextmanager
+def watching(rounds: int, *, quiet: bool) -> Iterator[Watch]:
+    """Shows progress on standard error while the block runs.
+
+    Args:
+        rounds: How many rounds there will be.
+        quiet: Show nothing.
+    """
+    console = Console(stderr=True, quiet=quiet)
+    columns = (
+        TextColumn("{task.description:>8}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("eta"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield Watch(progress, rounds)
+
+
+def closing(outcome: Outcome, report: str) -> Table:
+    """The closing table: what was reached, beside its target."""
+    verdict, difference = outcome.publication.verdict, outcome.publication.difference
+    accuracy, size = verdict.int8_correct / verdict.samples, len(outcome.publication.model)
+    table = Table(title=f"Run {outcome.run}, release {outcome.publication.number}", title_justify="left")
+    for heading in ("", "measured", "target", ""):
+        table.add_column(heading, justify="left" if not heading else "right")
+    table.add_row(
+        "accuracy, INT8",
+        f"{accuracy:.2%} of {verdict.samples:,} held-out images",
+        f">= {TARGETS['accuracy']:.0%}",
+        _mark(met=accuracy >= TARGETS["accuracy"]),
+    )
+    table.add_row("accuracy, float", f"{verdict.float_correct / verdict.samples:.2%}", "", "")
+    table.add_row(
+        "float minus INT8",
+        f"{difference.difference:.2%} ({difference.low:.2%} to {difference.high:.2%})",
+        "",
+        "",
+    )
+    table.add_row(
+        "one inference",
+        f"{outcome.latency_ms:.3f} ms",
+        f"<= {TARGETS['latency_ms']:.0f} ms",
+        _mark(met=outcome.latency_ms <= TARGETS["latency_ms"]),
+    )
+    table.add_row(
+        "size of the model",
+        f"{size / 1000:.1f} KB",
+        f"<= {TARGETS['size_bytes'] / 1e6:.0f} MB",
+        _mark(met=size <= TARGETS["size_bytes"]),
+    )
+    table.add_row("time", f"{outcome.wall_s:.0f} s", "", "")
+    table.add_row("memory", f"{outcome.peak_memory_bytes / 1e6:,.0f} MB", "", "")
+    table.caption = f"model   {outcome.publication.directory}\nreport  {report}"
+    table.caption_justify = "left"
+    return table
+
+
+def _mark(*, met: bool) -> str:
+    return "[green]✓[/green]" if met else "[red]✗[/red]"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"

@@ -1,0 +1,21 @@
+"""What tests of several parts share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# A busy machine is no failure; pytest's own timeout catches what hangs.
+settings.register_profile("handfed", deadline=None)
+settings.load_profile("handfed")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real handwriting beside the repository; it is no part of the project."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("real handwriting is not here: there is no folder ../shared/data beside the repository")
+    return folder
