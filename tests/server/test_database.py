@@ -188,7 +188,9 @@ def test_a_password_that_a_driver_repeats_is_not_passed_on() -> None:
     url = make_url("postgresql://u:hunter2@host/d?sslpassword=hunter3")
     with pytest.raises(StorageError) as caught, errors_named("open", url):
         raise OperationalError(None, None, Exception("bad option\n'hunter2', 'hunter3'"))
-    assert str(caught.value).startswith("cannot open the database postgresql://host/d: bad option '***', '***'")
+    assert str(caught.value).startswith(
+        "cannot open the database postgresql://host/d: bad option '***', '***'; check the URL"
+    )
 
 
 def test_a_missing_database_is_said(postgresql_server: str) -> None:

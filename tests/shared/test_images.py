@@ -236,7 +236,7 @@ def test_normalising_mnist_again_changes_nothing(mnist: Picture) -> None:
 
 @given(strokes(margin=1))
 def test_normalising_ink_of_even_strength_again_changes_nothing(picture: Picture) -> None:
-    """Where ink is uneven, its faint ends may fall below the floor when scaled, and the box tightens around the rest."""
+    """Where ink is uneven, faint ends may fall below the floor when scaled, and the box tightens around the rest."""
     even = np.where(picture == picture[0, 0], 0, 255).astype(np.uint8)
     once = normalise(even)
     assert np.array_equal(normalise(once), once)

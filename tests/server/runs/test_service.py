@@ -144,8 +144,9 @@ def test_a_round_is_recorded_whole_or_not_at_all(record: RunRecord) -> None:
 )
 def test_a_value_that_no_round_has_is_refused_as_a_storage_error(record: RunRecord, changed: dict[str, object]) -> None:
     number = record.start(RUN)
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError, match="cannot write to the database") as caught:
         record.add_round(number, replace(ROUND, **changed))  # type: ignore[arg-type]
+    assert "11.5" not in str(caught.value), "the message quotes the row"
     assert record.rounds(number) == ()
 
 

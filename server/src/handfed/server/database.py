@@ -5,7 +5,7 @@ Rules:
 2. A writer on SQLite takes the lock when its transaction begins (`BEGIN IMMEDIATE`), so that two writers wait
    for one another; one that reads first and locks later would be refused instead
    (https://www.sqlite.org/lang_transaction.html).
-3. Whatever the driver raises becomes a `StorageError` that names the database, never its password or a value.
+3. Whatever the driver raises becomes a `StorageError` that names the database, never its password or a row.
 """
 
 from __future__ import annotations
@@ -141,16 +141,18 @@ def errors_named(action: str, url: URL) -> Iterator[None]:
 
 
 def _reason(error: SQLAlchemyError, url: URL) -> str:
-    """What went wrong, on one line, without the statement, its values, or a password."""
+    """What went wrong, on one line, without the statement, the row, or a password."""
     cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
-    text = " ".join(str(cause).split()) or type(cause).__name__
+    primary = getattr(getattr(cause, "diag", None), "message_primary", None)  # PostgreSQL's details quote the row
+    text = " ".join((primary or str(cause)).split()) or type(cause).__name__
     for secret in (url.password, url.query.get("password"), url.query.get("sslpassword")):
         text = text.replace(str(secret), "***") if secret else text
     if "not a database" in text:
         return f"{text}; choose another file, or move this one away"
-    if isinstance(error, OperationalError):
-        return f"{text}; check that it is there, has room, and that this user may use it"
-    return text
+    if not isinstance(error, OperationalError):
+        return text
+    advice = "that this user may write there and the disk has room" if _is_sqlite(url) else "the URL and the server"
+    return f"{text.rstrip('.?')}; check {advice}"
 
 
 def _name(url: URL) -> str:

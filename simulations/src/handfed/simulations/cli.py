@@ -39,7 +39,10 @@ def simulate(
     devices: Annotated[int, typer.Option(help="How many devices; with writer, one for each writer.")] = 20,
     held_out: Annotated[float, typer.Option(help="Fraction that is never trained on: writers, or images.")] = 0.2,
     engine: Annotated[str, typer.Option(help="What carries the messages: in-process.")] = "in-process",
-    threads: Annotated[int, typer.Option(help="Threads of TensorFlow; 0 for every core.", min=0)] = 0,
+    threads: Annotated[
+        int,
+        typer.Option(help="Threads of TensorFlow; 0 for every core. Small batches gain nothing from more than 1.", min=0),
+    ] = 1,
     data_dir: Annotated[Path | None, typer.Option(help="Where runs and releases are kept.")] = None,
     database: Annotated[str | None, typer.Option(help="URL of the database, instead of one in the folder.")] = None,
     report: Annotated[Path | None, typer.Option(help="Where the report goes, instead of the run's folder.")] = None,

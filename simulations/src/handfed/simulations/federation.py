@@ -122,7 +122,11 @@ class Outcome:
             "accuracy_float": verdict.float_correct / verdict.samples,
             "accuracy_int8": verdict.int8_correct / verdict.samples,
             "accuracy_int8_calibrated_only": self.publication.calibrated.int8_correct / verdict.samples,
-            "float_minus_int8": self.publication.difference.as_json(),
+            "float_minus_int8": {
+                **self.publication.difference.as_json(),
+                "only_float": verdict.only_float,
+                "only_int8": verdict.only_int8,
+            },
             "size_bytes": len(self.publication.model),
             "latency_ms_median": self.latency_ms,
             "wall_s": round(self.wall_s, 2),

@@ -18,6 +18,7 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +32,19 @@ from handfed.shared.errors import DatasetError, ImageError
 from handfed.shared.images import normalise_all
 
 _LEAST_SIDE: Final = 2  # pixels
+# What NumPy raises on a damaged header, which it parses as Python literals; under `-W error` its warnings too.
+_DAMAGE: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    SyntaxError,
+    TokenError,
+    RecursionError,
+    MemoryError,
+    Warning,
+)
 
 
 def read_npz(path: Path) -> Dataset:
@@ -53,7 +67,7 @@ def read_npz(path: Path) -> Dataset:
     if names is not None:
         _check_names(names, where)
     # Every class needs a sample, so without names there are at most as many classes as rows.
-    _check_range(labels, len(labels) if names is None else len(names), where)
+    _check_range(labels, 10**10 if names is None else len(names), where)
     alphabet = _alphabet(names, labels, where)
     if writers is not None:
         _check_column(writers, "writer", len(pictures), "iuU", where)
@@ -80,7 +94,7 @@ def _array(archive: ZipTree, name: str) -> NDArray[Any]:
     try:
         _check_header(content, where)
         array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, TypeError, EOFError, SyntaxError, MemoryError) as error:
+    except _DAMAGE as error:
         raise DatasetError(f"{where} is not a plain NumPy array: {error}") from error
     return np.asarray(array)
 

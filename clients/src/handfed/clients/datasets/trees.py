@@ -2,8 +2,8 @@
 
 What comes from elsewhere may be damaged or hostile, so these rules hold before any file is read:
 
-1. No name leaves the tree: absolute names, `..` and symbolic links out of the folder are refused; in a zip every
-   symbolic link is.
+1. No name leaves the tree: absolute names, `..` and symbolic links out of the folder are refused, and so are links to
+   folders, which could go round in circles; in a zip every symbolic link is.
 2. A zip unpacks to at most `MAX_TOTAL_BYTES`, and one file to at most `MAX_FILE_BYTES`, by the sizes in its
    directory. Python's zipfile never unpacks a file beyond the size stated there, so the bounds hold for archives that
    lie; every file's CRC is checked as it is read.
@@ -65,7 +65,7 @@ class FolderTree:
 
     def names(self) -> list[str]:
         """The files, sorted."""
-        return sorted(name for name in self._walk() if not self._path(name).is_dir())
+        return sorted(self._walk())
 
     def folders(self) -> list[str]:
         """The folders directly below the root, sorted."""
@@ -113,10 +113,12 @@ class FolderTree:
         while waiting:
             for entry in self._entries(waiting.pop()):
                 name = entry.relative_to(self._root).as_posix()
-                if self._path(name).is_dir() and not entry.is_symlink():  # a linked folder could hold its own parent
-                    waiting.append(entry)
-                else:
+                if not self._path(name).is_dir():
                     found.append(name)
+                elif entry.is_symlink():
+                    raise DatasetError(f"{self.where}: {name!r} is a link to a folder; copy the folder itself")
+                else:
+                    waiting.append(entry)
         return found
 
 
@@ -203,6 +205,8 @@ def _open_archive(content: bytes, where: str) -> zipfile.ZipFile:
 def _check_members(members: list[zipfile.ZipInfo], where: str, max_file_bytes: int) -> None:
     seen: set[str] = set()
     for member in members:
+        if not member.filename:
+            raise DatasetError(f"{where}: holds a file without a name; pack it anew")
         _refuse_escape(member.filename, where)
         if stat.S_ISLNK(member.external_attr >> 16):
             raise DatasetError(f"{where}: {member.filename!r} is a symbolic link; pack the file itself")

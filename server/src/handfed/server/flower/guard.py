@@ -121,7 +121,9 @@ class Guarded(Strategy):
             [update.examples for update in self.accepted],
             self._schema,
         )
-        full = {**weights, **{name: Array(array) for name, array in others.items()}}
+        # Some of Flower's strategies compute in float64; the wire is float32.
+        full = {name: Array(array.numpy().astype(np.float32)) for name, array in weights.items()}
+        full |= {name: Array(array) for name, array in others.items()}
         return ArrayRecord({name: full[name] for name in self._schema.names()}), metrics
 
     def configure_evaluate(

@@ -79,6 +79,7 @@ class Trainer:
         self._model = recognisers.build(recogniser, classes)
         self._alpha = alpha
         self._float = _Compiled(self._model, alpha)
+        self._initial = self._float.variables.dump()
 
     @cached_property
     def _quantized(self) -> _Compiled:
@@ -93,7 +94,7 @@ class Trainer:
 
     def initial(self) -> dict[str, NDArray[np.float32]]:
         """The arrays of the untrained float model."""
-        return self._float.variables.dump()
+        return dict(self._initial)
 
     def train(
         self,

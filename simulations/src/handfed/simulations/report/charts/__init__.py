@@ -6,11 +6,27 @@ What a chart shows is also said in words, in its `description`, and in figures, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from markupsafe import Markup
 
-Mark = Literal["line", "dashes", "dot", "ring", "diamond", "block", "faint"]
+
+class Mark(StrEnum):
+    """What an entry of a legend looks like; the template draws each."""
+
+    LINE = "line"
+    SQUARES = "squares"
+    DOTS = "dots"
+    DASHES = "dashes"
+    DOT = "dot"
+    RING = "ring"
+    DIAMOND = "diamond"
+    CROSS = "cross"
+    BLOCK = "block"
+    FAINT = "faint"
+
+
 Role = Literal["ink", "soft", "first", "second", "third", "bad"]
 
 

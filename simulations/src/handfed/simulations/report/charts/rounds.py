@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -11,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from handfed.server import wording
 from handfed.server.runs.schemas import Phase, RoundResult
 from handfed.simulations.report import drawing
-from handfed.simulations.report.charts import Chart, Key
+from handfed.simulations.report.charts import Chart, Key, Mark
 from handfed.simulations.report.contents import ACCURACY_TARGET, Report
 from handfed.simulations.report.drawing import FIRST, INK, SECOND, SOFT, THIRD
 from handfed.simulations.report.findings import finite, held_out_loss
@@ -19,6 +20,8 @@ from handfed.simulations.report.findings import finite, held_out_loss
 HEIGHT = 236
 _MOST_MARKERS = 80  # rounds: with more the markers would touch
 _TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)
+_NEAR_PERFECT = 0.002  # error that is told from none by 0.3 decades
+_LEAST_TICK_GAP = 0.07  # of the axis: closer labels would touch
 _LOG_FROM = 10.0  # largest loss over smallest, from which the axis is logarithmic
 _PHASES: tuple[Phase, ...] = ("float", "qat")
 
@@ -35,11 +38,10 @@ def accuracy(report: Report) -> Chart:
     finals = _finals(report)
     end = _draw_finals(axes, finals, last)
     known = [value for points in phases.values() for _, value in points]
-    _accuracy_axis(axes, known + [value for *_, value in finals])
+    _accuracy_axis(axes, known + [final.value for final in finals])
     round_axis(axes, last, end)
-    keys = _phase_keys(phases)
-    keys += [Key(key.mark, key.role, f"{key.text} {wording.percent(value)}") for key, value in finals]
-    named = [f"{key.text} {wording.percent(value)}" for key, value in finals]
+    keys = [*_phase_keys(phases), *(final.key for final in finals)]
+    named = [final.key.text for final in finals]
     return Chart(
         "Accuracy by round",
         "On the devices' held-out images; the target is dashed. The scale widens towards 100%, where"
@@ -75,7 +77,7 @@ def loss(report: Report) -> Chart:
     round_axis(axes, last, last)
     keys = _phase_keys(phases, before="training, ")
     if held_out:
-        keys.append(Key("dots", "soft", "held-out images"))
+        keys.append(Key(Mark.DOTS, "soft", "held-out images"))
     return Chart(
         "Loss by round",
         "Mean over the samples that devices trained on"
@@ -126,32 +128,115 @@ def _draw_phases(axes: Axes, phases: Mapping[Phase, _Points], rounds: int) -> No
 
 def _phase_keys(phases: Mapping[Phase, _Points], before: str = "") -> list[Key]:
     keys = {
-        "float": Key("line", "first", f"{before}float rounds"),
-        "qat": Key("squares", "second", f"{before}quantization-aware rounds"),
+        "float": Key(Mark.LINE, "first", f"{before}float rounds"),
+        "qat": Key(Mark.SQUARES, "second", f"{before}quantization-aware rounds"),
     }
     return [keys[phase] for phase in _PHASES if phases[phase]]
 
 
-def _finals(report: Report) -> list[tuple[Key, float]]:
-    """The accuracies in the end, as far as they are known, each with what stands for it."""
+@dataclass(frozen=True)
+class _Final:
+    """An accuracy that the run ended with.
+
+    Attributes:
+        key: Its entry in the legend.
+        value: The accuracy.
+        steps: How many steps right of the last round it is drawn.
+        marker: Matplotlib's name of its marker.
+        colour: Of the marker.
+    """
+
+    key: Key
+    value: float
+    steps: int
+    marker: str
+    colour: str
+
+
+def _finals(report: Report) -> list[_Final]:
+    """What is known of the end: the float model is that of the last round, the others are converted from it."""
     found = (
-        (Key("ring", "ink", "final float model"), report.accuracy_float),
-        (Key("diamond", "third", "final INT8"), report.accuracy_int8),
-        (Key("cross", "soft", "INT8 by calibration alone"), report.accuracy_calibrated),
+        (report.accuracy_float, "final float model", Mark.RING, "ink", 0, "o", INK),
+        (report.accuracy_int8, "final INT8", Mark.DIAMOND, "third", 1, "D", THIRD),
+        (report.accuracy_calibrated, "INT8 by calibration alone", Mark.CROSS, "soft", 2, "x", SOFT),
     )
-    return [(key, value) for key, figure in found if (value := finite(figure)) is not None]
+    return [
+        _Final(Key(mark, role, f"{text} {wording.percent(value)}"), value, steps, marker, colour)
+        for figure, text, mark, role, steps, marker, colour in found
+        if (value := finite(figure)) is not None
+    ]
 
 
-def _draw_finals(axes: Axes, finals: Sequence[tuple[Key, float]], last: int) -> float:
-    """Draws the final accuracies right of the rounds, and where INT8 was converted; returns how far right."""
-    step = max(last * 0.045, 0.5)
-    at = last + step
-    for key, value in finals:
-        height, places = _stretched(value), {"ring": at, "diamond": at + step, "cross": at + 2 * step}
-        look = {
-            "ring": {"marker": "o", "markersize": 6.5, "markerfacecolor": "none", "color": INK},
-            "diamond": {"marker": "D", "markersize": 6, "color": THIRD},
-            "cross": {"marker": "x", "markersize": 6, "color": SOFT, "markeredgewidth": 1.8},
-        }[key.mark]
-        axes.plot([places[key.mark]], [height], linestyle="", **look)
-    return at
+def _draw_finals(axes: Axes, finals: Sequence[_Final], last: int) -> float:
+    """Draws the accuracies in the end, and where INT8 was converted; returns how far right that goes."""
+    step = max(last * 0.05, 0.4)
+    for final in finals:
+        axes.plot(
+            [last + final.steps * step],
+            [_stretched(final.value)],
+            linestyle="",
+            marker=final.marker,
+            markersize=9 if final.steps == 0 else 6,
+            markerfacecolor="none" if final.steps == 0 else final.colour,
+            markeredgecolor=final.colour,
+            markeredgewidth=1.6,
+            clip_on=False,
+            zorder=3,
+        )
+    steps = max((final.steps for final in finals), default=0)
+    if steps:
+        axes.axvline(last + step / 2, color=SOFT, linewidth=1, linestyle=(0, (2, 2)))
+        axes.annotate(
+            "converted to INT8",
+            (last + step / 2, 1),
+            (4, 6),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="right",
+            color=SOFT,
+            fontsize=drawing.SMALL_TEXT,
+        )
+    return last + steps * step
+
+
+def _stretched(accuracy: float) -> float:
+    """Where an accuracy is on an axis that widens towards 1: like a logarithm of the error, yet finite at no error."""
+    return -math.log10(min(max(1 - accuracy, 0.0), 1.0) + _NEAR_PERFECT)
+
+
+def _accuracy_axis(axes: Axes, values: Sequence[float]) -> None:
+    low = min([*values, 0.98])
+    first = max((tick for tick in _TICKS if tick <= low), default=0.0)
+    axes.set_ylim(_stretched(min(first, low)) - 0.04, _stretched(1.0) + 0.04)
+    ticks = [tick for tick in _TICKS if tick >= first]
+    span = _stretched(1.0) - _stretched(first)
+    kept: list[float] = []
+    for tick in reversed(ticks):  # from the top, where they matter most
+        if not kept or _stretched(kept[-1]) - _stretched(tick) > span * _LEAST_TICK_GAP:
+            kept.append(tick)
+    axes.set_yticks([_stretched(tick) for tick in kept], [f"{tick * 100:g}%" for tick in kept])
+    axes.grid(axis="y")
+    axes.axhline(_stretched(ACCURACY_TARGET), color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+
+
+def _loss_axis(axes: Axes, values: Sequence[float]) -> None:
+    if values and min(values) > 0 and max(values) / min(values) > _LOG_FROM:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
+    elif values:
+        axes.set_ylim(min([0.0, *values]), max([*values, 1e-6]) * 1.05)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.grid(axis="y")
+
+
+def _courses(what: str, phases: Mapping[Phase, _Points], wording_of: Callable[[float], str]) -> list[str]:
+    """How a figure went, phase by phase, in words."""
+    named = {"float": "float", "qat": "quantization-aware"}
+    return [
+        f"{what} goes from {wording_of(points[0][1])} in round {points[0][0]} to {wording_of(points[-1][1])} in round"
+        f" {points[-1][0]} over the {named[phase]} rounds."
+        for phase, points in phases.items()
+        if points
+    ]

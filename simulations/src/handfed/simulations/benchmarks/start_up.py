@@ -1,0 +1,31 @@
+"""How long a person waits for the command itself."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from handfed.simulations.benchmarks.commands import handfed, seconds
+from handfed.simulations.datasets.mnist5k import MNIST5K
+
+REPETITIONS = 7
+
+
+def run(directory: Path, console: Console) -> None:
+    """`handfed --help`, and `handfed recognise` of one image from a cold start."""
+    if not (directory / "releases").exists():
+        handfed(["simulate", "--rounds", "3", "--qat-rounds", "1", "--float-margin", "1"], data_dir=directory)
+    picture = directory / "digit.png"
+    Image.fromarray(255 - np.kron(MNIST5K.load().images[0], np.ones((8, 8), np.uint8))).save(picture)
+    table = Table("command", "median s", "at most s")
+    for arguments, most in ((["--help"], 0.3), (["recognise", str(picture)], 0.8)):
+        shown = "handfed " + " ".join(arguments[:1])
+        table.add_row(shown, f"{seconds(arguments, data_dir=directory, repetitions=REPETITIONS):.2f}", f"{most}")
+    console.print(table)
+    if find_spec("tensorflow"):
+        console.print("TensorFlow is installed here, and neither command imports it.")

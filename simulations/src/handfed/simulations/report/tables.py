@@ -1,0 +1,274 @@
+"""The tables of a report: what its charts show, in figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from handfed.server import wording
+from handfed.shared.metrics import spread, worst_confusions
+from handfed.simulations.report.charts.groups import signed
+from handfed.simulations.report.contents import Evaluation, Report
+from handfed.simulations.report.findings import Group, Pairs, finite, label_skew, worst_decile
+
+MOST_ROWS = 200  # of a table that grows with the run
+MOST_DEVICES = 25  # of the worst decile
+MOST_CONFUSIONS = 10
+
+Cell = str | Markup
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        caption: What it holds.
+        columns: Headings.
+        figures: Headings of columns that hold figures, which are set flush right.
+        rows: Cells, as many as there are columns.
+        note: What a reader should know beside; empty for nothing.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    figures: frozenset[str]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
+def name(text: str) -> Markup:
+    """A class's name, kept from turning the text around it where its script runs from right to left."""
+    return Markup("<bdi>{}</bdi>").format(text)
+
+
+def size(size_bytes: float) -> str:
+    """An amount of data."""
+    return f"{size_bytes / 1e9:,.2f} GB" if size_bytes >= 1e9 else wording.megabytes(int(size_bytes))  # noqa: PLR2004
+
+
+def duration(seconds: float | None) -> str:
+    """A time, as a person says it."""
+    known = finite(seconds)
+    if known is None:
+        return wording.decimals(None, 0)
+    minutes, rest = divmod(round(known), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{known:.1f} s"
+
+
+def rounds(report: Report) -> Table:
+    """Every round."""
+    columns = ("Round", "Phase", "Used", "Loss", "Accuracy", "Time", "Training", "Down", "Up")
+    rows = tuple(
+        (
+            f"{each.number}",
+            each.phase,
+            f"{each.accepted} of {each.participants}",
+            wording.decimals(finite(each.loss), 4),
+            wording.percent(finite(each.accuracy)),
+            f"{wording.decimals(finite(each.seconds), 1)} s",
+            f"{wording.decimals(finite(each.train_seconds), 1)} s",
+            size(each.bytes_down),
+            size(each.bytes_up),
+        )
+        for each in report.rounds
+    )
+    shown = rows[-MOST_ROWS:]
+    note = f"The last {MOST_ROWS} of {len(rows):,} rounds." if len(shown) < len(rows) else ""
+    return Table("Every round", columns, frozenset(columns) - {"Phase"}, shown, note)
+
+
+def pairs(found: Pairs) -> Table:
+    """How float and INT8 read the same images."""
+    rows = (
+        ("Both right", found.both),
+        ("Only INT8 right", found.only_int8),
+        ("Only float right", found.only_float),
+        ("Both wrong", found.neither),
+    )
+    note = ""
+    if (difference := found.difference) is not None:
+        low, middle, high = (
+            signed(each * 100, 2) for each in (difference.low, difference.difference, difference.high)
+        )
+        note = f"INT8 less float: {middle} percentage points, 95% interval {low} to {high} (Bonett and Price 2012)."
+    columns = ("On the same images", "Images", "Share")
+    return Table(
+        "Float against INT8, in figures",
+        columns,
+        frozenset(columns[1:]),
+        tuple((what, f"{count:,}", wording.percent(count / max(found.samples, 1))) for what, count in rows),
+        note,
+    )
+
+
+def spreads(evaluation: Evaluation) -> Table:
+    """How accuracy differs between devices, and between writers where they are known."""
+    correct = evaluation.readings == evaluation.labels
+    groups = [("Devices", evaluation.device)]
+    if evaluation.writer is not None:
+        groups.append(("Writers", evaluation.writer))
+    found = [(what, spread(correct, numbers)) for what, numbers in groups]
+    columns = ("Accuracy of", *(what for what, _ in found))
+    return Table(
+        "Devices and writers, in figures",
+        columns,
+        frozenset(columns[1:]),
+        (
+            ("How many", *(f"{each.count:,}" for _, each in found)),
+            ("Tenth percentile", *(wording.percent(each.p10) for _, each in found)),
+            ("Median", *(wording.percent(each.median) for _, each in found)),
+            ("Ninetieth percentile", *(wording.percent(each.p90) for _, each in found)),
+            ("Worst tenth, mean", *(wording.percent(each.worst_decile) for _, each in found)),
+        ),
+    )
+
+
+def devices(found: Sequence[Group], without: int) -> Table:
+    """The worst tenth of the devices.
+
+    Args:
+        found: Devices with held-out images, worst first.
+        without: How many others have none.
+    """
+    worst = worst_decile(found)
+    columns = ("Device", "Held-out images", "Right", "Accuracy")
+    notes = []
+    if len(worst) > MOST_DEVICES:
+        notes.append(f"The worst {MOST_DEVICES} of {len(worst)} in the worst tenth.")
+    if without:
+        notes.append(f"{without:,} {'device has' if without == 1 else 'devices have'} no held-out image"
+                     f" and {'is' if without == 1 else 'are'} left out.")
+    return Table(
+        "The worst tenth of the devices",
+        columns,
+        frozenset(columns),
+        tuple(
+            (f"{each.number + 1}", f"{each.samples:,}", f"{each.correct:,}", wording.percent(each.accuracy))
+            for each in worst[:MOST_DEVICES]
+        ),
+        " ".join(notes),
+    )
+
+
+def confusions(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
+    """The most frequent errors."""
+    written = matrix.sum(axis=1)
+    columns = ("Written", "Read as", "Images", "Share of written")
+    rows = tuple(
+        (name(names[label]), name(names[reading]), f"{count:,}", wording.percent(count / written[label]))
+        for label, reading, count in worst_confusions(matrix, MOST_CONFUSIONS)
+    )
+    note = "" if rows else "No held-out image was misread."
+    return Table("The most frequent errors", columns, frozenset(columns[2:]), rows, note)
+
+
+def classes(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
+    """Accuracy of each class, the worst first; classes without held-out images last."""
+    written, right = matrix.sum(axis=1), np.diagonal(matrix)
+    share = np.where(written > 0, right / np.maximum(written, 1), 2.0)
+    columns = ("Class", "Held-out images", "Right", "Accuracy")
+    order = np.argsort(share, kind="stable")[:MOST_ROWS]
+    rows = tuple(
+        (
+            name(names[each]),
+            f"{written[each]:,}",
+            f"{right[each]:,}",
+            wording.percent(float(share[each]) if written[each] else None),
+        )
+        for each in order
+    )
+    note = f"The worst {MOST_ROWS} of {len(names):,} classes." if len(rows) < len(names) else ""
+    return Table("Accuracy of each class", columns, frozenset(columns[1:]), rows, note)
+
+
+def holdings(report: Report) -> Table:
+    """How much of what the devices hold."""
+    counts = report.label_counts
+    samples, kinds = counts.sum(axis=1), np.count_nonzero(counts, axis=1)
+    columns = ("A device", "Least", "Median", "Most")
+
+    def row(what: str, figures: NDArray[np.int64]) -> tuple[str, ...]:
+        if not len(figures):
+            return (what, *[wording.percent(None)] * 3)
+        return (what, f"{figures.min():,}", f"{np.median(figures):,.0f}", f"{figures.max():,}")
+
+    skew = label_skew(counts)
+    notes = [f"{len(counts):,} devices with {int(samples.sum()):,} training samples in all."]
+    if skew is not None:
+        notes.append(
+            f"On average {skew:.0%} of a device's samples would have to be of other classes for it to be like the"
+            " whole federation."
+        )
+    return Table(
+        "Handwriting on devices, in figures",
+        columns,
+        frozenset(columns[1:]),
+        (row("Training samples", samples), row("Classes", kinds)),
+        " ".join(notes),
+    )
+
+
+def costs(report: Report) -> Table:
+    """Traffic and time in all."""
+    down, up = (sum(getattr(each, way) for each in report.rounds) for way in ("bytes_down", "bytes_up"))
+    seconds = sum(finite(each.seconds) or 0.0 for each in report.rounds)
+    training = sum(finite(each.train_seconds) or 0.0 for each in report.rounds)
+    count = max(len(report.rounds), 1)
+    columns = ("What", "In all", "A round")
+    return Table(
+        "Traffic and time, in figures",
+        columns,
+        frozenset(columns[1:]),
+        (
+            ("Down to devices", size(down), size(down / count)),
+            ("Up from devices", size(up), size(up / count)),
+            ("Both ways", size(down + up), size((down + up) / count)),
+            ("Rounds", duration(seconds), duration(seconds / count)),
+            ("Training, summed over devices", duration(training), duration(training / count)),
+        ),
+    )
+
+
+def rejections(report: Report) -> tuple[Table, Table] | None:
+    """Replies that were not used, by reason and one by one; None where all were used."""
+    found = [(each.number, rejection) for each in report.rounds for rejection in each.rejections]
+    if not found:
+        return None
+    reasons = Counter(rejection.reason for _, rejection in found)
+    by_reason = Table(
+        "Rejected updates by reason",
+        ("Reason", "Updates"),
+        frozenset({"Updates"}),
+        tuple((reason, f"{count:,}") for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+    )
+    rows = tuple(
+        (f"{number}", f"{rejection.device}", rejection.reason, rejection.detail) for number, rejection in found
+    )
+    note = f"The first {MOST_ROWS} of {len(rows):,}." if len(rows) > MOST_ROWS else ""
+    one_by_one = Table(
+        "Every rejected update",
+        ("Round", "Device", "Reason", "Detail"),
+        frozenset({"Round", "Device"}),
+        rows[:MOST_ROWS],
+        note,
+    )
+    return by_reason, one_by_one
+
+
+def settings(report: Report) -> Table:
+    """Every setting of the run."""
+    return Table(
+        f"All {len(report.settings)} settings",
+        ("Setting", "Value"),
+        frozenset(),
+        tuple(wording.entries(report.settings)),
+    )

@@ -1,0 +1,86 @@
+"""`read` takes a name or a path, and says what else there is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handfed.clients.datasets import read
+from handfed.shared.errors import DatasetError
+
+
+def test_a_name_is_read_from_the_package_that_offers_it() -> None:
+    assert read("mnist5k").name == "mnist5k"
+
+
+def test_a_name_comes_before_a_file_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mnist5k").write_bytes(b"")
+    assert len(read("mnist5k")) == 5_000
+    with pytest.raises(DatasetError, match="mnist5k: is not a kind of file"):
+        read("./mnist5k")
+
+
+def test_a_near_name_is_suggested_and_the_names_are_listed() -> None:
+    with pytest.raises(DatasetError, match=r"'mnist' is neither .*did you mean 'mnist5k'\? named here: .*mnist5k"):
+        read("mnist")
+
+
+@pytest.mark.parametrize("reference", ["", "no/such/folder", "none.npz", "a\0b", "n" * 5_000])
+def test_what_does_not_exist_is_refused(reference: str) -> None:
+    if reference == "":  # the working folder, to pathlib
+        with pytest.raises(DatasetError):
+            read(reference)
+        return
+    with pytest.raises(DatasetError, match=r"is neither a named data set nor a file|cannot be looked up"):
+        read(reference)
+
+
+@pytest.mark.parametrize("name", ["letters.csv", "letters", "letters.npy", "letters.tar.gz"])
+def test_a_file_of_an_unknown_kind_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"content")
+    with pytest.raises(DatasetError, match=rf"{name}: is not a kind of file that is read; what is read: \.npz"):
+        read(str(tmp_path / name))
+
+
+def test_for_a_table_the_folder_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "labels.tsv").write_bytes(b"image\ttext\n")
+    with pytest.raises(DatasetError, match="give the folder that holds it"):
+        read(str(tmp_path / "labels.tsv"))
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.zip", "A.ZIP"])
+def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"no archive")
+    with pytest.raises(DatasetError, match=f"{name}: is not a whole zip archive"):
+        read(str(tmp_path / name))
+
+
+def test_the_suffix_is_read_in_capitals_too(tmp_path: Path) -> None:
+    pictures = np.zeros((4, 9, 9), np.uint8)
+    pictures[:, 2:6, 4] = 255
+    np.savez(tmp_path / "a.npz", x=pictures, y=np.array([0, 1, 0, 1]), allow_pickle=False)
+    (tmp_path / "a.npz").rename(tmp_path / "A.NPZ")
+    assert len(read(str(tmp_path / "A.NPZ"))) == 4
+
+
+def test_starting_up_imports_neither_numpy_nor_pillow() -> None:
+    """`handfed --help` imports every subcommand's module."""
+    code = (
+        "import sys, handfed.clients.datasets.cli;"
+        "print(sorted({'numpy', 'PIL', 'tensorflow', 'flwr'} & {name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_reading_an_npz_needs_no_pillow() -> None:
+    code = (
+        "import sys, numpy; sys.modules['PIL'] = None;"
+        "import handfed.clients.datasets.npz, handfed.clients.datasets.labelled"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

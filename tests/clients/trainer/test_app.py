@@ -1,0 +1,145 @@
+"""What a device sends: arrays and counts, and nothing of what it holds."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.supercore.task_identity import TaskIdentity
+from numpy.typing import NDArray
+
+from handfed.clients.trainer.app import Handwriting, create_app
+from handfed.shared import wire
+from handfed.shared.alphabet import Alphabet
+from handfed.shared.datasets import Dataset
+from handfed.shared.errors import HandfedError
+from handfed.shared.tf.training import trainer
+
+NAMES = [str(digit) for digit in range(10)]
+COMMON = {
+    wire.WIRE_VERSION: wire.VERSION,
+    "recogniser": "cnn",
+    "alphabet": json.dumps(NAMES),
+    "class-alpha": "",
+    "seed": 0,
+}
+TRAINING = {
+    "round": 1,
+    "quantized": False,
+    "local-epochs": 1,
+    "batch-size": 16,
+    "learning-rate": 0.05,
+    "momentum": 0.9,
+    "clip-norm": 1.0,
+    "focal-gamma": 2.0,
+    "label-prior": 0.7,
+    "freeze-statistics": True,
+    "augmentation": 1.0,
+}
+
+
+@pytest.fixture(scope="module")
+def mine(digits: Dataset) -> Handwriting:
+    return Handwriting(
+        Alphabet(tuple(NAMES)), digits.images[:80], digits.labels[:80], digits.images[80:100], digits.labels[80:100]
+    )
+
+
+@pytest.fixture
+def app(mine: Handwriting) -> ClientApp:
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
+    return create_app(lambda _: mine)
+
+
+def ask(app: ClientApp, kind: str, arrays: dict[str, NDArray[np.float32]], node: int = 7, **config: object) -> Message:
+    content = RecordDict(
+        {
+            wire.ARRAYS: ArrayRecord({name: Array(array) for name, array in arrays.items()}),
+            wire.CONFIG: ConfigRecord({**COMMON, **{k.replace("_", "-"): v for k, v in config.items()}}),  # type: ignore[dict-item]
+        }
+    )
+    message = Message(content, dst_node_id=node, message_type=kind)
+    return app(message, Context(1, node, {}, RecordDict(), {}))
+
+
+def start() -> dict[str, NDArray[np.float32]]:
+    return trainer("cnn", 10, seed=0).initial()
+
+
+def test_a_device_describes_itself_by_two_counts(app: ClientApp) -> None:
+    metrics = ask(app, wire.DESCRIBE, {}).content[wire.METRICS]
+    assert dict(metrics) == {wire.WIRE_VERSION: 1, wire.NUM_EXAMPLES: 80, wire.NUM_HELD_OUT: 20}
+
+
+def test_an_update_is_of_the_schema_and_says_how_many_samples_it_saw(app: ClientApp) -> None:
+    reply = ask(app, wire.TRAIN, start(), **TRAINING)
+    arrays = {name: array.numpy() for name, array in reply.content[wire.ARRAYS].items()}
+    trainer("cnn", 10, seed=0).schema(quantized=False).check(arrays)
+    assert reply.content[wire.METRICS][wire.NUM_EXAMPLES] == 80
+    assert not np.array_equal(arrays["conv1/kernel"], start()["conv1/kernel"])
+
+
+def test_two_devices_with_the_same_handwriting_shuffle_differently(app: ClientApp) -> None:
+    one, two, again = (ask(app, wire.TRAIN, start(), node=node, **TRAINING) for node in (1, 2, 1))
+    kernels = [reply.content[wire.ARRAYS]["conv1/kernel"].numpy() for reply in (one, two, again)]
+    assert not np.array_equal(kernels[0], kernels[1])
+    np.testing.assert_array_equal(kernels[0], kernels[2])
+
+
+def test_an_evaluation_returns_counts(app: ClientApp) -> None:
+    metrics = ask(app, wire.EVALUATE, start(), quantized=False).content[wire.METRICS]
+    assert metrics[wire.NUM_EXAMPLES] == 20
+    assert 0 <= metrics[wire.NUM_CORRECT] <= 20
+
+
+@pytest.mark.parametrize("kind", [wire.DESCRIBE, wire.MEASURE, wire.CALIBRATE, wire.TRAIN, wire.EVALUATE])
+def test_a_reply_holds_only_names_of_the_wire_and_numbers(kind: str, app: ClientApp) -> None:
+    content = ask(app, kind, start(), **TRAINING).content
+    assert set(content) <= {wire.ARRAYS, wire.METRICS}
+    assert not content.config_records
+    known = {wire.WIRE_VERSION, wire.NUM_EXAMPLES, wire.NUM_HELD_OUT, wire.NUM_CORRECT, wire.LOSS, wire.SECONDS}
+    assert set(content[wire.METRICS]) <= known
+    assert all(isinstance(value, int | float) for value in content[wire.METRICS].values())
+
+
+def test_no_reply_carries_an_image_or_a_list_of_labels(app: ClientApp, mine: Handwriting) -> None:
+    """Captured as it goes over the network, in every encoding an image or its labels have in this process."""
+    secrets = [mine.images[row].tobytes() for row in range(10)]
+    secrets += [(mine.images[row].astype(np.float32) / 255).tobytes() for row in range(10)]
+    secrets += [mine.labels.astype(kind).tobytes() for kind in (np.uint8, np.int32, np.int64)]
+    secrets += [
+        np.bincount(mine.labels, minlength=10).astype(kind).tobytes() for kind in (np.int32, np.int64, np.float32)
+    ]
+    for kind in (wire.DESCRIBE, wire.MEASURE, wire.CALIBRATE, wire.TRAIN, wire.EVALUATE):
+        sent = sent_bytes(ask(app, kind, start(), **TRAINING))
+        assert len(sent) > 50
+        assert not any(secret in sent for secret in secrets)
+
+
+def sent_bytes(message: Message) -> bytes:
+    """A message as Flower puts it on the wire: itself, and the objects it is made of."""
+    from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
+
+    return b"".join(part.deflate() for part in get_all_nested_objects(message).values())
+
+
+def test_the_capture_would_find_an_image(app: ClientApp, mine: Handwriting) -> None:
+    """The test above can fail: an image put into a reply is found in what is sent."""
+    reply = ask(app, wire.DESCRIBE, {})
+    image = mine.images[0]
+    reply.content["leak"] = ArrayRecord({"picture": Array(image)})
+    assert image.tobytes() in sent_bytes(reply)
+
+
+def test_another_alphabet_takes_no_part_and_names_no_label(app: ClientApp) -> None:
+    with pytest.raises(HandfedError, match="alphabet is not the run's") as caught:
+        ask(app, wire.DESCRIBE, {}, alphabet=json.dumps(["a", "b"]))
+    assert "0" not in str(caught.value)
+
+
+def test_another_wire_version_is_refused(app: ClientApp) -> None:
+    with pytest.raises(HandfedError, match="wire version 1"):
+        ask(app, wire.TRAIN, start(), **TRAINING, wire_version=2)

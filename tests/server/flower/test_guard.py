@@ -1,0 +1,217 @@
+"""What reaches a Flower strategy was checked; what was not used is on record with a reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
+from flwr.serverapp.strategy import FedAvg
+from flwr.supercore.task_identity import TaskIdentity
+
+from handfed.server.flower.guard import Guarded
+from handfed.server.flower.strategies import strategy
+from handfed.shared import wire
+from handfed.shared.run_settings import STRATEGIES, RunSettings
+from handfed.shared.wire import ArraySpec, Reason, Role, Schema
+from handfed.simulations.engines.in_process import InProcessGrid
+
+SCHEMA = Schema(
+    (
+        ArraySpec("dense/kernel", (2, 3), Role.WEIGHT),
+        ArraySpec("norm/mean", (3,), Role.MEAN),
+        ArraySpec("norm/second_moment", (3,), Role.SECOND_MOMENT),
+        ArraySpec("dense/bias", (3,), Role.WEIGHT),
+        ArraySpec("relu/output_range", (2,), Role.RANGE),
+    )
+)
+EXAMPLES = {1: 100, 2: 100, 3: 200, 4: 0}
+
+
+@pytest.fixture(autouse=True)
+def identity() -> None:
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
+
+
+@pytest.fixture
+def grid() -> InProcessGrid:
+    from flwr.clientapp import ClientApp
+
+    return InProcessGrid(ClientApp(), 4, lambda *_: None)
+
+
+def state(value: float) -> dict[str, np.ndarray]:
+    return {
+        "dense/kernel": np.full((2, 3), value, np.float32),
+        "norm/mean": np.full(3, value, np.float32),
+        "norm/second_moment": np.full(3, value**2 + 1, np.float32),
+        "dense/bias": np.full(3, -value, np.float32),
+        "relu/output_range": np.array([0, abs(value) + 1], np.float32),
+    }
+
+
+def record(arrays: dict[str, np.ndarray]) -> ArrayRecord:
+    return ArrayRecord({name: Array(array) for name, array in arrays.items()})
+
+
+def guarded(**options: object) -> Guarded:
+    return Guarded(strategy(RunSettings(strategy="fedavg")), SCHEMA, EXAMPLES, **options)  # type: ignore[arg-type]
+
+
+def ask(guard: Guarded, grid: InProcessGrid, number: int = 1) -> list[Message]:
+    return list(guard.configure_train(number, record(state(0)), ConfigRecord(), grid))
+
+
+def reply(message: Message, arrays: dict[str, np.ndarray], **metrics: object) -> Message:
+    said = {
+        wire.WIRE_VERSION: wire.VERSION,
+        wire.NUM_EXAMPLES: 100,
+        wire.LOSS: 0.5,
+        wire.SECONDS: 1.0,
+        **{name.replace("_", "-"): value for name, value in metrics.items()},
+    }
+    kept = {name: value for name, value in said.items() if value is not None}
+    content = RecordDict({wire.ARRAYS: record(arrays), wire.METRICS: MetricRecord(kept)})  # type: ignore[arg-type]
+    return Message(content, reply_to=message)
+
+
+def numpy_of(arrays: ArrayRecord | None) -> dict[str, np.ndarray]:
+    assert arrays is not None
+    return {name: array.numpy() for name, array in arrays.items()}
+
+
+def test_only_devices_with_samples_are_asked_and_each_gets_every_array(grid: InProcessGrid) -> None:
+    messages = ask(guarded(), grid)
+    assert [message.metadata.dst_node_id for message in messages] == [1, 2, 3]
+    for message in messages:
+        assert tuple(message.content[wire.ARRAYS]) == SCHEMA.names()
+
+
+def test_good_updates_are_averaged_by_samples_and_ranges_by_their_median(grid: InProcessGrid) -> None:
+    guard = guarded()
+    one, two, three = ask(guard, grid)
+    combined, _ = guard.aggregate_train(
+        1, [reply(one, state(1)), reply(two, state(2)), reply(three, state(4), num_examples=200)]
+    )
+    arrays = numpy_of(combined)
+    assert tuple(arrays) == SCHEMA.names()
+    np.testing.assert_allclose(arrays["dense/kernel"], 2.75)
+    np.testing.assert_allclose(arrays["dense/bias"], -2.75)
+    np.testing.assert_allclose(arrays["norm/second_moment"], (2 + 5 + 2 * 17) / 4)
+    np.testing.assert_array_equal(arrays["relu/output_range"], [0, 3])
+    assert guard.rejections == ()
+
+
+BAD = [
+    (lambda m: reply(m, state(float("nan"))), Reason.NOT_FINITE),
+    (lambda m: reply(m, state(1) | {"dense/bias": np.full(3, np.inf, np.float32)}), Reason.NOT_FINITE),
+    (lambda m: reply(m, state(1) | {"dense/bias": np.ones((1, 3), np.float32)}), Reason.SHAPE),
+    (lambda m: reply(m, state(1) | {"dense/bias": np.ones(1, np.float32)}), Reason.SHAPE),
+    (lambda m: reply(m, state(1) | {"dense/bias": np.ones(3, np.float64)}), Reason.DTYPE),
+    (lambda m: reply(m, state(1) | {"dense/bias": np.ones(3, np.int32)}), Reason.DTYPE),
+    (lambda m: reply(m, {name: a for name, a in state(1).items() if name != "dense/bias"}), Reason.NAMES),
+    (lambda m: reply(m, state(1) | {"extra": np.ones(3, np.float32)}), Reason.NAMES),
+    (lambda m: reply(m, state(1) | {"relu/output_range": np.float32([3, 1])}), Reason.RANGE),
+    (lambda m: reply(m, state(1) | {"norm/second_moment": np.zeros(3, np.float32)}), Reason.MOMENTS),
+    (lambda m: reply(m, state(1), num_examples=10**12), Reason.COUNT),
+    (lambda m: reply(m, state(1), num_examples=101), Reason.COUNT),
+    (lambda m: reply(m, state(1), num_examples=-5), Reason.COUNT),
+    (lambda m: reply(m, state(1), num_examples=0), Reason.COUNT),
+    (lambda m: reply(m, state(1), num_examples=50.5), Reason.COUNT),
+    (lambda m: reply(m, state(1), num_examples=None), Reason.COUNT),
+    (lambda m: reply(m, state(1), loss=float("nan")), Reason.NOT_FINITE),
+    (lambda m: reply(m, state(1), loss=None), Reason.NOT_FINITE),
+    (lambda m: reply(m, state(1), seconds=-1.0), Reason.NOT_FINITE),
+    (lambda m: reply(m, state(1), wire_version=2), Reason.VERSION),
+    (lambda m: reply(m, state(1), wire_version=None), Reason.VERSION),
+    (lambda m: Message(RecordDict(), reply_to=m), Reason.CONTENT),
+    (lambda m: Message(Error(1, "/home/ann/scans/anna.png is broken"), reply_to=m), Reason.ERROR),
+]
+
+
+@pytest.mark.parametrize(("make", "reason"), BAD)
+def test_a_bad_update_is_dropped_with_its_reason_and_the_others_count(
+    make: object, reason: Reason, grid: InProcessGrid
+) -> None:
+    guard = guarded()
+    one, two, three = ask(guard, grid)
+    combined, _ = guard.aggregate_train(1, [reply(two, state(2)), make(one), reply(three, state(4))])  # type: ignore[operator]
+    np.testing.assert_allclose(numpy_of(combined)["dense/kernel"], 3.0)
+    assert [(rejection.device, rejection.reason) for rejection in guard.rejections] == [(1, reason)]
+
+
+def test_what_a_failing_device_says_is_not_recorded(grid: InProcessGrid) -> None:
+    guard = guarded()
+    one, *_ = ask(guard, grid)
+    guard.aggregate_train(1, [Message(Error(1, "/home/ann/scans/anna.png is broken"), reply_to=one)])
+    assert all("anna" not in rejection.detail for rejection in guard.rejections)
+
+
+def test_an_array_that_cannot_be_decoded_is_dropped(grid: InProcessGrid) -> None:
+    guard = guarded()
+    one, two, three = ask(guard, grid)
+    broken = reply(one, state(1))
+    broken.content[wire.ARRAYS]["dense/bias"] = Array("float32", (3,), "numpy.ndarray", b"not an array")  # type: ignore[index]
+    guard.aggregate_train(1, [broken, reply(two, state(2)), reply(three, state(3))])
+    assert [rejection.reason for rejection in guard.rejections] == [Reason.CONTENT]
+
+
+def test_a_silent_device_is_recorded_and_below_the_quorum_nothing_changes(grid: InProcessGrid) -> None:
+    guard = guarded(quorum=0.6)
+    one, *_ = ask(guard, grid)
+    assert guard.aggregate_train(1, [reply(one, state(1))]) == (None, None)
+    assert [(rejection.device, rejection.reason) for rejection in guard.rejections] == [(2, "no-reply"), (3, "no-reply")]
+
+
+def test_a_second_answer_and_an_answer_of_a_device_that_was_not_asked_count_for_nothing(grid: InProcessGrid) -> None:
+    guard = guarded()
+    one, two, three = ask(guard, grid)
+    stranger = Message(RecordDict(), dst_node_id=9, message_type=wire.TRAIN)
+    replies = [reply(one, state(1)), reply(one, state(100)), reply(two, state(1)), reply(three, state(1))]
+    combined, _ = guard.aggregate_train(1, [*replies, reply(stranger, state(100))])
+    np.testing.assert_allclose(numpy_of(combined)["dense/kernel"], 1.0)
+    assert {rejection.device for rejection in guard.rejections} == {1, 9}
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_works_inside_whatever_the_order_of_replies(name: str, grid: InProcessGrid) -> None:
+    results = []
+    for order in ((0, 1, 2), (2, 0, 1)):
+        guard = Guarded(strategy(RunSettings(strategy=name)), SCHEMA, EXAMPLES)
+        arrays = record(state(0))
+        for number in (1, 2):
+            messages = list(guard.configure_train(number, arrays, ConfigRecord(), grid))
+            replies = [reply(message, state(value)) for message, value in zip(messages, (1, 2, 3), strict=True)]
+            combined, _ = guard.aggregate_train(number, [replies[i] for i in order])
+            assert combined is not None
+            arrays = combined
+        SCHEMA.check(numpy_of(arrays))
+        results.append(numpy_of(arrays))
+    for name_of_array, array in results[0].items():
+        np.testing.assert_array_equal(array, results[1][name_of_array])
+
+
+def test_a_strategy_never_sees_statistics_or_ranges(grid: InProcessGrid) -> None:
+    seen: list[set[str]] = []
+
+    class Watching(FedAvg):
+        def aggregate_train(self, server_round, replies):  # type: ignore[no-untyped-def]
+            replies = list(replies)
+            seen.extend(set(each.content[wire.ARRAYS]) for each in replies)
+            return super().aggregate_train(server_round, replies)
+
+    guard = Guarded(Watching(min_train_nodes=1, min_evaluate_nodes=1, min_available_nodes=1), SCHEMA, EXAMPLES)
+    guard.aggregate_train(1, [reply(message, state(1)) for message in ask(guard, grid)])
+    assert seen == [{"dense/kernel", "dense/bias"}] * 3
+
+
+def test_the_devices_of_a_round_follow_from_seed_and_round_alone() -> None:
+    many = dict.fromkeys(range(1, 101), 10)
+
+    def chosen(seed: int, number: int) -> tuple[int, ...]:
+        return Guarded(strategy(RunSettings()), SCHEMA, many, participation=0.1, seed=seed).choose(number)
+
+    assert len(chosen(0, 1)) == 10
+    assert chosen(0, 1) == chosen(0, 1)
+    assert chosen(0, 1) != chosen(0, 2)
+    assert chosen(0, 1) != chosen(1, 1)
+    assert len({device for number in range(200) for device in chosen(0, number)}) == 100

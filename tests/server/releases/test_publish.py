@@ -1,0 +1,98 @@
+"""A converted file is checked before anything is published."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handfed.server.flower.course import Verdict
+from handfed.server.releases.publish import check_conversion, check_margin, weights_sha256
+from handfed.server.releases.selftest import pictures
+from handfed.shared import images
+from handfed.shared.datasets import Dataset
+from handfed.shared.errors import ManifestError, ReleaseRefusedError
+from handfed.shared.tf.export import to_int8
+from handfed.shared.tf.runtime import quiet, tf
+from handfed.shared.tf.training import Trainer
+
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Trainer:
+    return Trainer("cnn", 10, seed=0)
+
+
+@pytest.fixture(scope="module")
+def trained(trainer: Trainer, digits: Dataset) -> Arrays:
+    arrays = trainer.initial()
+    arrays |= trainer.measure_statistics(arrays, digits.images[:200])
+    return arrays | trainer.calibrate(arrays, digits.images[:200])
+
+
+def test_a_faithful_conversion_gives_a_self_test_that_it_passes(trainer: Trainer, trained: Arrays) -> None:
+    self_test = check_conversion(trainer, trained, to_int8(trainer.quantized_model(trained)))
+    assert len(self_test.pictures) == len(self_test.logits) > 0
+    assert self_test.tolerance > 0
+
+
+def test_a_file_of_other_weights_is_refused(trainer: Trainer, trained: Arrays) -> None:
+    other = trained | {"logits/kernel": -trained["logits/kernel"]}
+    with pytest.raises(ReleaseRefusedError, match="not the model that was trained"):
+        check_conversion(trainer, trained, to_int8(trainer.quantized_model(other)))
+
+
+def test_a_file_with_a_floating_point_operator_is_refused(trainer: Trainer, trained: Arrays) -> None:
+    """The trap of a layer that silently stays float32 between integer input and output."""
+    model = trainer.quantized_model(trained)
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 28, 28, 1], tf.float32)])
+    def forward(picture: object) -> object:
+        return model(tf.sin(picture), training=False)  # LiteRT has no integer sine
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([forward.get_concrete_function()], model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    with quiet():
+        floating = bytes(converter.convert())
+    with pytest.raises((ReleaseRefusedError, ManifestError)):
+        check_conversion(trainer, trained, floating)
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    with quiet():
+        mixed = bytes(converter.convert())
+    with pytest.raises(ReleaseRefusedError, match="touch floating point"):
+        check_conversion(trainer, trained, mixed)
+
+
+def test_a_file_within_the_margin_passes_with_its_interval() -> None:
+    difference = check_margin(Verdict(1000, 980, 979, 3, 2), 0.01)
+    assert difference.difference == pytest.approx(0.001)
+    assert difference.low < 0.001 < difference.high
+
+
+def test_a_file_beyond_the_margin_is_refused() -> None:
+    with pytest.raises(ReleaseRefusedError, match=r"2\.00% of held-out images worse"):
+        check_margin(Verdict(1000, 980, 960, 25, 5), 0.01)
+
+
+def test_without_a_held_out_image_nothing_can_be_published() -> None:
+    with pytest.raises(ReleaseRefusedError, match="no device has held-out images"):
+        check_margin(Verdict(0, 0, 0, 0, 0), 0.01)
+
+
+def test_self_test_pictures_are_normal_and_repeatable() -> None:
+    first = pictures(16, seed=0)
+    np.testing.assert_array_equal(first, pictures(16, seed=0))
+    assert not np.array_equal(first, pictures(16, seed=1))
+    assert first.shape == (16, images.SIDE, images.SIDE)
+    assert (first.max(axis=(1, 2)) == 255).mean() > 0.5
+
+
+@given(st.integers(0, 26), st.floats(-1, 1, width=32))
+def test_the_hash_of_weights_sees_every_value(position: int, value: float) -> None:
+    arrays = {"a": np.arange(27, dtype=np.float32)}
+    changed = {"a": arrays["a"].copy()}
+    changed["a"][position] = value
+    same = np.array_equal(arrays["a"].view(np.int32), changed["a"].view(np.int32))
+    assert (weights_sha256(arrays) == weights_sha256(changed)) == same

@@ -1,0 +1,161 @@
+"""Local training, on real digits."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from handfed.shared.datasets import Dataset
+from handfed.shared.errors import SettingError
+from handfed.shared.litert import Int8Model
+from handfed.shared.tf.export import to_int8
+from handfed.shared.tf.training import LocalTraining, Trainer
+from handfed.shared.wire import Role
+
+SETTINGS = LocalTraining(
+    epochs=1,
+    batch_size=16,
+    learning_rate=0.02,
+    momentum=0.9,
+    clip_norm=1.0,
+    focal_gamma=2.0,
+    label_prior=0.7,
+    proximal_mu=0.0,
+    freeze_statistics=True,
+    augmentation=1.0,
+)
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Trainer:
+    return Trainer("cnn", 10, seed=0)
+
+
+@pytest.fixture(scope="module")
+def start(trainer: Trainer, digits: Dataset) -> Arrays:
+    initial = trainer.initial()
+    return initial | trainer.measure_statistics(initial, digits.images[:200])
+
+
+def train(trainer: Trainer, arrays: Arrays, data: Dataset, **changes: object) -> tuple[Arrays, float]:
+    seed = changes.pop("seed", (0, 1))
+    quantized = bool(changes.pop("quantized", False))
+    settings = dataclasses.replace(SETTINGS, **changes)  # type: ignore[arg-type]
+    return trainer.train(arrays, data.images, data.labels, settings, quantized=quantized, seed=seed)  # type: ignore[arg-type]
+
+
+def test_the_same_seed_gives_the_same_arrays_and_another_seed_others(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+    part = digits.take(np.arange(64))
+    first, _ = train(trainer, start, part)
+    again, _ = train(trainer, start, part)
+    other, _ = train(trainer, start, part, seed=(0, 2))
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not np.array_equal(first["conv1/kernel"], other["conv1/kernel"])
+
+
+def test_two_trainers_of_one_seed_start_alike(trainer: Trainer) -> None:
+    twin = Trainer("cnn", 10, seed=0).initial()
+    assert all(np.array_equal(array, twin[name]) for name, array in trainer.initial().items())
+    assert not np.array_equal(Trainer("cnn", 10, seed=1).initial()["conv1/kernel"], twin["conv1/kernel"])
+
+
+def test_training_lowers_the_loss(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+    part = digits.take(np.arange(200))
+    _, before = trainer.evaluate(start, part.images, part.labels, quantized=False)
+    trained, _ = train(trainer, start, part, epochs=4)
+    correct, after = trainer.evaluate(trained, part.images, part.labels, quantized=False)
+    assert after < before / 2
+    assert correct > 150
+
+
+def test_frozen_statistics_stay_and_running_ones_move(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+    part = digits.take(np.arange(64))
+    names = trainer.schema(quantized=False).names(Role.MEAN, Role.SECOND_MOMENT)
+    frozen, _ = train(trainer, start, part)
+    running, _ = train(trainer, start, part, freeze_statistics=False)
+    for name in names:
+        np.testing.assert_allclose(frozen[name], start[name], rtol=1e-5, atol=1e-6)
+    assert not np.allclose(running[names[0]], start[names[0]])
+    frozen_again, _ = train(trainer, start, part)
+    np.testing.assert_array_equal(frozen_again["conv1/kernel"], frozen["conv1/kernel"])
+
+
+def test_measured_statistics_are_those_of_the_images(trainer: Trainer, digits: Dataset) -> None:
+    initial = trainer.initial()
+    both = trainer.measure_statistics(initial, digits.images[:1200])  # more than one batch
+    halves = [trainer.measure_statistics(initial, digits.images[:600]), trainer.measure_statistics(initial, digits.images[600:1200])]
+    # The first layer sees the images themselves, so there the mean over halves is the mean over all.
+    for name in ("norm1/mean", "norm1/second_moment"):
+        np.testing.assert_allclose((halves[0][name] + halves[1][name]) / 2, both[name], rtol=1e-4, atol=1e-6)
+
+
+def test_a_device_with_one_class_forgets_less_with_the_label_prior(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+    knowing, _ = train(trainer, start, digits.take(np.arange(800)), epochs=3)
+    only_threes = digits.take(np.flatnonzero(digits.labels[:1500] == 3))
+    rest = digits.take(np.arange(1500, 2000))
+
+    def correct_after(label_prior: float) -> int:
+        arrays, _ = train(trainer, knowing, only_threes, epochs=3, label_prior=label_prior)
+        return trainer.evaluate(arrays, rest.images, rest.labels, quantized=False)[0]
+
+    assert correct_after(1.0) > correct_after(0.0) + 50
+
+
+def test_the_proximal_term_keeps_weights_near_their_start(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+    part = digits.take(np.arange(64))
+
+    def distance(mu: float) -> float:
+        arrays, _ = train(trainer, start, part, epochs=3, proximal_mu=mu)
+        return sum(float(np.square(arrays[name] - start[name]).sum()) for name in start)
+
+    assert distance(5.0) < distance(0.0)
+
+
+def test_float_and_quantized_models_share_every_name_but_the_ranges(trainer: Trainer) -> None:
+    floating, quantized = trainer.schema(quantized=False), trainer.schema(quantized=True)
+    assert set(quantized.names()) - set(floating.names()) == set(quantized.names(Role.RANGE))
+    assert set(floating.names()) <= set(quantized.names())
+    assert {spec.name: spec.shape for spec in floating.specs}.items() <= {spec.name: spec.shape for spec in quantized.specs}.items()
+
+
+def test_calibrated_ranges_bound_the_activations(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+    few, many = (trainer.calibrate(start, digits.images[:count]) for count in (100, 700))
+    assert set(few) == set(trainer.schema(quantized=True).names(Role.RANGE))
+    for name, (low, high) in many.items():
+        assert low <= few[name][0] <= 0 <= few[name][1] <= high
+
+
+def test_the_int8_file_is_all_integers_and_agrees_with_the_quantized_model(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    part = digits.take(np.arange(600))
+    floating, _ = train(trainer, start, part, epochs=3)
+    calibrated = floating | trainer.calibrate(floating, part.images)
+    quantized, _ = train(trainer, calibrated, part, quantized=True, learning_rate=0.005)
+    trainer.schema(quantized=True).check(quantized)
+    model = Int8Model(to_int8(trainer.quantized_model(quantized)))
+    assert model.operators_with_floats() == []
+    expected = trainer.logits(quantized, digits.images[600:800], quantized=True)
+    found = model.logits(digits.images[600:800])
+    assert np.abs(expected - found).max() <= 2 * model.output_step
+    assert (expected.argmax(axis=1) == found.argmax(axis=1)).mean() > 0.99
+
+
+def test_class_weights_change_what_is_learned(digits: Dataset) -> None:
+    part = digits.take(np.arange(64))
+    heavy = Trainer("cnn", 10, seed=0, alpha=np.array([1] * 9 + [5], np.float32))
+    plain = Trainer("cnn", 10, seed=0)
+    start = plain.initial()
+    assert not np.array_equal(train(heavy, start, part)[0]["logits/bias"], train(plain, start, part)[0]["logits/bias"])
+
+
+def test_an_unknown_recogniser_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingError, match="choose one of: cnn"):
+        Trainer("transformer", 10, seed=0)
+
+
+def test_a_device_with_no_held_out_image_evaluates_to_nothing(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+    assert trainer.evaluate(start, digits.images[:0], digits.labels[:0], quantized=False) == (0, 0.0)
