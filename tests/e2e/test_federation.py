@@ -139,12 +139,12 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
 
 
 def break_weights(reply: Message) -> None:
-    kernel = reply.content[wire.ARRAYS]["conv1/kernel"].numpy()  # type: ignore[union-attr, index]
-    reply.content[wire.ARRAYS]["conv1/kernel"] = Array(kernel * np.float32("nan"))  # type: ignore[index]
+    kernel = reply.content.array_records[wire.ARRAYS]["conv1/kernel"].numpy()
+    reply.content.array_records[wire.ARRAYS]["conv1/kernel"] = Array(kernel * np.float32("nan"))
 
 
 def claim_too_much(reply: Message) -> None:
-    reply.content[wire.METRICS][wire.NUM_EXAMPLES] = 10**12  # type: ignore[index]
+    reply.content.metric_records[wire.METRICS][wire.NUM_EXAMPLES] = 10**12
 
 
 @pytest.mark.parametrize(("change", "reason"), [(break_weights, "not-finite"), (claim_too_much, "impossible-count")])

@@ -178,6 +178,12 @@ def test_dirichlet_shares_are_those_of_the_distribution() -> None:
     assert np.allclose(table.var(axis=0), variance, rtol=0.3)
 
 
+def test_equal_dirichlet_shares_give_equal_counts() -> None:
+    partition = split(dataset_of(np.arange(80) % 2), scheme="dirichlet:1e6", devices=4, held_out=0.2, seed=0)
+    assert [len(partition.training_rows(device)) for device in range(4)] == [16] * 4
+    assert [len(partition.held_out_rows(device)) for device in range(4)] == [4] * 4
+
+
 def test_one_device_gets_everything() -> None:
     for scheme in ("iid", "dirichlet:0.1"):
         partition = split(dataset_of(np.arange(40) % 4), scheme=scheme, devices=1, held_out=0.2, seed=0)

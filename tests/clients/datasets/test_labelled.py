@@ -135,6 +135,8 @@ def test_a_letter_typed_in_two_ways_is_one_class(tmp_path: Path) -> None:
             HEADER + ROWS + "b1.png\tw3\tsouth\tbc\n",
             r"line 5: the text has 2 characters.* correct or remove .*\(1 of 4\)",
         ),
+        (HEADER + ROWS + "b" * 300 + ".png\tw3\tsouth\tb\n", "line 5: .*(cannot be looked up|there is no image)"),
+        (HEADER + ROWS + "a0.png/b.png\tw3\tsouth\tb\n", "line 5: there is no image 'a0.png/b.png'"),
         (HEADER + ROWS + "/etc/passwd\tw3\tsouth\tb\n", "line 5: .*'/etc/passwd' leads out"),
         (HEADER + ROWS + "../other.png\tw3\tsouth\tb\n", r"line 5: .*'\.\./other.png' leads out"),
         (HEADER + ROWS + "a/../../b.png\tw3\tsouth\tb\n", "line 5: .*leads out"),

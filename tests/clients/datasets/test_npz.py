@@ -186,11 +186,13 @@ def test_a_member_that_is_no_array_is_refused(tmp_path: Path, content: bytes) ->
         read(rebuilt(tmp_path / "a.npz", {**members(**characters()), "y.npy": content}))
 
 
-@pytest.mark.parametrize(("old", "new"), [(b"(12, 28, 28)", b"(10**9, 28,)"), (b"(12, 28, 28)", b"(99999999,1)")])
-def test_a_header_that_claims_more_than_is_there_takes_no_memory(tmp_path: Path, old: bytes, new: bytes) -> None:
+def test_a_header_that_claims_more_than_is_there_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
     content = members(**characters())
-    content["x.npy"] = content["x.npy"].replace(old, new)
-    with pytest.raises(DatasetError, match=r"'x' (should hold 99,999,999 bytes|is not a plain NumPy array)"):
+    content["x.npy"] = content["x.npy"].replace(b"(12, 28, 28)", b"(9999999999)")
+    with pytest.raises(DatasetError, match="'x' is not a plain NumPy array"):  # a number is no shape
+        read(rebuilt(tmp_path / "a.npz", content))
+    content["x.npy"] = content["x.npy"].replace(b"(9999999999)", b"(9999, 9999)")
+    with pytest.raises(DatasetError, match=r"'x' should hold 99,980,001 bytes and holds 9,408; save it anew"):
         read(rebuilt(tmp_path / "a.npz", content))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import zipfile
 from pathlib import Path
@@ -90,6 +91,13 @@ def test_a_file_on_disk_beyond_the_limit_is_refused(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(trees, "MAX_FILE_BYTES", 10)
     (tmp_path / "a.png").write_bytes(bytes(11))
     with pytest.raises(DatasetError, match=r"'a.png' is larger than 10 bytes"):
+        FolderTree(tmp_path).read("a.png")
+
+
+def test_a_named_pipe_is_no_file_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    assert not FolderTree(tmp_path).has("a.png")
+    with pytest.raises(DatasetError, match=r"'a\.png' is missing"):
         FolderTree(tmp_path).read("a.png")
 
 

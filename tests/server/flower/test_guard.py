@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
@@ -83,7 +85,7 @@ def test_only_devices_with_samples_are_asked_and_each_gets_every_array(grid: InP
     messages = ask(guarded(), grid)
     assert [message.metadata.dst_node_id for message in messages] == [1, 2, 3]
     for message in messages:
-        assert tuple(message.content[wire.ARRAYS]) == SCHEMA.names()
+        assert tuple(message.content.array_records[wire.ARRAYS]) == SCHEMA.names()
 
 
 def test_good_updates_are_averaged_by_samples_and_ranges_by_their_median(grid: InProcessGrid) -> None:
@@ -110,7 +112,7 @@ BAD = [
     (lambda m: reply(m, state(1) | {"dense/bias": np.ones(3, np.int32)}), Reason.DTYPE),
     (lambda m: reply(m, {name: a for name, a in state(1).items() if name != "dense/bias"}), Reason.NAMES),
     (lambda m: reply(m, state(1) | {"extra": np.ones(3, np.float32)}), Reason.NAMES),
-    (lambda m: reply(m, state(1) | {"relu/output_range": np.float32([3, 1])}), Reason.RANGE),
+    (lambda m: reply(m, state(1) | {"relu/output_range": np.array([3, 1], np.float32)}), Reason.RANGE),
     (lambda m: reply(m, state(1) | {"norm/second_moment": np.zeros(3, np.float32)}), Reason.MOMENTS),
     (lambda m: reply(m, state(1), num_examples=10**12), Reason.COUNT),
     (lambda m: reply(m, state(1), num_examples=101), Reason.COUNT),
@@ -150,7 +152,7 @@ def test_an_array_that_cannot_be_decoded_is_dropped(grid: InProcessGrid) -> None
     guard = guarded()
     one, two, three = ask(guard, grid)
     broken = reply(one, state(1))
-    broken.content[wire.ARRAYS]["dense/bias"] = Array("float32", (3,), "numpy.ndarray", b"not an array")  # type: ignore[index]
+    broken.content.array_records[wire.ARRAYS]["dense/bias"] = Array("float32", (3,), "numpy.ndarray", b"not an array")
     guard.aggregate_train(1, [broken, reply(two, state(2)), reply(three, state(3))])
     assert [rejection.reason for rejection in guard.rejections] == [Reason.CONTENT]
 
@@ -159,7 +161,10 @@ def test_a_silent_device_is_recorded_and_below_the_quorum_nothing_changes(grid: 
     guard = guarded(quorum=0.6)
     one, *_ = ask(guard, grid)
     assert guard.aggregate_train(1, [reply(one, state(1))]) == (None, None)
-    assert [(rejection.device, rejection.reason) for rejection in guard.rejections] == [(2, "no-reply"), (3, "no-reply")]
+    assert [(rejection.device, rejection.reason) for rejection in guard.rejections] == [
+        (2, "no-reply"),
+        (3, "no-reply"),
+    ]
 
 
 def test_a_second_answer_and_an_answer_of_a_device_that_was_not_asked_count_for_nothing(grid: InProcessGrid) -> None:
@@ -194,9 +199,11 @@ def test_a_strategy_never_sees_statistics_or_ranges(grid: InProcessGrid) -> None
     seen: list[set[str]] = []
 
     class Watching(FedAvg):
-        def aggregate_train(self, server_round, replies):  # type: ignore[no-untyped-def]
+        def aggregate_train(
+            self, server_round: int, replies: Iterable[Message]
+        ) -> tuple[ArrayRecord | None, MetricRecord | None]:
             replies = list(replies)
-            seen.extend(set(each.content[wire.ARRAYS]) for each in replies)
+            seen.extend(set(each.content.array_records[wire.ARRAYS]) for each in replies)
             return super().aggregate_train(server_round, replies)
 
     guard = Guarded(Watching(min_train_nodes=1, min_evaluate_nodes=1, min_available_nodes=1), SCHEMA, EXAMPLES)

@@ -48,7 +48,7 @@ def test_a_file_with_a_floating_point_operator_is_refused(trainer: Trainer, trai
     """The trap of a layer that silently stays float32 between integer input and output."""
     model = trainer.quantized_model(trained)
 
-    @tf.function(input_signature=[tf.TensorSpec([1, 28, 28, 1], tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec([1, 28, 28, 1], tf.float32)])  # type: ignore[untyped-decorator]
     def forward(picture: object) -> object:
         return model(tf.sin(picture), training=False)  # LiteRT has no integer sine
 

@@ -20,7 +20,9 @@ def square(count: int = 64) -> NDArray[np.float32]:
 def centres(images: NDArray[np.float32]) -> NDArray[np.float32]:
     grid = np.arange(28)
     mass = images.sum(axis=(1, 2))
-    return np.stack([(images.sum(axis=2) * grid).sum(axis=1), (images.sum(axis=1) * grid).sum(axis=1)], axis=1) / mass[:, None]
+    moments = np.stack([(images.sum(axis=2) * grid).sum(axis=1), (images.sum(axis=1) * grid).sum(axis=1)], axis=1)
+    found: NDArray[np.float32] = (moments / mass[:, None]).astype(np.float32)
+    return found
 
 
 def test_no_deformation_changes_nothing() -> None:

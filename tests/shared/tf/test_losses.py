@@ -21,7 +21,9 @@ def in_numpy(gamma: float, alpha: np.ndarray | None) -> float:
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize("alpha", [None, np.array([2.0, 1.0, 0.5], np.float32)])
 def test_it_is_the_formula_of_the_paper(gamma: float, alpha: np.ndarray | None) -> None:
-    assert float(focal_loss(LABELS, LOGITS, gamma=gamma, alpha=alpha)) == pytest.approx(in_numpy(gamma, alpha), rel=1e-5)
+    assert float(focal_loss(LABELS, LOGITS, gamma=gamma, alpha=alpha)) == pytest.approx(
+        in_numpy(gamma, alpha), rel=1e-5
+    )
 
 
 def test_what_is_known_weighs_less_than_in_cross_entropy() -> None:

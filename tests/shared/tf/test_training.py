@@ -47,7 +47,9 @@ def train(trainer: Trainer, arrays: Arrays, data: Dataset, **changes: object) ->
     return trainer.train(arrays, data.images, data.labels, settings, quantized=quantized, seed=seed)  # type: ignore[arg-type]
 
 
-def test_the_same_seed_gives_the_same_arrays_and_another_seed_others(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+def test_the_same_seed_gives_the_same_arrays_and_another_seed_others(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
     part = digits.take(np.arange(64))
     first, _ = train(trainer, start, part)
     again, _ = train(trainer, start, part)
@@ -86,13 +88,18 @@ def test_frozen_statistics_stay_and_running_ones_move(trainer: Trainer, start: A
 def test_measured_statistics_are_those_of_the_images(trainer: Trainer, digits: Dataset) -> None:
     initial = trainer.initial()
     both = trainer.measure_statistics(initial, digits.images[:1200])  # more than one batch
-    halves = [trainer.measure_statistics(initial, digits.images[:600]), trainer.measure_statistics(initial, digits.images[600:1200])]
+    halves = [
+        trainer.measure_statistics(initial, digits.images[:600]),
+        trainer.measure_statistics(initial, digits.images[600:1200]),
+    ]
     # The first layer sees the images themselves, so there the mean over halves is the mean over all.
     for name in ("norm1/mean", "norm1/second_moment"):
         np.testing.assert_allclose((halves[0][name] + halves[1][name]) / 2, both[name], rtol=1e-4, atol=1e-6)
 
 
-def test_a_device_with_one_class_forgets_less_with_the_label_prior(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+def test_a_device_with_one_class_forgets_less_with_the_label_prior(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
     knowing, _ = train(trainer, start, digits.take(np.arange(800)), epochs=3)
     only_threes = digits.take(np.flatnonzero(digits.labels[:1500] == 3))
     rest = digits.take(np.arange(1500, 2000))
@@ -118,7 +125,9 @@ def test_float_and_quantized_models_share_every_name_but_the_ranges(trainer: Tra
     floating, quantized = trainer.schema(quantized=False), trainer.schema(quantized=True)
     assert set(quantized.names()) - set(floating.names()) == set(quantized.names(Role.RANGE))
     assert set(floating.names()) <= set(quantized.names())
-    assert {spec.name: spec.shape for spec in floating.specs}.items() <= {spec.name: spec.shape for spec in quantized.specs}.items()
+    assert {spec.name: spec.shape for spec in floating.specs}.items() <= {
+        spec.name: spec.shape for spec in quantized.specs
+    }.items()
 
 
 def test_calibrated_ranges_bound_the_activations(trainer: Trainer, start: Arrays, digits: Dataset) -> None:

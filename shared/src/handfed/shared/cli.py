@@ -48,7 +48,5 @@ def main() -> None:
     except HandfedError as error:
         from rich.console import Console
 
-        Console(stderr=True).print(
-            f"handfed: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
+        Console(stderr=True).print(f"handfed: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_status)

@@ -39,9 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
         sync_directory(path.parent)
     except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror}; free space or choose another folder"
-        ) from error
+        raise StorageError(f"cannot write {path}: {error.strerror}; free space or choose another folder") from error
 
 
 def sync_directory(directory: Path) -> None:

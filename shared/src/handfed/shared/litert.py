@@ -39,9 +39,7 @@ class Int8Model:
         self._interpreter = _interpreter(content, threads, where)
         source, target = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()[0]
         if source["dtype"] is not np.int8 or target["dtype"] is not np.int8 or len(source["shape"]) != 4:  # noqa: PLR2004
-            raise ManifestError(
-                f"{where}: input and output must be int8 images and logits; publish the model anew"
-            )
+            raise ManifestError(f"{where}: input and output must be int8 images and logits; publish the model anew")
         self._input, self._output = source["index"], target["index"]
         self.output_step, self._output_zero = (
             float(target["quantization"][0]),
@@ -102,16 +100,15 @@ def _interpreter(content: bytes | Path, threads: int, where: str) -> Any:  # noq
         interpreter = Interpreter(model_content=data, num_threads=threads)
         interpreter.allocate_tensors()
     except (OSError, ValueError, RuntimeError) as error:
-        raise ManifestError(
-            f"{where}: this is no LiteRT model that can be loaded; pull the release again"
-        ) from error
+        raise ManifestError(f"{where}: this is no LiteRT model that can be loaded; pull the release again") from error
     return interpreter
 
 
 def _quantization_table(scale: float, zero_point: int) -> NDArray[np.int8]:
     """int8 (256,): the input integer of each grey level, rounded half to even as LiteRT's own quantize operator."""
     levels = np.arange(256, dtype=np.float64) / 255.0
-    return np.clip(np.rint(levels / scale) + zero_point, -128, 127).astype(np.int8)
+    table: NDArray[np.int8] = np.clip(np.rint(levels / scale) + zero_point, -128, 127).astype(np.int8)
+    return table
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

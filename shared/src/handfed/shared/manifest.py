@@ -148,9 +148,7 @@ class Manifest:
         except KeyError as error:
             raise ManifestError(f"{where}: the field {error} is missing; pull the release again") from error
         except (ValueError, TypeError, AttributeError, DatasetError) as error:
-            raise ManifestError(
-                f"{where}: a field has the wrong form ({error}); pull the release again"
-            ) from error
+            raise ManifestError(f"{where}: a field has the wrong form ({error}); pull the release again") from error
 
     @classmethod
     def _from_json(cls, value: dict[str, Any], where: str) -> Self:
@@ -180,9 +178,7 @@ class Manifest:
             metrics=dict(value["metrics"]),
             self_test=SelfTest.from_json(value["self_test"]),
             normalisation=int(value["normalisation"]),
-            geometry=images.Geometry(
-                **{k: int(value["geometry"][k]) for k in ("height", "width", "channels")}
-            ),
+            geometry=images.Geometry(**{k: int(value["geometry"][k]) for k in ("height", "width", "channels")}),
             minimum_runtime=str(value["minimum_runtime"]),
         )
 
@@ -202,9 +198,7 @@ def read_release(directory: Path) -> tuple[Manifest, bytes]:
     manifest = read_manifest(directory)
     content = _read(directory / MODEL)
     if len(content) != manifest.model_size_bytes or sha256_of(content) != manifest.model_sha256:
-        raise ManifestError(
-            f"{directory / MODEL}: this is not the model of its manifest; pull the release again"
-        )
+        raise ManifestError(f"{directory / MODEL}: this is not the model of its manifest; pull the release again")
     return manifest, content
 
 

@@ -78,18 +78,12 @@ def paired_difference(only_first: int, only_second: int, samples: int) -> Differ
     first, second = (only_first + 1) / (samples + 2), (only_second + 1) / (samples + 2)
     centre = first - second
     margin = Z_95 * math.sqrt((first + second - centre**2) / (samples + 2))
-    return Difference(
-        (only_first - only_second) / samples, max(centre - margin, -1.0), min(centre + margin, 1.0)
-    )
+    return Difference((only_first - only_second) / samples, max(centre - margin, -1.0), min(centre + margin, 1.0))
 
 
-def confusion_matrix(
-    labels: NDArray[np.int32], readings: NDArray[np.int32], classes: int
-) -> NDArray[np.int64]:
+def confusion_matrix(labels: NDArray[np.int32], readings: NDArray[np.int32], classes: int) -> NDArray[np.int64]:
     """int64 (classes, classes): samples by label (row) and reading (column)."""
-    return np.bincount(labels.astype(np.int64) * classes + readings, minlength=classes**2).reshape(
-        classes, classes
-    )
+    return np.bincount(labels.astype(np.int64) * classes + readings, minlength=classes**2).reshape(classes, classes)
 
 
 def worst_confusions(matrix: NDArray[np.int64], most: int) -> list[tuple[int, int, int]]:

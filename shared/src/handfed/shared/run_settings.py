@@ -39,13 +39,9 @@ class RunSettings:
 
     recogniser: str = _setting("cnn", "Family of the model.")
     strategy: str = _setting("fedavgm", "How updates of weights are combined.", choices=STRATEGIES)
-    rounds: int = _setting(
-        40, "Rounds in all, the quantization-aware ones among them.", least=1, most=100_000
-    )
+    rounds: int = _setting(40, "Rounds in all, the quantization-aware ones among them.", least=1, most=100_000)
     qat_rounds: int = _setting(4, "Last rounds, which are quantization-aware.", least=0, most=100_000)
-    participation: float = _setting(
-        1.0, "Fraction of the devices that train in a round.", least=0.0001, most=1.0
-    )
+    participation: float = _setting(1.0, "Fraction of the devices that train in a round.", least=0.0001, most=1.0)
     quorum: float = _setting(
         0.5, "Fraction of a round's devices that must return a usable update.", least=0.0, most=1.0
     )
@@ -53,9 +49,7 @@ class RunSettings:
     local_epochs: int = _setting(2, "Passes of a device over its own images in a round.", least=1, most=1000)
     batch_size: int = _setting(16, "Images a training step.", least=1, most=4096)
     learning_rate: float = _setting(0.05, "Highest learning rate of the devices.", least=1e-6, most=10.0)
-    warmup_rounds: int = _setting(
-        3, "Rounds in which the learning rate rises to its highest.", least=0, most=1000
-    )
+    warmup_rounds: int = _setting(3, "Rounds in which the learning rate rises to its highest.", least=0, most=1000)
     qat_learning_rate: float = _setting(
         0.1,
         "Learning rate of the quantization-aware rounds, as a fraction of the highest.",
@@ -99,9 +93,7 @@ class RunSettings:
         for field in fields(self):
             _check(field, getattr(self, field.name))
         if self.qat_rounds > self.rounds:
-            raise SettingError(
-                f"qat-rounds {self.qat_rounds} exceeds rounds {self.rounds}; it counts the last of them"
-            )
+            raise SettingError(f"qat-rounds {self.qat_rounds} exceeds rounds {self.rounds}; it counts the last of them")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> Self:
@@ -121,9 +113,8 @@ class RunSettings:
                 close = get_close_matches(name, known, n=1)
                 hint = f"; did you mean {option(close[0])}?" if close else ""
                 raise SettingError(f"there is no setting {key!r}{hint}")
-            if isinstance(value, int) and not isinstance(value, bool) and known[name].type == "float":
-                value = float(value)
-            found[name] = value
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            found[name] = float(str(value)) if whole and known[name].type == "float" else value
         return cls(**found)
 
     def to_mapping(self) -> dict[str, Value]:
@@ -142,9 +133,7 @@ class RunSettings:
         for part in self.class_alpha.split(","):
             name, _, text = part.rpartition("=")
             if name not in weights:
-                raise SettingError(
-                    f"class-alpha {part!r}: write CLASS=WEIGHT with a class of {' '.join(names)}"
-                )
+                raise SettingError(f"class-alpha {part!r}: write CLASS=WEIGHT with a class of {' '.join(names)}")
             try:
                 weights[name] = float(text)
             except ValueError:

@@ -8,7 +8,7 @@ import math
 def cosine_with_warmup(step: int, steps: int, *, peak: float, warmup: int, floor: float = 0.02) -> float:
     """The learning rate of one step: a linear rise, then half a cosine down.
 
-    Source: Loshchilov and Hutter 2017, SGDR, equation 5, without restarts; warm-up as in Goyal et al. 2017, section 2.2.
+    Source: Loshchilov and Hutter 2017, SGDR, equation 5, without restarts; warm-up: Goyal et al. 2017, section 2.2.
 
     Args:
         step: From 1 to `steps`.

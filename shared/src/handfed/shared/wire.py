@@ -139,7 +139,7 @@ class Schema:
             _check_array(spec, arrays[spec.name])
         for mean, second_moment in self.moments():
             # Rounding may leave E[x^2] a little below E[x]^2 where a channel is nearly constant.
-            if np.any(arrays[second_moment] < np.square(arrays[mean]) * 0.999 - 1e-3):  # type: ignore[type-var]
+            if np.any(arrays[second_moment] < np.square(arrays[mean]) * 0.999 - 1e-3):
                 raise RejectedError(Reason.MOMENTS, f"{second_moment}: E[x^2] lies below E[x]^2")
 
     def moments(self) -> tuple[tuple[str, str], ...]:

@@ -41,7 +41,9 @@ def simulate(
     engine: Annotated[str, typer.Option(help="What carries the messages: in-process.")] = "in-process",
     threads: Annotated[
         int,
-        typer.Option(help="Threads of TensorFlow; 0 for every core. Small batches gain nothing from more than 1.", min=0),
+        typer.Option(
+            help="Threads of TensorFlow; 0 for every core. Small batches gain nothing from more than 1.", min=0
+        ),
     ] = 1,
     data_dir: Annotated[Path | None, typer.Option(help="Where runs and releases are kept.")] = None,
     database: Annotated[str | None, typer.Option(help="URL of the database, instead of one in the folder.")] = None,

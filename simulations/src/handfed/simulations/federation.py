@@ -1,13 +1,13 @@
 """A whole federation on this machine, in one page: handwriting in, a published release and a report out.
 
-    dataset ─ partition ─> one Handwriting a device
-                                 │
-    ServerApp <── engine ──> ClientApp        (the ones that a real federation uses)
-        │
-        ├─ Recorder ─> database               each round, as it ends
-        └─ Publisher ─> release               INT8, checked and judged by the devices
-                                 │
-    the simulation alone may look: held-out images, read by float and INT8 ─> report
+dataset ─ partition ─> one Handwriting a device
+                             │
+ServerApp <── engine ──> ClientApp        (the ones that a real federation uses)
+    │
+    ├─ Recorder ─> database               each round, as it ends
+    └─ Publisher ─> release               INT8, checked and judged by the devices
+                             │
+the simulation alone may look: held-out images, read by float and INT8 ─> report
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from handfed.server.runs.recorder import Recorder
 from handfed.server.runs.schemas import RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.shared.datasets import Dataset
-from handfed.shared.errors import HandfedError, ReleaseRefusedError
+from handfed.shared.errors import HandfedError
 from handfed.shared.litert import Int8Model
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.training import trainer
@@ -67,9 +67,7 @@ class Federation:
         device = int(context.node_config["partition-id"])
         training = self.dataset.take(self.partition.training_rows(device))
         held_out = self.dataset.take(self.partition.held_out_rows(device))
-        return Handwriting(
-            self.dataset.alphabet, training.images, training.labels, held_out.images, held_out.labels
-        )
+        return Handwriting(self.dataset.alphabet, training.images, training.labels, held_out.images, held_out.labels)
 
 
 @dataclass(frozen=True)
@@ -165,9 +163,7 @@ def simulate(
     settings, dataset = federation.settings, federation.dataset
     run = runs.start(_start(federation, engine_name))
     try:
-        publisher = Publisher(
-            releases, directory, Origin(run, TASK, dataset.licence, federation.partition.split_by)
-        )
+        publisher = Publisher(releases, directory, Origin(run, TASK, dataset.licence, federation.partition.split_by))
         engine(
             server_app(publisher, [Recorder(runs, run), *listeners]),
             client_app(federation.handwriting_of),
@@ -175,9 +171,7 @@ def simulate(
             run_config={**settings.to_mapping(), ALPHABET_KEY: json.dumps(dataset.alphabet.names)},
             progress=progress,
         )
-        if publisher.publication is None:
-            raise ReleaseRefusedError("the run ended without a release; see its record")
-        outcome = _outcome(federation, run, publisher.publication, started)
+        outcome = _outcome(federation, run, publisher.published(), started)
         runs.finish(run, outcome.summary())
     except HandfedError as error:
         runs.fail(run, str(error))

@@ -70,7 +70,8 @@ class Partition:
     def _on(self, device: int) -> NDArray[np.bool_]:
         if not 0 <= device < self.devices:
             raise SettingError(f"there is no device {device}; they are numbered from 0 to {self.devices - 1}")
-        return self.device == device
+        mask: NDArray[np.bool_] = self.device == device
+        return mask
 
 
 def split(dataset: Dataset, *, scheme: str, devices: int | None, held_out: float, seed: int) -> Partition:

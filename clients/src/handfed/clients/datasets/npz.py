@@ -67,7 +67,7 @@ def read_npz(path: Path) -> Dataset:
     if names is not None:
         _check_names(names, where)
     # Every class needs a sample, so without names there are at most as many classes as rows.
-    _check_range(labels, 10**10 if names is None else len(names), where)
+    _check_range(labels, len(labels) if names is None else len(names), where)
     alphabet = _alphabet(names, labels, where)
     if writers is not None:
         _check_column(writers, "writer", len(pictures), "iuU", where)

@@ -20,6 +20,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
@@ -69,17 +70,17 @@ class FolderTree:
 
     def folders(self) -> list[str]:
         """The folders directly below the root, sorted."""
-        return sorted(entry.name for entry in self._entries(self._root) if self._path(entry.name).is_dir())
+        return sorted(entry.name for entry in self._entries(self._root) if self._is(stat.S_ISDIR, entry.name))
 
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
-        return self._path(name).is_file()
+        return self._is(stat.S_ISREG, name)
 
     def read(self, name: str) -> bytes:
         """The content of a file."""
-        path = self._path(name)
-        if not path.is_file():
+        if not self.has(name):
             raise DatasetError(f"{self.where}: the file {name!r} is missing")
+        path = self._path(name)
         try:
             if path.stat().st_size > MAX_FILE_BYTES:
                 raise DatasetError(f"{self.where}: {name!r} is larger than {MAX_FILE_BYTES:,} bytes")
@@ -101,6 +102,15 @@ class FolderTree:
             raise DatasetError(f"{self.where}: {name!r} is a link out of the folder; copy the file into it")
         return path
 
+    def _is(self, kind: Callable[[int], bool], name: str) -> bool:
+        """Whether there is something of that name and kind; a named pipe is no file, and would be waited for."""
+        try:
+            return kind(self._path(name).stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:  # a folder that may not be entered, a name too long for the file system
+            raise DatasetError(f"{self.where}: {name!r} cannot be looked up ({error.strerror})") from error
+
     def _entries(self, folder: Path) -> list[Path]:
         try:
             return [entry for entry in folder.iterdir() if not _left_behind(entry.name)]
@@ -113,7 +123,7 @@ class FolderTree:
         while waiting:
             for entry in self._entries(waiting.pop()):
                 name = entry.relative_to(self._root).as_posix()
-                if not self._path(name).is_dir():
+                if not self._is(stat.S_ISDIR, name):
                     found.append(name)
                 elif entry.is_symlink():
                     raise DatasetError(f"{self.where}: {name!r} is a link to a folder; copy the folder itself")

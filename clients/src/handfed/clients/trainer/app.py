@@ -64,9 +64,7 @@ def create_app(handwriting_of: HandwritingOf) -> ClientApp:
     @app.query("describe")
     def describe(message: Message, context: Context) -> Message:
         mine = _mine(message, context)
-        return _reply(
-            message, {wire.NUM_EXAMPLES: len(mine.labels), wire.NUM_HELD_OUT: len(mine.held_out_labels)}
-        )
+        return _reply(message, {wire.NUM_EXAMPLES: len(mine.labels), wire.NUM_HELD_OUT: len(mine.held_out_labels)})
 
     @app.query("measure")
     def measure(message: Message, context: Context) -> Message:
@@ -93,9 +91,7 @@ def create_app(handwriting_of: HandwritingOf) -> ClientApp:
             seed=(_seed(config, context), int(config["round"])),
         )
         seconds = time.monotonic() - started
-        return _reply(
-            message, {wire.NUM_EXAMPLES: len(mine.labels), wire.LOSS: loss, wire.SECONDS: seconds}, arrays
-        )
+        return _reply(message, {wire.NUM_EXAMPLES: len(mine.labels), wire.LOSS: loss, wire.SECONDS: seconds}, arrays)
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
@@ -104,9 +100,7 @@ def create_app(handwriting_of: HandwritingOf) -> ClientApp:
             _arrays(message), mine.held_out_images, mine.held_out_labels, quantized=bool(config["quantized"])
         )
         count = len(mine.held_out_labels)
-        return _reply(
-            message, {wire.NUM_EXAMPLES: count, wire.NUM_CORRECT: correct, wire.LOSS: loss / max(count, 1)}
-        )
+        return _reply(message, {wire.NUM_EXAMPLES: count, wire.NUM_CORRECT: correct, wire.LOSS: loss / max(count, 1)})
 
     @app.evaluate("judge")
     def judge(message: Message, context: Context) -> Message:
@@ -168,12 +162,12 @@ def _seed(config: dict[str, Any], context: Context) -> int:
 
 
 def _config(message: Message) -> dict[str, Any]:
-    record: ConfigRecord = message.content[wire.CONFIG]  # type: ignore[assignment]
+    record: ConfigRecord = message.content.config_records[wire.CONFIG]
     return dict(record)
 
 
 def _arrays(message: Message) -> dict[str, NDArray[np.float32]]:
-    record: ArrayRecord = message.content[wire.ARRAYS]  # type: ignore[assignment]
+    record: ArrayRecord = message.content.array_records[wire.ARRAYS]
     return {name: array.numpy() for name, array in record.items()}
 
 

@@ -16,9 +16,7 @@ from handfed.shared.wire import Role, Schema
 Array = NDArray[np.float32]
 
 
-def combine(
-    updates: Sequence[Mapping[str, Array]], counts: Sequence[int], schema: Schema
-) -> dict[str, Array]:
+def combine(updates: Sequence[Mapping[str, Array]], counts: Sequence[int], schema: Schema) -> dict[str, Array]:
     """Combines the statistics and ranges of checked updates.
 
     Args:

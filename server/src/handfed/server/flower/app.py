@@ -41,9 +41,7 @@ def create_app(publish: Publish, listeners: Iterable[Listener] = ()) -> ServerAp
             grid,
             settings,
             alphabet,
-            trainer(
-                settings.recogniser, len(alphabet), seed=settings.seed, alpha=tuple(alpha) if alpha else None
-            ),
+            trainer(settings.recogniser, len(alphabet), seed=settings.seed, alpha=tuple(alpha) if alpha else None),
             listeners,
         )
         floating = course.train_float()

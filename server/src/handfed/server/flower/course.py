@@ -130,9 +130,7 @@ class Course:
             except RejectedError:
                 continue
         self._require(len(found), len(self._training()), "calibrated")
-        medians = {
-            name: np.median([ranges[name] for ranges in found], axis=0).astype(np.float32) for name in names
-        }
+        medians = {name: np.median([ranges[name] for ranges in found], axis=0).astype(np.float32) for name in names}
         full = arrays | medians
         return {name: full[name] for name in self.trainer.schema(quantized=True).names()}
 
@@ -179,9 +177,7 @@ class Course:
         for listener in self._listeners:
             listener.described(found, tuple(rejections))
         if not any(device.examples for device in found.values()):
-            raise QuorumError(
-                "no device has training samples for this run; check what the devices said of themselves"
-            )
+            raise QuorumError("no device has training samples for this run; check what the devices said of themselves")
         return dict(sorted(found.items()))
 
     def _measure(self, arrays: Arrays) -> Arrays:
@@ -276,9 +272,7 @@ class Course:
             device = reply.metadata.src_node_id
             try:
                 _, metrics = read_reply(reply)
-                held_out = wire.check_count(
-                    metrics.get(wire.NUM_EXAMPLES), most=self.devices[device].held_out
-                )
+                held_out = wire.check_count(metrics.get(wire.NUM_EXAMPLES), most=self.devices[device].held_out)
                 correct = wire.check_count(metrics.get(wire.NUM_CORRECT), most=held_out)
                 loss = check_number(metrics, wire.LOSS)
             except RejectedError:
@@ -326,9 +320,7 @@ class Course:
         return [device for device, known in self.devices.items() if known.held_out]
 
     def _count(self, reply: Message, metrics: MetricRecord) -> int:
-        return wire.check_count(
-            metrics.get(wire.NUM_EXAMPLES), most=self.devices[reply.metadata.src_node_id].examples
-        )
+        return wire.check_count(metrics.get(wire.NUM_EXAMPLES), most=self.devices[reply.metadata.src_node_id].examples)
 
     def _checked_ranges(self, reply: Message, names: tuple[str, ...]) -> Arrays:
         arrays, _ = read_reply(reply)
@@ -337,13 +329,9 @@ class Course:
 
     def _require(self, found: int, asked: int, what: str) -> None:
         if found < max(1, self.settings.quorum * asked):
-            raise QuorumError(
-                f"only {found} of {asked} devices {what}; the quorum is {self.settings.quorum:.0%}"
-            )
+            raise QuorumError(f"only {found} of {asked} devices {what}; the quorum is {self.settings.quorum:.0%}")
 
-    def _query(
-        self, kind: str, arrays: Mapping[str, NDArray[np.float32]], devices: list[int]
-    ) -> list[Message]:
+    def _query(self, kind: str, arrays: Mapping[str, NDArray[np.float32]], devices: list[int]) -> list[Message]:
         content = RecordDict({wire.ARRAYS: _record(arrays), wire.CONFIG: ConfigRecord(self._common)})
         return self._send(kind, content, devices)
 

@@ -94,12 +94,10 @@ class Guarded(Strategy):
         self._asked = self.choose(server_round)
         weights = ArrayRecord({name: arrays[name] for name in self._schema.names(Role.WEIGHT)})
         others = {name: array for name, array in arrays.items() if name not in weights}
-        messages = list(
-            self._strategy.configure_train(server_round, weights, config, _SomeDevices(grid, self._asked))
-        )
+        messages = list(self._strategy.configure_train(server_round, weights, config, _SomeDevices(grid, self._asked)))
         for message in messages:
             content = message.content
-            full = {**content[wire.ARRAYS], **others}
+            full = {**content.array_records[wire.ARRAYS], **others}
             ordered = ArrayRecord({name: full[name] for name in self._schema.names()})
             message.content = RecordDict({**content, wire.ARRAYS: ordered})
         return sorted(messages, key=lambda message: message.metadata.dst_node_id)
@@ -147,18 +145,14 @@ class Guarded(Strategy):
         for reply in sorted(replies, key=lambda reply: reply.metadata.src_node_id):
             device = reply.metadata.src_node_id
             if device not in silent:  # never asked, or the second answer of one device
-                rejections.append(
-                    Rejection(device, Reason.CONTENT, "this device was not asked, or answered already")
-                )
+                rejections.append(Rejection(device, Reason.CONTENT, "this device was not asked, or answered already"))
                 continue
             silent.remove(device)
             try:
                 accepted.append(self._check(reply))
             except RejectedError as rejection:
                 rejections.append(Rejection(device, rejection.reason, rejection.detail))
-        rejections += [
-            Rejection(device, Reason.SILENT, "no reply before the deadline") for device in sorted(silent)
-        ]
+        rejections += [Rejection(device, Reason.SILENT, "no reply before the deadline") for device in sorted(silent)]
         return tuple(accepted), tuple(rejections)
 
     def _check(self, reply: Message) -> Update:
@@ -196,17 +190,10 @@ def read_reply(reply: Message) -> tuple[dict[str, NDArray[Any]], MetricRecord]:
         raise RejectedError(Reason.ERROR, f"the device failed (Flower's code {reply.error.code})")
     content = reply.content
     metrics = content.metric_records.get(wire.METRICS)
-    if (
-        metrics is None
-        or len(content.metric_records) != 1
-        or len(content.array_records) > 1
-        or content.config_records
-    ):
+    if metrics is None or len(content.metric_records) != 1 or len(content.array_records) > 1 or content.config_records:
         raise RejectedError(Reason.CONTENT, "a reply holds one metric record and at most one array record")
     if metrics.get(wire.WIRE_VERSION) != wire.VERSION:
-        raise RejectedError(
-            Reason.VERSION, f"the reply is not of wire version {wire.VERSION}; update the device"
-        )
+        raise RejectedError(Reason.VERSION, f"the reply is not of wire version {wire.VERSION}; update the device")
     record = content.array_records.get(wire.ARRAYS, ArrayRecord())
     try:
         return {name: array.numpy() for name, array in record.items()}, metrics
@@ -262,7 +249,5 @@ class _SomeDevices(Grid):
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         return self._grid.pull_messages(message_ids)
 
-    def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> Iterable[Message]:
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
         return self._grid.send_and_receive(messages, timeout=timeout)

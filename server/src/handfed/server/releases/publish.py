@@ -130,11 +130,19 @@ class Publisher:
         )
         number = self._releases.publish(self._directory, build, facts)
         directory = self._directory / self._releases.get(number).path
-        self.publication = Publication(
-            number, directory, model, verdict, difference, by_calibration, weights, floating
-        )
+        self.publication = Publication(number, directory, model, verdict, difference, by_calibration, weights, floating)
 
-    def _manifest(
+    def published(self) -> Publication:
+        """What was published.
+
+        Raises:
+            ReleaseRefusedError: Nothing was.
+        """
+        if self.publication is None:
+            raise ReleaseRefusedError("the run ended without a release; see its record")
+        return self.publication
+
+    def _manifest(  # noqa: PLR0917 - a release has that many facts
         self,
         course: Course,
         number: int,
@@ -194,7 +202,8 @@ def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTes
     if steps_off > MOST_STEPS_OFF or agreement < LEAST_AGREEMENT:
         raise ReleaseRefusedError(
             f"the converted model is not the model that was trained: logits differ by up to {steps_off:.1f} steps"
-            f" (at most {MOST_STEPS_OFF:g}), and {agreement:.0%} of the self-test agree (at least {LEAST_AGREEMENT:.0%})"
+            f" (at most {MOST_STEPS_OFF:g}), and {agreement:.0%} of the self-test agree"
+            f" (at least {LEAST_AGREEMENT:.0%})"
         )
     return SelfTest(inputs[:SELF_TEST_KEPT], found[:SELF_TEST_KEPT], MOST_STEPS_OFF * int8.output_step)
 
@@ -206,9 +215,7 @@ def check_margin(verdict: Verdict, margin: float) -> Difference:
         ReleaseRefusedError: By more than `margin`, or no device could tell.
     """
     if not verdict.samples:
-        raise ReleaseRefusedError(
-            "no device has held-out images to judge the converted model on; hold some out"
-        )
+        raise ReleaseRefusedError("no device has held-out images to judge the converted model on; hold some out")
     difference = paired_difference(verdict.only_float, verdict.only_int8, verdict.samples)
     if difference.difference > margin:
         raise ReleaseRefusedError(

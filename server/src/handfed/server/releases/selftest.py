@@ -32,12 +32,7 @@ def _drawing(random: np.random.Generator) -> NDArray[np.uint8]:
     for _ in range(random.integers(1, 4)):
         steps = np.linspace(0, 1, _POINTS)[:, None]  # a cubic Bezier curve over four random points
         a, b, c, d = random.uniform(8, _CANVAS - 8, (4, 2))
-        curve = (
-            (1 - steps) ** 3 * a
-            + 3 * steps * (1 - steps) ** 2 * b
-            + 3 * steps**2 * (1 - steps) * c
-            + steps**3 * d
-        )
+        curve = (1 - steps) ** 3 * a + 3 * steps * (1 - steps) ** 2 * b + 3 * steps**2 * (1 - steps) * c + steps**3 * d
         width = random.uniform(1.5, 3.0)
         for row, column in curve:
             distance = np.hypot(rows - row, columns - column)

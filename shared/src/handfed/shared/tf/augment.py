@@ -87,18 +87,14 @@ def _sampling_points(count: Any, seed: Any, augmentation: Augmentation) -> tuple
 
 def _sample(batch: Any, rows: Any, columns: Any) -> Any:  # noqa: ANN401 - tensors
     """Bilinear interpolation at (rows, columns), over an image with a margin of paper."""
-    side = (
-        images.SIDE + 3
-    )  # one pixel of paper before, two after: the right neighbour of the last point exists
+    side = images.SIDE + 3  # one pixel of paper before, two after: the right neighbour of the last point exists
     flat = tf.reshape(tf.pad(batch, [[0, 0], [1, 2], [1, 2]]), [-1])
     rows = tf.clip_by_value(rows + 1, 0.0, images.SIDE + 1.0)
     columns = tf.clip_by_value(columns + 1, 0.0, images.SIDE + 1.0)
     top, left = tf.floor(rows), tf.floor(columns)
     down, right = rows - top, columns - left
     first = tf.range(tf.shape(batch)[0])[:, None, None] * (side * side)
-    corner = (
-        first + tf.cast(top, tf.int32) * side + tf.cast(left, tf.int32)
-    )  # index of the upper left neighbour
+    corner = first + tf.cast(top, tf.int32) * side + tf.cast(left, tf.int32)  # index of the upper left neighbour
     upper = (1 - right) * tf.gather(flat, corner) + right * tf.gather(flat, corner + 1)
     lower = (1 - right) * tf.gather(flat, corner + side) + right * tf.gather(flat, corner + side + 1)
     return (1 - down) * upper + down * lower

@@ -38,4 +38,4 @@ def refresh_kernel_ranges(twin: Any) -> None:  # noqa: ANN401
     """Sets each kernel's range from the kernel, as a training step would; needed after weights were loaded."""
     for wrapper in twin.layers:
         for kernel, quantizer, variables in getattr(wrapper, "_weight_vars", ()):
-            quantizer(kernel, True, variables)
+            quantizer(kernel, training=True, weights=variables)

@@ -4,32 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-import tempfile
 import warnings
-from collections.abc import Iterator
 
 from handfed.shared.errors import MissingExtraError
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps what native code writes to standard error out of sight, unless the block fails."""
-    with tempfile.TemporaryFile() as kept:
-        sys.stderr.flush()
-        terminal = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(terminal, kept.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
-
+from handfed.shared.quiet import quiet
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # Devices and server have no GPU to look for.

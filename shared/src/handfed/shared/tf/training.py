@@ -71,9 +71,7 @@ class Trainer:
         alpha: Weights a class of the focal loss, float32 (classes,), or None.
     """
 
-    def __init__(
-        self, recogniser: str, classes: int, *, seed: int, alpha: NDArray[np.float32] | None = None
-    ) -> None:
+    def __init__(self, recogniser: str, classes: int, *, seed: int, alpha: NDArray[np.float32] | None = None) -> None:
         keras.utils.set_random_seed(seed)
         self.classes = classes
         self._model = recognisers.build(recogniser, classes)
@@ -194,7 +192,7 @@ class _Compiled:
         """Sets the moments of each batch normalisation to those of its input over `images`, layer after layer."""
         for layer, moments in self._moments:
             parts = [np.stack(moments(batch)).astype(np.float64) * len(batch) for batch in _batches(images)]
-            mean, second = sum(parts) / len(images)  # each (channels,)
+            mean, second = np.sum(parts, axis=0) / len(images)  # each (channels,)
             layer.moving_mean.assign(mean.astype(np.float32))
             layer.moving_variance.assign(np.maximum(second - mean**2, 0).astype(np.float32))
 
@@ -217,8 +215,7 @@ class _Compiled:
         lows = np.minimum(found[:, :, 0].min(axis=0), 0)
         highs = np.maximum(found[:, :, 1].max(axis=0), 0)
         return {
-            name: np.array(pair, np.float32)
-            for name, pair in zip(names, zip(lows, highs, strict=True), strict=True)
+            name: np.array(pair, np.float32) for name, pair in zip(names, zip(lows, highs, strict=True), strict=True)
         }
 
     def training(self, settings: LocalTraining) -> Callable[..., Any]:
@@ -251,8 +248,7 @@ class _Compiled:
             gradients = tape.gradient(loss, weights)
             if settings.proximal_mu:
                 pulls = [
-                    settings.proximal_mu * (weight - anchor)
-                    for weight, anchor in zip(weights, anchors, strict=True)
+                    settings.proximal_mu * (weight - anchor) for weight, anchor in zip(weights, anchors, strict=True)
                 ]
                 gradients = [gradient + pull for gradient, pull in zip(gradients, pulls, strict=True)]
             gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm)
@@ -271,7 +267,14 @@ class _Compiled:
                 tf.TensorSpec([], tf.float32),
             ]
         )
-        def train(images: Any, labels: Any, prior: Any, seed: Any, epochs: Any, learning_rate: Any) -> Any:  # noqa: ANN401
+        def train(  # noqa: PLR0917 - tensors, by position, as TensorFlow calls it
+            images: Any,  # noqa: ANN401
+            labels: Any,  # noqa: ANN401
+            prior: Any,  # noqa: ANN401
+            seed: Any,  # noqa: ANN401
+            epochs: Any,  # noqa: ANN401
+            learning_rate: Any,  # noqa: ANN401
+        ) -> Any:  # noqa: ANN401
             for weight, velocity, anchor in zip(weights, velocities, anchors, strict=True):
                 velocity.assign(tf.zeros_like(velocity))
                 anchor.assign(weight)
@@ -314,13 +317,9 @@ def _batches(images: NDArray[np.uint8]) -> Iterator[Any]:
 
 
 @cache
-def trainer(
-    recogniser: str, classes: int, *, seed: int = 0, alpha: tuple[float, ...] | None = None
-) -> Trainer:
+def trainer(recogniser: str, classes: int, *, seed: int = 0, alpha: tuple[float, ...] | None = None) -> Trainer:
     """The process's trainer of these arguments: built once, then kept.
 
     A server and the devices of a simulation share one, which is safe because a trainer keeps nothing between calls.
     """
-    return Trainer(
-        recogniser, classes, seed=seed, alpha=None if alpha is None else np.array(alpha, np.float32)
-    )
+    return Trainer(recogniser, classes, seed=seed, alpha=None if alpha is None else np.array(alpha, np.float32))

@@ -59,9 +59,7 @@ class NamedVariables:
     def _bind(self, layer: Any) -> list[ArraySpec]:  # noqa: ANN401
         inner = unwrapped(layer)
         specs = []
-        for (
-            variable
-        ) in layer.weights:  # a wrapper's hold the kernel too, which tfmot takes from the layer it wraps
+        for variable in layer.weights:  # a wrapper's hold the kernel too, which tfmot takes from the layer it wraps
             kind = _kind(variable)
             if kind in _MOMENTS or kind.endswith(("_min", "_max")) or kind == "optimizer_step":
                 continue

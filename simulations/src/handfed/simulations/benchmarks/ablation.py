@@ -15,7 +15,9 @@ VARIANTS: dict[str, list[str]] = {
     "as it is": [],
     "plain FedAvg (no server momentum)": ["--strategy", "fedavg"],
     "no label prior": ["--label-prior", "0"],
-    "running batch statistics, never fixed before quantization": ["--batch-statistics", "running", "--freeze-round", "37"],
+    "running batch statistics, fixed only for quantization": [
+        "--batch-statistics", "running", "--freeze-round", "37",
+    ],
     "running batch statistics, fixed at round 20": ["--batch-statistics", "running", "--freeze-round", "20"],
     "plain FedAvg, running statistics, no label prior": [
         "--strategy", "fedavg", "--batch-statistics", "running", "--freeze-round", "37", "--label-prior", "0",

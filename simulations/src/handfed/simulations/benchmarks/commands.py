@@ -21,7 +21,7 @@ def handfed(arguments: Sequence[str], *, data_dir: Path) -> dict[str, Any]:
     Raises:
         HandfedError: It failed; the message holds what it said.
     """
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - the command of this environment
         [str(command()), *arguments, "--json"], capture_output=True, text=True, env=_environment(data_dir), check=False
     )
     if done.returncode:
@@ -34,7 +34,7 @@ def seconds(arguments: Sequence[str], *, data_dir: Path, repetitions: int) -> fl
     times = []
     for _ in range(repetitions + 1):
         started = time.perf_counter()
-        subprocess.run(
+        subprocess.run(  # noqa: S603 - likewise
             [str(command()), *arguments], stdout=subprocess.DEVNULL, env=_environment(data_dir), check=True
         )
         times.append(time.perf_counter() - started)

@@ -53,7 +53,7 @@ class InProcessGrid(Grid):
         self._devices = devices
         self._progress = progress
         self._run = Run.create_empty(RUN_ID)
-        # A device's context outlives the round; it is made when the device is first asked, so an idle one costs nothing.
+        # A device's context outlives the round; made when the device is first asked, so that an idle one costs nothing.
         self._contexts: dict[int, Context] = {}
         self._ids = itertools.count(1)
         self._replies: dict[str, Message] = {}
@@ -94,9 +94,7 @@ class InProcessGrid(Grid):
         """The replies to messages that were pushed, each once."""
         return [self._replies.pop(message_id) for message_id in message_ids if message_id in self._replies]
 
-    def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> Iterable[Message]:
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
         """Replies in the order of the messages. Every device answers in time, so `timeout` plays no part."""
         del timeout
         return list(self._answers(list(messages)))

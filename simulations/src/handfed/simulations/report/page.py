@@ -165,12 +165,13 @@ def _figures(report: Report) -> tuple[Figure, ...]:
     """What comes next after the targets."""
     traffic = sum(each.bytes_down + each.bytes_up for each in report.rounds)
     rejected = sum(len(each.rejections) for each in report.rounds)
+    quantized = sum(each.phase == "qat" for each in report.rounds)
     memory = report.peak_memory_bytes
     figures = [
         Figure("Accuracy of float", _or_unknown(report.accuracy_float)),
         Figure("INT8 by calibration alone", _or_unknown(report.accuracy_calibrated)),
         Figure("Devices", f"{len(report.label_counts):,}"),
-        Figure("Rounds", _rounds_in_words(report)),
+        Figure(f"Rounds, {quantized:,} quantization-aware", f"{len(report.rounds):,}"),
         Figure("Time in all", tables.duration(report.wall_s) if finite(report.wall_s) is not None else _UNKNOWN),
         Figure("Peak memory", tables.size(memory) if memory is not None else _UNKNOWN),
         Figure("Traffic in all", tables.size(traffic)),
@@ -187,11 +188,6 @@ def _or_unknown(fraction: float | None) -> str:
     return wording.percent(fraction) if finite(fraction) is not None else _UNKNOWN
 
 
-def _rounds_in_words(report: Report) -> str:
-    quantized = sum(each.phase == "qat" for each in report.rounds)
-    return f"{len(report.rounds):,}, of them {quantized:,} quantization-aware"
-
-
 def _learning(report: Report) -> Section:
     heading = "Learning"
     if not report.rounds:
@@ -205,7 +201,7 @@ def _learning(report: Report) -> Section:
 
 
 def _quantization(report: Report) -> Section:
-    heading, pairs = "Float against INT8", Pairs.of(report.evaluation)
+    heading, pairs = "Quantization", Pairs.of(report.evaluation)
     chart = groups.difference(report, pairs)
     if chart is None:
         return Section("quantization", heading, words=(_NOTHING_READ,))
@@ -265,9 +261,7 @@ def _costs(report: Report) -> Section:
     heading = "Traffic and time"
     if not report.rounds:
         return Section("costs", heading, words=("No round was finished.",))
-    return Section(
-        "costs", heading, charts=(costs.traffic(report), costs.time(report)), tables=(tables.costs(report),)
-    )
+    return Section("costs", heading, charts=(costs.traffic(report), costs.time(report)), tables=(tables.costs(report),))
 
 
 def _rejections(report: Report) -> Section:

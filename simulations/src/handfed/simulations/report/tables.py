@@ -96,13 +96,11 @@ def pairs(found: Pairs) -> Table:
     )
     note = ""
     if (difference := found.difference) is not None:
-        low, middle, high = (
-            signed(each * 100, 2) for each in (difference.low, difference.difference, difference.high)
-        )
+        low, middle, high = (signed(each * 100, 2) for each in (difference.low, difference.difference, difference.high))
         note = f"INT8 less float: {middle} percentage points, 95% interval {low} to {high} (Bonett and Price 2012)."
     columns = ("On the same images", "Images", "Share")
     return Table(
-        "Float against INT8, in figures",
+        "Image by image",
         columns,
         frozenset(columns[1:]),
         tuple((what, f"{count:,}", wording.percent(count / max(found.samples, 1))) for what, count in rows),
@@ -145,8 +143,10 @@ def devices(found: Sequence[Group], without: int) -> Table:
     if len(worst) > MOST_DEVICES:
         notes.append(f"The worst {MOST_DEVICES} of {len(worst)} in the worst tenth.")
     if without:
-        notes.append(f"{without:,} {'device has' if without == 1 else 'devices have'} no held-out image"
-                     f" and {'is' if without == 1 else 'are'} left out.")
+        notes.append(
+            f"{without:,} {'device has' if without == 1 else 'devices have'} no held-out image"
+            f" and {'is' if without == 1 else 'are'} left out."
+        )
     return Table(
         "The worst tenth of the devices",
         columns,
@@ -209,7 +209,7 @@ def holdings(report: Report) -> Table:
             " whole federation."
         )
     return Table(
-        "Handwriting on devices, in figures",
+        "What devices hold, in figures",
         columns,
         frozenset(columns[1:]),
         (row("Training samples", samples), row("Classes", kinds)),
@@ -248,7 +248,9 @@ def rejections(report: Report) -> tuple[Table, Table] | None:
         "Rejected updates by reason",
         ("Reason", "Updates"),
         frozenset({"Updates"}),
-        tuple((reason, f"{count:,}") for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+        tuple(
+            (reason, f"{count:,}") for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+        ),
     )
     rows = tuple(
         (f"{number}", f"{rejection.device}", rejection.reason, rejection.detail) for number, rejection in found

@@ -63,7 +63,10 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Chart:
             " errors are in the table that follows.",
             texts=texts,
         ),
-        (Key(Mark.FAINT, "first", "right"), Key(Mark.BLOCK, "bad", "wrong; the redder, the larger its share of the row")),
+        (
+            Key(Mark.FAINT, "first", "right"),
+            Key(Mark.BLOCK, "bad", "wrong: the stronger, the larger its share of the row"),
+        ),
         wide=wide,
     )
 
@@ -93,7 +96,7 @@ def labels(label_counts: NDArray[np.int64], names: Sequence[str]) -> Chart:
         axes.tick_params(axis="y", labelsize=min(drawing.TEXT, row_height - 1))
     _sample_bars(figure, axes, label_counts[rows].sum(axis=1), top=top)
     picked = len(rows) < len(label_counts)
-    caption = "Each row is a device; the darker a class, the larger its share. On the right, its training samples."
+    caption = "Each row is a device; the stronger a colour, the larger the share of its class. On the right, its training samples."
     if picked:
         caption += (
             f" {len(rows)} of {len(label_counts):,} devices, evenly picked in the order of their most frequent class."
@@ -101,7 +104,7 @@ def labels(label_counts: NDArray[np.int64], names: Sequence[str]) -> Chart:
     if len(columns) < len(names):
         caption += f" The {len(columns)} most frequent of {len(names)} classes."
     return Chart(
-        "Handwriting on devices",
+        "Classes on each device",
         caption,
         drawing.embed(
             figure,

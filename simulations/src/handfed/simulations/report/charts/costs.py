@@ -45,7 +45,9 @@ def time(report: Report) -> Chart:
     training = np.minimum(training, seconds)
     caption = "Training, summed over devices, and the rest: sending, checking, combining, evaluating."
     if at_once:
-        caption = "Devices trained at the same time: where their times add up to more than the round took, training fills it."
+        caption = (
+            "Devices trained at the same time: where their times add up to more than the round took, training fills it."
+        )
     return Chart(
         "Time by round",
         caption,
@@ -59,9 +61,7 @@ def time(report: Report) -> Chart:
     )
 
 
-def _stacked(
-    report: Report, lower: NDArray[np.float64], upper: NDArray[np.float64], *, unit: str
-) -> drawing.Figure:
+def _stacked(report: Report, lower: NDArray[np.float64], upper: NDArray[np.float64], *, unit: str) -> drawing.Figure:
     """Bars a round, of two parts."""
     figure = drawing.figure(_HEIGHT)
     axes = drawing.axes(figure, left=46, top=18)

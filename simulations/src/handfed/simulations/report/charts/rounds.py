@@ -33,8 +33,9 @@ def accuracy(report: Report) -> Chart:
     figure = drawing.figure(HEIGHT)
     axes = drawing.axes(figure, left=46, top=22)
     phases = _by_phase(report.rounds, lambda each: each.accuracy)
-    _draw_phases(axes, phases, len(report.rounds))
-    last = max((each.number for each in report.rounds), default=0)
+    heights = {phase: [(number, _stretched(value)) for number, value in points] for phase, points in phases.items()}
+    _draw_phases(axes, heights, len(report.rounds))
+    last = max(each.number for each in report.rounds)
     finals = _finals(report)
     end = _draw_finals(axes, finals, last)
     known = [value for points in phases.values() for _, value in points]
@@ -66,14 +67,12 @@ def loss(report: Report) -> Chart:
     figure = drawing.figure(HEIGHT)
     axes = drawing.axes(figure, left=46, top=22)
     phases = _by_phase(report.rounds, lambda each: each.loss)
-    held_out = [
-        (each.number, value) for each in report.rounds if (value := finite(held_out_loss(each))) is not None
-    ]
+    held_out = [(each.number, value) for each in report.rounds if (value := finite(held_out_loss(each))) is not None]
     if held_out:
         axes.plot(*zip(*held_out, strict=True), color=SOFT, linewidth=1.5, linestyle=(0, (1, 1.6)))
     _draw_phases(axes, phases, len(report.rounds))
     _loss_axis(axes, [value for points in (*phases.values(), held_out) for _, value in points])
-    last = max((each.number for each in report.rounds), default=0)
+    last = max(each.number for each in report.rounds)
     round_axis(axes, last, last)
     keys = _phase_keys(phases, before="training, ")
     if held_out:
@@ -81,14 +80,16 @@ def loss(report: Report) -> Chart:
     return Chart(
         "Loss by round",
         "Mean over the samples that devices trained on"
-        + (", and over held-out images. Augmentation can make training the harder." if held_out else "."),
+        + (
+            ", and over held-out images. Training images are augmented, so their loss may be the higher."
+            if held_out
+            else "."
+        ),
         drawing.embed(
             figure,
             name="loss",
             title="Loss by round",
-            description=" ".join(
-                _courses("Training loss", phases, lambda value: wording.decimals(value, 4))
-            ),
+            description=" ".join(_courses("Training loss", phases, lambda value: wording.decimals(value, 4))),
         ),
         tuple(keys),
     )
@@ -103,9 +104,7 @@ def round_axis(axes: Axes, last: int, end: float) -> None:
     axes.set_xlabel("round")
 
 
-def _by_phase(
-    rounds: Sequence[RoundResult], figure: Callable[[RoundResult], float | None]
-) -> dict[Phase, _Points]:
+def _by_phase(rounds: Sequence[RoundResult], figure: Callable[[RoundResult], float | None]) -> dict[Phase, _Points]:
     """The rounds in which a figure is known, by phase."""
     return {
         phase: [
