@@ -1,6 +1,12 @@
 """Runs a published model: a LiteRT file whose input, output and every operator are 8-bit integers.
 
 The same class serves the edge, the devices that judge a candidate, and the server that checks what it converted.
+
+Rules:
+1. What is no such model is refused when it is loaded, with a message; LiteRT verifies the file before it reads it.
+2. Grey levels become integers as in LiteRT's reference kernel, so that a reading does not hang on the processor.
+3. A model is laid out anew only when the size of the batch changes.
+
 Source: LiteRT 8-bit quantization specification: real = scale * (integer - zero_point).
 """
 
@@ -8,14 +14,17 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.errors import ManifestError, MissingExtraError
+from handfed.shared.images import SIDE
+from handfed.shared.quiet import quiet
 
-_BATCH = 256
+_BATCH: Final = 256
+_BROKEN: Final = (ValueError, RuntimeError, MemoryError)  # what LiteRT raises on a file it cannot run
 
 
 class Int8Model:
@@ -24,6 +33,7 @@ class Int8Model:
     Attributes:
         classes: How many outputs it has.
         output_step: What one step of an output integer is worth, in logits.
+        size_bytes: Size of the file.
 
     Args:
         content: The `.tflite` file, or its path.
@@ -36,18 +46,15 @@ class Int8Model:
     """
 
     def __init__(self, content: bytes | Path, *, threads: int = 1, where: str = "model") -> None:
-        self._interpreter = _interpreter(content, threads, where)
-        source, target = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()[0]
-        if source["dtype"] is not np.int8 or target["dtype"] is not np.int8 or len(source["shape"]) != 4:  # noqa: PLR2004
-            raise ManifestError(f"{where}: input and output must be int8 images and logits; publish the model anew")
-        self._input, self._output = source["index"], target["index"]
-        self.output_step, self._output_zero = (
-            float(target["quantization"][0]),
-            int(target["quantization"][1]),
-        )
+        data = _read(content, where) if isinstance(content, Path) else content
+        self._where = where
+        self._interpreter = _interpreter(data, threads, where)
+        source, target = _ends(self._interpreter, where)
+        self._input, self._output = int(source["index"]), int(target["index"])
         self._table = _quantization_table(*source["quantization"])
-        self.input_shape: tuple[int, ...] = tuple(int(side) for side in source["shape"][1:3])
-        self.classes = int(target["shape"][-1])
+        self.output_step, self._output_zero = float(target["quantization"][0]), int(target["quantization"][1])
+        self.classes = int(target["shape"][1])
+        self.size_bytes = len(data)
         self._batch = 1
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -58,14 +65,20 @@ class Int8Model:
 
         Returns:
             float32 (n, classes).
+
+        Raises:
+            ManifestError: The model breaks as it runs.
         """
         result = np.empty((len(images), self.classes), np.int8)
-        for start in range(0, len(images), _BATCH):
-            part = images[start : start + _BATCH]
-            self._resize(len(part))
-            self._interpreter.set_tensor(self._input, self._table[part][..., None])
-            self._interpreter.invoke()
-            result[start : start + len(part)] = self._interpreter.get_tensor(self._output)
+        try:
+            for start in range(0, len(images), _BATCH):
+                part = self._table[images[start : start + _BATCH]]
+                self._resize(len(part))
+                self._interpreter.set_tensor(self._input, part[..., None])
+                self._interpreter.invoke()
+                result[start : start + len(part)] = self._interpreter.get_tensor(self._output)
+        except _BROKEN as error:
+            raise ManifestError(f"{self._where}: LiteRT cannot run this model; pull the release again") from error
         return np.float32(self.output_step) * (result.astype(np.float32) - self._output_zero)
 
     def operators_with_floats(self) -> list[str]:
@@ -83,31 +96,70 @@ class Int8Model:
 
     def _resize(self, batch: int) -> None:
         if batch != self._batch:
-            self._interpreter.resize_tensor_input(self._input, [batch, *self.input_shape, 1])
+            self._batch = 0  # of no known size, should the next line fail
+            self._interpreter.resize_tensor_input(self._input, [batch, SIDE, SIDE, 1])
             self._interpreter.allocate_tensors()
             self._batch = batch
 
 
-def _interpreter(content: bytes | Path, threads: int, where: str) -> Any:  # noqa: ANN401 - LiteRT publishes no types
+def _read(path: Path, where: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"{where}: cannot be read ({error.strerror}); name a .tflite file") from error
+
+
+def _interpreter(data: bytes, threads: int, where: str) -> Any:  # noqa: ANN401 - LiteRT publishes no types
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from ai_edge_litert.interpreter import Interpreter
     except ModuleNotFoundError as error:
         raise MissingExtraError("LiteRT", "handfed-clients[edge]") from error
-    try:
-        data = content.read_bytes() if isinstance(content, Path) else content
-        interpreter = Interpreter(model_content=data, num_threads=threads)
-        interpreter.allocate_tensors()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ManifestError(f"{where}: this is no LiteRT model that can be loaded; pull the release again") from error
+    failure: Exception | None = None
+    with quiet():  # LiteRT announces its delegate; what is wrong with a file is in the exception too
+        try:
+            interpreter = Interpreter(model_content=data, num_threads=threads)
+            interpreter.allocate_tensors()
+        except _BROKEN as error:
+            failure = error
+    if failure is not None:
+        raise ManifestError(f"{where}: this is no LiteRT model that can be loaded; pull the release again") from failure
     return interpreter
 
 
+def _ends(interpreter: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401
+    """Input and output of a model, each checked to be int8, of our shape, and with one scale."""
+    sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
+    for name, ends, shape in (("input", sources, (1, SIDE, SIDE, 1)), ("output", targets, (1, None))):
+        wanted = "int8 (" + ", ".join("classes" if side is None else str(side) for side in shape) + ")"
+        if len(ends) != 1 or not _is(ends[0], shape):
+            found = ", ".join(f"{end['dtype'].__name__} {tuple(map(int, end['shape']))}" for end in ends) or "nothing"
+            raise ManifestError(f"{where}: its {name} is {found}, not {wanted}; name a model that Handfed published")
+    return sources[0], targets[0]
+
+
+def _is(end: dict[str, Any], shape: tuple[int | None, ...]) -> bool:
+    sides = tuple(map(int, end["shape"]))
+    scale = float(end["quantization"][0])
+    return (
+        end["dtype"] is np.int8
+        and len(sides) == len(shape)
+        and all(side == wanted if wanted else side > 1 for side, wanted in zip(sides, shape, strict=True))
+        and np.isfinite(scale)
+        and scale > 0
+    )
+
+
 def _quantization_table(scale: float, zero_point: int) -> NDArray[np.int8]:
-    """int8 (256,): the input integer of each grey level, rounded half to even as LiteRT's own quantize operator."""
-    levels = np.arange(256, dtype=np.float64) / 255.0
-    table: NDArray[np.int8] = np.clip(np.rint(levels / scale) + zero_point, -128, 127).astype(np.int8)
+    """int8 (256,): the input integer of each grey level.
+
+    In float32, and a half is rounded up, as LiteRT's reference kernel of QUANTIZE does. Its fast kernels round some
+    halves down; at the scale 1/255 of the images' whole range there are no halves, and the table is level - 128.
+    """
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    steps = np.floor((levels / np.float32(scale)).astype(np.float64) + 0.5)
+    table: NDArray[np.int8] = np.clip(steps + zero_point, -128, 127).astype(np.int8)
     return table
 
 

@@ -65,5 +65,5 @@ def _scratch() -> int:
 
 
 def _flush() -> None:
-    if sys.stderr is not None:
+    if sys.stderr is not None and not sys.stderr.closed:
         sys.stderr.flush()

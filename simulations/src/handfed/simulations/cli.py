@@ -105,7 +105,7 @@ def _run(
     from handfed.shared.tf.runtime import configure
     from handfed.simulations.engines import ENGINES
     from handfed.simulations.federation import simulate as run_federation
-    from handfed.simulations.report_page import write_report
+    from handfed.simulations.report.writing import write_report
     from handfed.simulations.terminal import watching
 
     logging.getLogger("flwr").setLevel(logging.WARNING)
@@ -114,12 +114,11 @@ def _run(
         open_database(data_directory.database_url(directory, database)) as record,
         watching(federation.settings.rounds, quiet=as_json) as watch,
     ):
-        runs = RunRecord(record)
         outcome = run_federation(
             federation,
             engine=ENGINES[engine],
             engine_name=engine,
-            runs=runs,
+            runs=RunRecord(record),
             releases=ReleaseRecord(record),
             directory=data_directory.releases_in(directory),
             listeners=[watch],
@@ -127,5 +126,5 @@ def _run(
         )
         page = report or data_directory.runs_in(directory) / f"{outcome.run:04d}" / "report.html"
         command = f"handfed {shlex.join(sys.argv[1:])}"
-        write_report(page, federation, outcome, runs.rounds(outcome.run), command)
+        write_report(page, federation, outcome, command)
     return outcome, page

@@ -28,11 +28,11 @@ from handfed.clients.trainer.app import Handwriting
 from handfed.clients.trainer.app import create_app as client_app
 from handfed.server.flower.app import ALPHABET_KEY
 from handfed.server.flower.app import create_app as server_app
-from handfed.server.flower.course import Listener
+from handfed.server.flower.course import Device, Listener
 from handfed.server.releases.publish import Origin, Publication, Publisher
 from handfed.server.releases.service import ReleaseRecord
 from handfed.server.runs.recorder import Recorder
-from handfed.server.runs.schemas import RunStart
+from handfed.server.runs.schemas import Rejection, RoundResult, RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import HandfedError
@@ -96,6 +96,7 @@ class Outcome:
     Attributes:
         run: Number of the run on record.
         publication: The release.
+        rounds: What happened, round by round.
         readings: What float and INT8 read on the held-out images.
         latency_ms: Median of one inference on one core.
         wall_s: Seconds from start to release.
@@ -104,6 +105,7 @@ class Outcome:
 
     run: int
     publication: Publication
+    rounds: tuple[RoundResult, ...]
     readings: Readings
     latency_ms: float
     wall_s: float
@@ -162,16 +164,17 @@ def simulate(
     started = time.monotonic()
     settings, dataset = federation.settings, federation.dataset
     run = runs.start(_start(federation, engine_name))
+    rounds = _Rounds()
     try:
         publisher = Publisher(releases, directory, Origin(run, TASK, dataset.licence, federation.partition.split_by))
         engine(
-            server_app(publisher, [Recorder(runs, run), *listeners]),
+            server_app(publisher, [Recorder(runs, run), rounds, *listeners]),
             client_app(federation.handwriting_of),
             devices=federation.partition.devices,
             run_config={**settings.to_mapping(), ALPHABET_KEY: json.dumps(dataset.alphabet.names)},
             progress=progress,
         )
-        outcome = _outcome(federation, run, publisher.published(), started)
+        outcome = _outcome(federation, run, publisher.published(), tuple(rounds.kept), started)
         runs.finish(run, outcome.summary())
     except HandfedError as error:
         runs.fail(run, str(error))
@@ -183,6 +186,22 @@ def simulate(
         runs.fail(run, type(error).__name__)
         raise
     return outcome
+
+
+class _Rounds:
+    """A listener that keeps the rounds for the report."""
+
+    def __init__(self) -> None:
+        self.kept: list[RoundResult] = []
+
+    def described(self, devices: Mapping[int, Device], rejections: tuple[Rejection, ...]) -> None:
+        pass
+
+    def round_started(self, number: int, phase: str, asked: int) -> None:
+        pass
+
+    def round_ended(self, result: RoundResult) -> None:
+        self.kept.append(result)
 
 
 def _start(federation: Federation, engine_name: str) -> RunStart:
@@ -198,11 +217,14 @@ def _start(federation: Federation, engine_name: str) -> RunStart:
     )
 
 
-def _outcome(federation: Federation, run: int, publication: Publication, started: float) -> Outcome:
+def _outcome(
+    federation: Federation, run: int, publication: Publication, rounds: tuple[RoundResult, ...], started: float
+) -> Outcome:
     readings, latency_ms = _read(federation, publication)
     return Outcome(
         run,
         publication,
+        rounds,
         readings,
         latency_ms,
         time.monotonic() - started,

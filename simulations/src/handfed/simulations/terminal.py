@@ -11,13 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from handfed.shared import wire
+from handfed.simulations.report.contents import ACCURACY_TARGET, LATENCY_TARGET_MS, SIZE_TARGET_BYTES
 
 if TYPE_CHECKING:
     from handfed.server.flower.course import Device
     from handfed.server.runs.schemas import Rejection, RoundResult
     from handfed.simulations.federation import Outcome
 
-TARGETS = {"accuracy": 0.99, "latency_ms": 50.0, "size_bytes": 2_000_000}
 KINDS = {
     wire.DESCRIBE: "devices describe themselves",
     wire.MEASURE: "batch statistics",
@@ -97,8 +97,8 @@ def closing(outcome: Outcome, report: str) -> Table:
     table.add_row(
         "accuracy, INT8",
         f"{accuracy:.2%} of {verdict.samples:,} held-out images",
-        f">= {TARGETS['accuracy']:.0%}",
-        _mark(met=accuracy >= TARGETS["accuracy"]),
+        f">= {ACCURACY_TARGET:.0%}",
+        _mark(met=accuracy >= ACCURACY_TARGET),
     )
     table.add_row("accuracy, float", f"{verdict.float_correct / verdict.samples:.2%}", "", "")
     table.add_row(
@@ -110,14 +110,14 @@ def closing(outcome: Outcome, report: str) -> Table:
     table.add_row(
         "one inference",
         f"{outcome.latency_ms:.3f} ms",
-        f"<= {TARGETS['latency_ms']:.0f} ms",
-        _mark(met=outcome.latency_ms <= TARGETS["latency_ms"]),
+        f"<= {LATENCY_TARGET_MS:.0f} ms",
+        _mark(met=outcome.latency_ms <= LATENCY_TARGET_MS),
     )
     table.add_row(
         "size of the model",
         f"{size / 1000:.1f} KB",
-        f"<= {TARGETS['size_bytes'] / 1e6:.0f} MB",
-        _mark(met=size <= TARGETS["size_bytes"]),
+        f"<= {SIZE_TARGET_BYTES / 1e6:.0f} MB",
+        _mark(met=size <= SIZE_TARGET_BYTES),
     )
     table.add_row("time", f"{outcome.wall_s:.0f} s", "", "")
     table.add_row("memory", f"{outcome.peak_memory_bytes / 1e6:,.0f} MB", "", "")

@@ -15,7 +15,7 @@ import contextlib
 import io
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -50,7 +50,7 @@ VARIABLES: Final = {
     BAD: "var(--bad)",
 }
 
-_SETTINGS: Final = {
+_SETTINGS: Final[dict[Any, Any]] = {  # keys are a type of Matplotlib's own
     "svg.fonttype": "none",
     "svg.hashsalt": "handfed",
     "text.parse_math": False,
@@ -171,7 +171,7 @@ def cells(
     level = np.ceil(strength * _LEVELS)
     gap = 0.04
     for each in range(1, _LEVELS + 1):
-        row, column = np.nonzero(level == each)
+        row, column = (place.astype(np.float64) for place in np.nonzero(level == each))
         opacity = faintest + (strongest - faintest) * (each - 1) / (_LEVELS - 1)
         boxes(on, column + gap, row + gap, 1 - 2 * gap, 1 - 2 * gap, colour=colour, opacity=opacity)
 

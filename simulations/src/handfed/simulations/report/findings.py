@@ -101,8 +101,8 @@ def wilson(correct: int, samples: int) -> tuple[float, float]:
 
 def label_shares(label_counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """float64 (devices, classes): each class's share of a device's training samples; 0 where it has none."""
-    totals = label_counts.sum(axis=1, keepdims=True)
-    return label_counts / np.maximum(totals, 1)
+    totals = np.maximum(label_counts.sum(axis=1, keepdims=True), 1).astype(np.float64)
+    return np.asarray(label_counts / totals, np.float64)
 
 
 def label_skew(label_counts: NDArray[np.int64]) -> float | None:

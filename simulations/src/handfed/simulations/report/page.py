@@ -224,7 +224,8 @@ def _groups(report: Report) -> Section:
         heading,
         words=words,
         charts=tuple(charts),
-        tables=(tables.spreads(found), tables.devices(devices, without)),
+        tables=(tables.spreads(found), tables.worst_devices(devices, without)),
+        folded=(tables.every_device(devices),),
     )
 
 
@@ -245,7 +246,7 @@ def _errors(report: Report) -> Section:
 
 
 def _holdings(report: Report) -> Section:
-    charts = ()
+    charts: tuple[Chart, ...] = ()
     if report.label_counts.size:
         charts = (classes.labels(report.label_counts, report.dataset.alphabet.names),)
     return Section(
@@ -296,13 +297,17 @@ def _measured(report: Report) -> tuple[str, ...]:
     split = {
         "writer": "Held out by writer: nobody who wrote a held-out image wrote a training image, so accuracy here is"
         " that on the handwriting of strangers.",
-        "image": "Held out by image: a held-out image was not trained on, but whoever wrote it may have written training"
-        " images too, so accuracy on the handwriting of strangers may be lower.",
+        "image": "Held out by image: a held-out image was not trained on, but whoever wrote it may have written"
+        " training images too, so accuracy on the handwriting of strangers may be lower.",
     }[report.split_by]
     return (
         split,
-        "Accuracy of INT8 is the fraction of held-out images that the converted file reads right; float is the model"
-        " that it was converted from, on the same images. Intervals of one accuracy are Wilson's.",
-        "The accuracy of a round is what the devices count on their own held-out images, with the model as combined in"
-        " that round.",
+        (
+            "Accuracy of INT8 is the fraction of held-out images that the converted file reads right; float is the"
+            " model that it was converted from, on the same images. Intervals of one accuracy are Wilson's."
+        ),
+        (
+            "The accuracy of a round is what the devices count on their own held-out images, with the model as"
+            " combined in that round."
+        ),
     )

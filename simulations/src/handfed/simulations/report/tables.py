@@ -17,7 +17,7 @@ from handfed.simulations.report.contents import Evaluation, Report
 from handfed.simulations.report.findings import Group, Pairs, finite, label_skew, worst_decile
 
 MOST_ROWS = 200  # of a table that grows with the run
-MOST_DEVICES = 25  # of the worst decile
+MOST_DEVICES = 10  # of the worst tenth; the others are in the table of all
 MOST_CONFUSIONS = 10
 
 Cell = str | Markup
@@ -117,7 +117,7 @@ def spreads(evaluation: Evaluation) -> Table:
     found = [(what, spread(correct, numbers)) for what, numbers in groups]
     columns = ("Accuracy of", *(what for what, _ in found))
     return Table(
-        "Devices and writers, in figures",
+        f"{' and '.join(what for what, _ in groups)}, in figures".capitalize(),
         columns,
         frozenset(columns[1:]),
         (
@@ -130,7 +130,7 @@ def spreads(evaluation: Evaluation) -> Table:
     )
 
 
-def devices(found: Sequence[Group], without: int) -> Table:
+def worst_devices(found: Sequence[Group], without: int) -> Table:
     """The worst tenth of the devices.
 
     Args:
@@ -138,7 +138,6 @@ def devices(found: Sequence[Group], without: int) -> Table:
         without: How many others have none.
     """
     worst = worst_decile(found)
-    columns = ("Device", "Held-out images", "Right", "Accuracy")
     notes = []
     if len(worst) > MOST_DEVICES:
         notes.append(f"The worst {MOST_DEVICES} of {len(worst)} in the worst tenth.")
@@ -147,16 +146,22 @@ def devices(found: Sequence[Group], without: int) -> Table:
             f"{without:,} {'device has' if without == 1 else 'devices have'} no held-out image"
             f" and {'is' if without == 1 else 'are'} left out."
         )
-    return Table(
-        "The worst tenth of the devices",
-        columns,
-        frozenset(columns),
-        tuple(
-            (f"{each.number + 1}", f"{each.samples:,}", f"{each.correct:,}", wording.percent(each.accuracy))
-            for each in worst[:MOST_DEVICES]
-        ),
-        " ".join(notes),
+    return _devices("The worst tenth of the devices", worst[:MOST_DEVICES], " ".join(notes))
+
+
+def every_device(found: Sequence[Group]) -> Table:
+    """All devices with held-out images, worst first."""
+    note = f"The worst {MOST_ROWS} of {len(found):,} devices." if len(found) > MOST_ROWS else ""
+    return _devices("Every device", found[:MOST_ROWS], note)
+
+
+def _devices(caption: str, shown: Sequence[Group], note: str) -> Table:
+    columns = ("Device", "Held-out images", "Right", "Accuracy")
+    rows = tuple(
+        (f"{each.number + 1}", f"{each.samples:,}", f"{each.correct:,}", wording.percent(each.accuracy))
+        for each in shown
     )
+    return Table(caption, columns, frozenset(columns), rows, note)
 
 
 def confusions(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:

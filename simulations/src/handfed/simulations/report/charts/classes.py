@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from handfed.simulations.report import drawing
@@ -45,8 +46,10 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Chart:
     drawing.cells(axes, np.where(right, share, 0), colour=FIRST, faintest=0.08, strongest=0.42)
     drawing.cells(axes, np.where(right, 0, share), colour=BAD, faintest=0.25, strongest=0.95)
     _name_classes(axes, texts, columns=True, rows=True, room=side / count)
-    axes.set_ylabel("written", labelpad=3)
-    axes.set_xlabel("read as", labelpad=5)
+    axes.set_ylabel("written")
+    axes.yaxis.set_label_coords(-(margin - 14) / side, 0.5)  # where no name of a class reaches
+    axes.set_xlabel("read as")
+    axes.xaxis.set_label_coords(0.5, 1 + (margin - 14) / side)
     if count <= _MOST_COUNTED:
         for row, column in zip(*np.nonzero(part), strict=True):
             axes.text(column + 0.5, row + 0.5, f"{part[row, column]}", ha="center", va="center", fontsize=9.5)
@@ -96,7 +99,8 @@ def labels(label_counts: NDArray[np.int64], names: Sequence[str]) -> Chart:
         axes.tick_params(axis="y", labelsize=min(drawing.TEXT, row_height - 1))
     _sample_bars(figure, axes, label_counts[rows].sum(axis=1), top=top)
     picked = len(rows) < len(label_counts)
-    caption = "Each row is a device; the stronger a colour, the larger the share of its class. On the right, its training samples."
+    caption = "Each row is a device; the stronger a colour, the larger the share of its class."
+    caption += " On the right, its training samples."
     if picked:
         caption += (
             f" {len(rows)} of {len(label_counts):,} devices, evenly picked in the order of their most frequent class."
@@ -139,7 +143,8 @@ def _columns_shown(label_counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    """A class's name, or of a long one its two ends: names of classes often differ in the last letters only."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:4]}…{name[-5:]}"
 
 
 def _turned(texts: Sequence[str]) -> bool:
@@ -180,7 +185,7 @@ def _name_classes(axes: Axes, texts: Sequence[str], *, columns: bool, rows: bool
         axes.set_yticks(positions + 0.5, tokens, color=INK, fontsize=size)
 
 
-def _sample_bars(figure: drawing.Figure, beside: Axes, samples: NDArray[np.int64], *, top: float) -> None:
+def _sample_bars(figure: Figure, beside: Axes, samples: NDArray[np.int64], *, top: float) -> None:
     """How many samples each row has, on the right of the table."""
     axes = drawing.axes(figure, left=drawing.WIDTH - 62, right=8, top=top, bottom=22)
     axes.set_ylim(beside.get_ylim())
@@ -191,5 +196,5 @@ def _sample_bars(figure: drawing.Figure, beside: Axes, samples: NDArray[np.int64
     axes.set_yticks([])
     axes.spines["bottom"].set_visible(False)
     axes.set_xticks([0, most], ["0", f"{most:,}"], color=SOFT)
-    axes.get_xticklabels()[0].set_ha("left")
-    axes.get_xticklabels()[1].set_ha("right")
+    axes.get_xticklabels()[0].set_horizontalalignment("left")
+    axes.get_xticklabels()[1].set_horizontalalignment("right")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
@@ -61,7 +62,7 @@ def time(report: Report) -> Chart:
     )
 
 
-def _stacked(report: Report, lower: NDArray[np.float64], upper: NDArray[np.float64], *, unit: str) -> drawing.Figure:
+def _stacked(report: Report, lower: NDArray[np.float64], upper: NDArray[np.float64], *, unit: str) -> Figure:
     """Bars a round, of two parts."""
     figure = drawing.figure(_HEIGHT)
     axes = drawing.axes(figure, left=46, top=18)

@@ -35,7 +35,7 @@ def difference(report: Report, pairs: Pairs) -> Chart | None:
     widest = max(abs(low), abs(high), 0.1) * 1.15
     lower.set_xlim(-widest, widest)
     lower.set_ylim(-1, 1)
-    lower.set_yticks([0], ["INT8 − float"])
+    lower.set_yticks([0], ["INT8 less float"])
     lower.xaxis.set_major_locator(MaxNLocator(nbins=4, symmetric=True))
     lower.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
     lower.set_xlabel("percentage points, with 95% interval")
@@ -90,6 +90,12 @@ def _groups(found: Sequence[Group], *, name: str, one: str, many: str, named: bo
     else:
         axes.set_xticks([])
         axes.set_xlabel(f"{len(found):,} {many}, worst first")
+    keys = [
+        Key(Mark.DIAMOND, "bad", f"worst tenth ({worst})"),
+        Key(Mark.DASHES, "soft", f"median {wording.percent(middle)}"),
+    ]
+    if worst < len(found):
+        keys.insert(1, Key(Mark.DOT, "first", "the others"))
     return Chart(
         f"Accuracy of each {one}",
         f"Each {one} counts the same, however many held-out images it has.",
@@ -100,11 +106,7 @@ def _groups(found: Sequence[Group], *, name: str, one: str, many: str, named: bo
             description=f"{len(found):,} {many}: from {wording.percent(float(values.min()))} to"
             f" {wording.percent(float(values.max()))}, median {wording.percent(middle)}.",
         ),
-        (
-            Key(Mark.DIAMOND, "bad", f"worst tenth ({worst})"),
-            Key(Mark.DOT, "first", "the others"),
-            Key(Mark.DASHES, "soft", f"median {wording.percent(middle)}"),
-        ),
+        tuple(keys),
     )
 
 
@@ -115,7 +117,7 @@ def _accuracies(axes: Axes, report: Report) -> None:
         for name, figure, marker, colour in (
             ("float", report.accuracy_float, "o", FIRST),
             ("INT8", report.accuracy_int8, "D", THIRD),
-            ("calibrated", report.accuracy_calibrated, "X", SOFT),
+            ("by calibration", report.accuracy_calibrated, "X", SOFT),
         )
         if (value := finite(figure)) is not None
     ]

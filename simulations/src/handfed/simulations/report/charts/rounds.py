@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from handfed.server import wording
 from handfed.server.runs.schemas import Phase, RoundResult
 from handfed.simulations.report import drawing
-from handfed.simulations.report.charts import Chart, Key, Mark
+from handfed.simulations.report.charts import Chart, Key, Mark, Role
 from handfed.simulations.report.contents import ACCURACY_TARGET, Report
 from handfed.simulations.report.drawing import FIRST, INK, SECOND, SOFT, THIRD
 from handfed.simulations.report.findings import finite, held_out_loss
@@ -69,7 +69,8 @@ def loss(report: Report) -> Chart:
     phases = _by_phase(report.rounds, lambda each: each.loss)
     held_out = [(each.number, value) for each in report.rounds if (value := finite(held_out_loss(each))) is not None]
     if held_out:
-        axes.plot(*zip(*held_out, strict=True), color=SOFT, linewidth=1.5, linestyle=(0, (1, 1.6)))
+        marker = "." if len(held_out) == 1 else ""
+        axes.plot(*zip(*held_out, strict=True), color=SOFT, linewidth=1.5, linestyle=(0, (1, 1.6)), marker=marker)
     _draw_phases(axes, phases, len(report.rounds))
     _loss_axis(axes, [value for points in (*phases.values(), held_out) for _, value in points])
     last = max(each.number for each in report.rounds)
@@ -118,7 +119,7 @@ def _by_phase(rounds: Sequence[RoundResult], figure: Callable[[RoundResult], flo
 
 def _draw_phases(axes: Axes, phases: Mapping[Phase, _Points], rounds: int) -> None:
     marked = rounds <= _MOST_MARKERS
-    for phase, colour, marker in (("float", FIRST, "o"), ("qat", SECOND, "s")):
+    for phase, colour, marker in zip(_PHASES, (FIRST, SECOND), "os", strict=True):
         points = phases[phase]
         if points:
             shown = marker if marked or len(points) == 1 else ""
@@ -154,7 +155,7 @@ class _Final:
 
 def _finals(report: Report) -> list[_Final]:
     """What is known of the end: the float model is that of the last round, the others are converted from it."""
-    found = (
+    found: tuple[tuple[float | None, str, Mark, Role, int, str, str], ...] = (
         (report.accuracy_float, "final float model", Mark.RING, "ink", 0, "o", INK),
         (report.accuracy_int8, "final INT8", Mark.DIAMOND, "third", 1, "D", THIRD),
         (report.accuracy_calibrated, "INT8 by calibration alone", Mark.CROSS, "soft", 2, "x", SOFT),
