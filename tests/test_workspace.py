@@ -79,7 +79,9 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     # Written in two halves, so that this file does not find itself.
-    forbidden = re.compile("|".join(("pypi" + r"\.org", "python" + "hosted", "registry" + r"\.npmjs", "/work" + "/main")))
+    forbidden = re.compile(
+        "|".join(("pypi" + r"\.org", "python" + "hosted", "registry" + r"\.npmjs", "/work" + "/main"))
+    )
     found = []
     for name in files:
         path = ROOT / name

@@ -3,7 +3,8 @@
 The same class serves the edge, the devices that judge a candidate, and the server that checks what it converted.
 
 Rules:
-1. What is no such model is refused when it is loaded, with a message; LiteRT verifies the file before it reads it.
+1. What is no such model is refused when it is loaded. LiteRT verifies the structure of a file but not all it refers to:
+   a damaged file can, seldom, still crash it. So a release's SHA-256 is checked before its model comes here.
 2. Grey levels become integers as in LiteRT's reference kernel, so that a reading does not hang on the processor.
 3. A model is laid out anew only when the size of the batch changes.
 
@@ -82,15 +83,20 @@ class Int8Model:
         return np.float32(self.output_step) * (result.astype(np.float32) - self._output_zero)
 
     def operators_with_floats(self) -> list[str]:
-        """Names of operators that read or write a floating-point tensor; empty for an all-integer graph."""
-        floats = {
-            tensor["index"]
-            for tensor in self._interpreter.get_tensor_details()
-            if np.issubdtype(tensor["dtype"], np.floating)
-        }
+        """Names of operators that read or write a floating-point tensor; empty for an all-integer graph.
+
+        Raises:
+            ManifestError: LiteRT cannot list the model's operators.
+        """
+        try:
+            tensors = self._interpreter.get_tensor_details()
+            operators = self._interpreter._get_ops_details()  # noqa: SLF001 - LiteRT shows its graph nowhere else
+        except _BROKEN as error:
+            raise ManifestError(f"{self._where}: LiteRT cannot list its operators; publish the model anew") from error
+        floats = {tensor["index"] for tensor in tensors if np.issubdtype(tensor["dtype"], np.floating)}
         return [
             operator["op_name"]
-            for operator in self._interpreter._get_ops_details()  # noqa: SLF001 - LiteRT shows its graph nowhere else
+            for operator in operators
             if floats & {int(index) for index in (*operator["inputs"], *operator["outputs"])}
         ]
 
@@ -130,7 +136,10 @@ def _interpreter(data: bytes, threads: int, where: str) -> Any:  # noqa: ANN401 
 
 def _ends(interpreter: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401
     """Input and output of a model, each checked to be int8, of our shape, and with one scale."""
-    sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
+    try:
+        sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
+    except _BROKEN as error:
+        raise ManifestError(f"{where}: its input and output have no names; pull the release again") from error
     for name, ends, shape in (("input", sources, (1, SIDE, SIDE, 1)), ("output", targets, (1, None))):
         wanted = "int8 (" + ", ".join("classes" if side is None else str(side) for side in shape) + ")"
         if len(ends) != 1 or not _is(ends[0], shape):

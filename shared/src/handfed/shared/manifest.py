@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL = "model.tflite"
 MODEL_CARD = "README.md"
+
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,21 @@ class SelfTest:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The inverse of `as_json`."""
-        pictures = np.frombuffer(base64.b64decode(value["pictures"], validate=True), np.uint8)
-        return cls(
-            pictures.reshape(-1, images.SIDE, images.SIDE),
-            np.asarray(value["logits"], np.float32),
-            float(value["tolerance"]),
-        )
+        """The inverse of `as_json`.
+
+        Raises:
+            KeyError: A field is missing.
+            ValueError: A field has the wrong type or shape.
+        """
+        content = base64.b64decode(_take(value, "pictures", str), validate=True)
+        pictures = np.frombuffer(content, np.uint8).reshape(-1, images.SIDE, images.SIDE)
+        logits = np.asarray(_take(value, "logits", list), np.float32)
+        if logits.ndim != 2 or len(logits) != len(pictures) or not len(pictures):  # noqa: PLR2004 - rows and classes
+            raise ValueError(f"logits of shape {logits.shape} for {len(pictures)} pictures")
+        tolerance = _take(value, "tolerance", float)
+        if tolerance <= 0 or not np.isfinite(logits).all():
+            raise ValueError("a self-test that tests nothing")
+        return cls(pictures, logits, tolerance)
 
 
 @dataclass(frozen=True)
@@ -136,7 +146,7 @@ class Manifest:
             ManifestError: It is no manifest, lacks a field, or is of a newer format.
         """
         try:
-            value = json.loads(content)
+            value = json.loads(content, parse_constant=_refuse_constant)
             if not isinstance(value, dict):
                 raise ManifestError(f"{where}: this is no manifest; pull the release again")
             if value.get("format") != FORMAT:
@@ -147,44 +157,63 @@ class Manifest:
             return cls._from_json(value, where)
         except KeyError as error:
             raise ManifestError(f"{where}: the field {error} is missing; pull the release again") from error
-        except (ValueError, TypeError, AttributeError, DatasetError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError, DatasetError) as error:
             raise ManifestError(f"{where}: a field has the wrong form ({error}); pull the release again") from error
 
     @classmethod
     def _from_json(cls, value: dict[str, Any], where: str) -> Self:
-        if value["model"]["file"] != MODEL:
+        model, geometry = _take(value, "model", dict), _take(value, "geometry", dict)
+        if _take(model, "file", str) != MODEL:
             raise ManifestError(f"{where}: the model must be named {MODEL}, and no other file is opened")
-        if value["normalisation"] != images.VERSION:
+        if _take(value, "normalisation", int) != images.VERSION:
             raise ManifestError(
                 f"{where}: image normalisation {value['normalisation']} is not the version {images.VERSION} of this"
                 " software; update handfed"
             )
         return cls(
-            release=int(value["release"]),
-            task=str(value["task"]),
-            recogniser=str(value["recogniser"]),
-            alphabet=Alphabet.of(value["alphabet"], where=where),
-            run=int(value["run"]),
-            parent=None if value["parent"] is None else int(value["parent"]),
-            strategy=str(value["strategy"]),
-            rounds=int(value["rounds"]),
-            devices=int(value["devices"]),
-            created_at=str(value["created_at"]),
-            training_seconds=float(value["training_seconds"]),
-            licence=str(value["licence"]),
-            weights_sha256=str(value["weights_sha256"]),
-            model_sha256=str(value["model"]["sha256"]),
-            model_size_bytes=int(value["model"]["size_bytes"]),
-            metrics=dict(value["metrics"]),
-            self_test=SelfTest.from_json(value["self_test"]),
-            normalisation=int(value["normalisation"]),
-            geometry=images.Geometry(**{k: int(value["geometry"][k]) for k in ("height", "width", "channels")}),
-            minimum_runtime=str(value["minimum_runtime"]),
+            release=_take(value, "release", int),
+            task=_take(value, "task", str),
+            recogniser=_take(value, "recogniser", str),
+            alphabet=Alphabet.of(_take(value, "alphabet", list), where=where),
+            run=_take(value, "run", int),
+            parent=None if value["parent"] is None else _take(value, "parent", int),
+            strategy=_take(value, "strategy", str),
+            rounds=_take(value, "rounds", int),
+            devices=_take(value, "devices", int),
+            created_at=_take(value, "created_at", str),
+            training_seconds=_take(value, "training_seconds", float),
+            licence=_take(value, "licence", str),
+            weights_sha256=_take(value, "weights_sha256", str),
+            model_sha256=_take(model, "sha256", str),
+            model_size_bytes=_take(model, "size_bytes", int),
+            metrics=_take(value, "metrics", dict),
+            self_test=SelfTest.from_json(_take(value, "self_test", dict)),
+            normalisation=_take(value, "normalisation", int),
+            geometry=images.Geometry(**{side: _take(geometry, side, int) for side in ("height", "width", "channels")}),
+            minimum_runtime=_take(value, "minimum_runtime", str),
         )
+
+
+def _take(value: Mapping[str, Any], name: str, kind: type[_Kind]) -> _Kind:
+    """A field of a JSON object, of the one type it may have: a number is no text, and true is no number."""
+    found: Any = value[name]
+    if kind is float and type(found) is int:
+        found = float(found)
+    if type(found) is not kind:
+        raise ValueError(f"{name} is {type(found).__name__}, not {kind.__name__}")
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ValueError(f"{name} is not finite")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")  # RFC 8259, section 6
 
 
 def schema() -> dict[str, Any]:
     """The published JSON Schema (draft 2020-12) of format 1."""
+    from importlib.resources import files
+
     content = files("handfed.shared").joinpath("manifest.schema.json").read_text(encoding="utf-8")
     return dict(json.loads(content))
 
@@ -203,7 +232,11 @@ def read_release(directory: Path) -> tuple[Manifest, bytes]:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Reads the manifest of a release directory."""
+    """Reads the manifest of a release directory.
+
+    Raises:
+        ManifestError: There is none, or it is not what it should be.
+    """
     return Manifest.decode(_read(directory / MANIFEST), where=str(directory / MANIFEST))
 
 

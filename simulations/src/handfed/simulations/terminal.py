@@ -48,7 +48,8 @@ class Watch:
     def described(self, devices: Mapping[int, Device], rejections: tuple[Rejection, ...]) -> None:
         """The devices are known."""
         if rejections:
-            self._progress.console.print(f"{len(rejections)} devices take no part; see `handfed runs show`")
+            reasons = ", ".join(sorted({rejection.reason for rejection in rejections}))
+            self._progress.console.print(f"{len(rejections)} devices take no part ({reasons})")
         images = sum(device.examples for device in devices.values())
         self._progress.console.print(f"{len(devices)} devices hold {images:,} images to train on")
 

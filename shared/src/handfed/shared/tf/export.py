@@ -22,7 +22,7 @@ def to_int8(model: Any) -> bytes:  # noqa: ANN401 - Keras publishes no types
     """
     shape = [1, *model.input_shape[1:]]
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="picture")])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.float32, name="picture")])
     def forward(picture: Any) -> Any:  # noqa: ANN401
         return model(picture, training=False)
 

@@ -174,7 +174,7 @@ class _Compiled:
         self._velocities = [tf.Variable(tf.zeros_like(weight)) for weight in self.variables.weights]
         self._anchors = [tf.Variable(tf.zeros_like(weight)) for weight in self.variables.weights]
 
-        @tf.function(input_signature=[tf.TensorSpec([None, None, None], tf.uint8)])
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None, None], tf.uint8)])
         def forward(images: Any) -> Any:  # noqa: ANN401
             return self.model(_to_float(images)[..., None], training=False)
 
@@ -257,7 +257,9 @@ class _Compiled:
                 weight.assign_sub(learning_rate * velocity)
             return loss
 
+        # Loops are written out: AutoGraph would have to read this source, and on Python 3.13 it warns when it does.
         @tf.function(
+            autograph=False,
             input_signature=[
                 tf.TensorSpec([None, None, None], tf.uint8),
                 tf.TensorSpec([None], tf.int32),
@@ -265,7 +267,7 @@ class _Compiled:
                 tf.TensorSpec([2], tf.int32),
                 tf.TensorSpec([], tf.int32),
                 tf.TensorSpec([], tf.float32),
-            ]
+            ],
         )
         def train(  # noqa: PLR0917 - tensors, by position, as TensorFlow calls it
             images: Any,  # noqa: ANN401
@@ -280,20 +282,22 @@ class _Compiled:
                 anchor.assign(weight)
             count = tf.shape(labels)[0]
             steps = (count + batch_size - 1) // batch_size
-            total = tf.constant(0.0)
-            for epoch in tf.range(epochs):
+
+            def one_epoch(epoch: Any, total: Any) -> tuple[Any, Any]:  # noqa: ANN401
                 epoch_seed = tf.random.experimental.stateless_fold_in(seed, epoch)
                 order = tf.argsort(tf.random.stateless_uniform([count], epoch_seed))
-                for step in tf.range(steps):
+
+                def one_step(step: Any, total: Any) -> tuple[Any, Any]:  # noqa: ANN401
                     rows = order[step * batch_size : (step + 1) * batch_size]
-                    loss = take_step(
-                        tf.gather(images, rows),
-                        tf.gather(labels, rows),
-                        prior,
-                        tf.random.experimental.stateless_fold_in(epoch_seed, step),
-                        learning_rate,
-                    )
-                    total += loss * tf.cast(tf.shape(rows)[0], tf.float32)
+                    step_seed = tf.random.experimental.stateless_fold_in(epoch_seed, step)
+                    batch, wanted = tf.gather(images, rows), tf.gather(labels, rows)
+                    loss = take_step(batch, wanted, prior, step_seed, learning_rate)
+                    return step + 1, total + loss * tf.cast(tf.shape(rows)[0], tf.float32)
+
+                _, total = tf.while_loop(lambda step, _: step < steps, one_step, (0, total))
+                return epoch + 1, total
+
+            _, total = tf.while_loop(lambda epoch, _: epoch < epochs, one_epoch, (0, 0.0))
             return total / tf.cast(count * epochs, tf.float32)
 
         self._set_frozen(frozen=settings.freeze_statistics)

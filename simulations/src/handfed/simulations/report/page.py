@@ -119,11 +119,11 @@ def render(report: Report) -> str:
 
 
 def _targets(report: Report) -> tuple[Target, ...]:
-    accuracy, latency, size = report.accuracy_int8, finite(report.latency_ms), report.size_bytes
+    accuracy, latency, size = finite(report.accuracy_int8), finite(report.latency_ms), report.size_bytes
     return (
         Target(
             "Accuracy of INT8",
-            wording.percent(accuracy) if accuracy is not None else _UNKNOWN,
+            _told_from(accuracy, ACCURACY_TARGET) if accuracy is not None else _UNKNOWN,
             f"at least {ACCURACY_TARGET:.0%}",
             _state(accuracy is not None, met=accuracy is not None and accuracy >= ACCURACY_TARGET),
             _certainty(report),
@@ -133,7 +133,7 @@ def _targets(report: Report) -> tuple[Target, ...]:
             f"{latency:.2f} ms" if latency is not None else _UNKNOWN,
             f"at most {LATENCY_TARGET_MS:g} ms",
             _state(latency is not None, met=latency is not None and latency <= LATENCY_TARGET_MS),
-            "on the machine that ran the simulation",
+            "on the machine that ran the simulation" if latency is not None else "no file was timed",
         ),
         Target(
             "Size of the INT8 file",
@@ -143,6 +143,12 @@ def _targets(report: Report) -> tuple[Target, ...]:
             f"{size:,} bytes" if size is not None else "no file was converted",
         ),
     )
+
+
+def _told_from(fraction: float, target: float) -> str:
+    """A percentage with enough decimals for one below the target not to be rounded up to it."""
+    text = wording.percent(fraction)
+    return f"{fraction:.5%}" if fraction < target and text == wording.percent(target) else text
 
 
 def _state(known: bool, *, met: bool) -> State:

@@ -121,7 +121,10 @@ def _accuracies(axes: Axes, report: Report) -> None:
         )
         if (value := finite(figure)) is not None
     ]
-    values = [value for _, value, *_ in rows] or [1.0]
+    if not rows:
+        axes.set_axis_off()
+        return
+    values = [value for _, value, *_ in rows]
     margin = max(max(values) - min(values), 0.002) * 0.25
     axes.set_xlim(min(values) - margin, max(values) + margin)
     axes.set_ylim(len(rows) - 0.5, -0.5)

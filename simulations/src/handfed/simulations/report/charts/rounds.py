@@ -33,7 +33,7 @@ def accuracy(report: Report) -> Chart:
     figure = drawing.figure(HEIGHT)
     axes = drawing.axes(figure, left=46, top=22)
     phases = _by_phase(report.rounds, lambda each: each.accuracy)
-    heights = {phase: [(number, _stretched(value)) for number, value in points] for phase, points in phases.items()}
+    heights = {phase: [(number, stretched(value)) for number, value in points] for phase, points in phases.items()}
     _draw_phases(axes, heights, len(report.rounds))
     last = max(each.number for each in report.rounds)
     finals = _finals(report)
@@ -81,11 +81,7 @@ def loss(report: Report) -> Chart:
     return Chart(
         "Loss by round",
         "Mean over the samples that devices trained on"
-        + (
-            ", and over held-out images. Training images are augmented, so their loss may be the higher."
-            if held_out
-            else "."
-        ),
+        + (", and over held-out images. Augmentation of training images raises theirs." if held_out else "."),
         drawing.embed(
             figure,
             name="loss",
@@ -173,7 +169,7 @@ def _draw_finals(axes: Axes, finals: Sequence[_Final], last: int) -> float:
     for final in finals:
         axes.plot(
             [last + final.steps * step],
-            [_stretched(final.value)],
+            [stretched(final.value)],
             linestyle="",
             marker=final.marker,
             markersize=9 if final.steps == 0 else 6,
@@ -199,7 +195,7 @@ def _draw_finals(axes: Axes, finals: Sequence[_Final], last: int) -> float:
     return last + steps * step
 
 
-def _stretched(accuracy: float) -> float:
+def stretched(accuracy: float) -> float:
     """Where an accuracy is on an axis that widens towards 1: like a logarithm of the error, yet finite at no error."""
     return -math.log10(min(max(1 - accuracy, 0.0), 1.0) + _NEAR_PERFECT)
 
@@ -207,16 +203,16 @@ def _stretched(accuracy: float) -> float:
 def _accuracy_axis(axes: Axes, values: Sequence[float]) -> None:
     low = min([*values, 0.98])
     first = max((tick for tick in _TICKS if tick <= low), default=0.0)
-    axes.set_ylim(_stretched(min(first, low)) - 0.04, _stretched(1.0) + 0.04)
+    axes.set_ylim(stretched(min(first, low)) - 0.04, stretched(1.0) + 0.04)
     ticks = [tick for tick in _TICKS if tick >= first]
-    span = _stretched(1.0) - _stretched(first)
+    span = stretched(1.0) - stretched(first)
     kept: list[float] = []
     for tick in reversed(ticks):  # from the top, where they matter most
-        if not kept or _stretched(kept[-1]) - _stretched(tick) > span * _LEAST_TICK_GAP:
+        if not kept or stretched(kept[-1]) - stretched(tick) > span * _LEAST_TICK_GAP:
             kept.append(tick)
-    axes.set_yticks([_stretched(tick) for tick in kept], [f"{tick * 100:g}%" for tick in kept])
+    axes.set_yticks([stretched(tick) for tick in kept], [f"{tick * 100:g}%" for tick in kept])
     axes.grid(axis="y")
-    axes.axhline(_stretched(ACCURACY_TARGET), color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    axes.axhline(stretched(ACCURACY_TARGET), color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
 
 
 def _loss_axis(axes: Axes, values: Sequence[float]) -> None:

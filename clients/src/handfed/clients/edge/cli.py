@@ -1,0 +1,146 @@
+"""`handfed recognise` and `handfed evaluate`: what a device does with a release.
+
+`handfed recognise --json` prints an object of:
+
+    release      the release's number, or null of a bare .tflite file
+    readings     for each image, in order, {"image", "text", "confidence", "alternatives": [{"text", "probability"}]};
+                 or {"image", "error"} of one that cannot be read, and then the exit status is 2
+
+`handfed evaluate --json` prints an object of:
+
+    release, data            the release's number or null, the data set's name
+    samples, accuracy        how many images, and the fraction that was read right
+    writers                  {"count", "p10", "median", "p90", "worst_decile"} of accuracy over writers; null if unknown
+    latency_ms_median        to read one image, one thread
+    size_bytes               of the model file
+    images_per_second        in batches, with `threads` threads
+    classes                  [{"name", "samples", "accuracy"}], of those that the data has
+    confusions               [{"label", "reading", "count"}], most frequent first
+
+Rates are fractions from 0 to 1. JSON is in ASCII.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from handfed.shared import data_directory
+
+if TYPE_CHECKING:
+    from handfed.clients.edge.recogniser import Reading, Recogniser
+    from handfed.shared.errors import ImageError
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Where releases are. [HANDFED_DATA_DIR, or ./handfed-data]", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+_MANY: Final = 50  # images from which on a bar is worth its while
+
+
+def recognise(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, each of one character.")],
+    release: Annotated[
+        str | None,
+        typer.Option(
+            help="Number of a release, its directory, or a .tflite file. Default: the newest.", show_default=False
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    alternatives: Annotated[int, typer.Option(help="How many other readings to show.", min=0)] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Read pictures of handwritten characters."""
+    from handfed.shared.errors import ImageError
+
+    recogniser = _open(release, data_dir, threads=1)
+    found: list[tuple[Path, Reading | ImageError]] = []
+    if as_json:
+        found.extend((image, _read(recogniser, image, alternatives)) for image in images)
+        print(json.dumps({"release": recogniser.release, "readings": [_as_json(*each) for each in found]}))
+    else:
+        from handfed.clients.edge import tables
+
+        errors = tables.error_console()
+        with tables.progress(errors, len(images), shown=errors.is_terminal and len(images) >= _MANY) as advance:
+            for image in images:
+                reading = _read(recogniser, image, alternatives)
+                found.append((image, reading))
+                if isinstance(reading, ImageError):
+                    tables.print_error(errors, reading)
+                advance(1)
+        tables.print_readings(tables.console(), found)
+    if any(isinstance(reading, ImageError) for _, reading in found):
+        raise typer.Exit(ImageError.exit_status)
+
+
+def evaluate(
+    release: Annotated[str, typer.Argument(help="Number of a release, its directory, or a .tflite file.")],
+    data: Annotated[str, typer.Argument(help="A name from `handfed data list`, or a path.")],
+    data_dir: DataDir = None,
+    threads: Annotated[int, typer.Option(help="Threads that read batches; latency is of one.", min=1, max=256)] = 1,
+    confusions: Annotated[int, typer.Option(help="How many confusions to show.", min=0)] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how well and how fast a release reads a data set."""
+    recogniser = _open(release, data_dir, threads=threads)
+    alone = recogniser if threads == 1 else _open(release, data_dir, threads=1)
+    from handfed.clients.datasets import read
+    from handfed.clients.edge import evaluation, tables
+
+    errors = tables.error_console()
+    shown = errors.is_terminal and not as_json
+    with tables.waiting(errors, f"reading {data}", shown=shown):
+        dataset = read(data)
+    with tables.progress(errors, len(dataset), shown=shown) as advance:
+        result = evaluation.evaluate(recogniser, dataset, threads=threads, alone=alone, advance=advance)
+    if as_json:
+        print(json.dumps(result.as_json(confusions), allow_nan=False))
+    else:
+        tables.print_evaluation(tables.console(), result, confusions)
+
+
+def _open(release: str | None, data_dir: Path | None, *, threads: int) -> Recogniser:
+    """Opens a release and, as the processor is perhaps a new one, tests it."""
+    from handfed.clients.edge import releases
+    from handfed.clients.edge.recogniser import Recogniser
+
+    directory = data_directory.locate(data_dir)
+    path = releases.newest(directory) if release is None else releases.find(release, directory)
+    recogniser = Recogniser.open(path, threads=threads)
+    if recogniser.manifest is not None:
+        recogniser.self_test()
+    return recogniser
+
+
+def _read(recogniser: Recogniser, image: Path, alternatives: int) -> Reading | ImageError:
+    """Reads a picture; an error is returned, so that one picture does not end the reading of others."""
+    from handfed.clients.edge.pictures import read_picture
+    from handfed.shared.errors import ImageError
+
+    try:
+        picture = read_picture(image, where=str(image))
+    except ImageError as error:
+        return error
+    try:
+        return recogniser.read(picture, alternatives=alternatives)
+    except ImageError as error:
+        return ImageError(f"{image}: {error}")
+
+
+def _as_json(image: Path, reading: Reading | ImageError) -> dict[str, Any]:
+    if isinstance(reading, Exception):
+        return {"image": str(image), "error": str(reading)}
+    return {
+        "image": str(image),
+        "text": reading.text,
+        "confidence": round(reading.confidence, 6),
+        "alternatives": [
+            {"text": text, "probability": round(probability, 6)} for text, probability in reading.alternatives
+        ],
+    }

@@ -1,0 +1,168 @@
+"""What the edge's commands show on a terminal: readings, an evaluation, and how far it is."""
+
+from __future__ import annotations
+
+import io
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from handfed.clients.edge.evaluation import Evaluation
+    from handfed.clients.edge.recogniser import Reading
+    from handfed.shared.errors import HandfedError
+
+LEAST_ACCURACY: Final = 0.99
+MOST_LATENCY_MS: Final = 50.0
+MOST_SIZE_BYTES: Final = 2_000_000
+_WEAKEST: Final = 5  # classes that are listed
+
+
+def console() -> Console:
+    """The terminal; what its encoding lacks is replaced."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    return Console(highlight=False)
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal obeys or no encoding holds; a file's name may have both."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in ("Cc", "Cs") else character
+        for character in text
+    )
+
+
+def error_console() -> Console:
+    """Standard error, for progress and for what went wrong."""
+    return Console(stderr=True, highlight=False)
+
+
+def print_error(to: Console, error: HandfedError) -> None:
+    """Shows an error as the command shows one that ends it."""
+    to.print(Text(printable(f"handfed: {error}"), style="red"), soft_wrap=True)
+
+
+def print_readings(to: Console, found: Sequence[tuple[Path, Reading | HandfedError]]) -> None:
+    """A line for each image that was read."""
+    table = _table(("image", "left"), ("text", "left"), ("confidence", "right"), ("alternatives", "left"))
+    for image, reading in found:
+        if isinstance(reading, Exception):
+            continue
+        others = "  ".join(f"{text} {probability:.1%}" for text, probability in reading.alternatives)
+        table.add_row(
+            Text(printable(str(image))),
+            Text(reading.text, style="bold"),
+            Text(f"{reading.confidence:.1%}"),
+            Text(others, style="dim"),
+        )
+    if table.row_count:
+        table.columns[0].overflow = "fold"
+        table.columns[0].no_wrap = False
+        to.print(table)
+
+
+def print_evaluation(to: Console, result: Evaluation, confusions: int) -> None:
+    """The figures beside their targets, writers, weak classes and confusions."""
+    what = "the model" if result.release is None else f"release {result.release}"
+    heading = f"{what} on {printable(result.data)}: {result.samples:,} images, {len(result.classes)} classes"
+    to.print(Text(heading[0].upper() + heading[1:], style="bold"))
+    _print_writers(to, result)
+    _print_classes(to, result)
+    _print_confusions(to, result, confusions)
+    to.print()
+    to.print(_targets(result, ascii_only=to.options.ascii_only))
+    threads = "1 thread" if result.threads == 1 else f"{result.threads} threads"
+    to.print(Text(f"{result.images_per_second:,.0f} images a second in batches, with {threads}", style="dim"))
+
+
+def _targets(result: Evaluation, *, ascii_only: bool) -> Table:
+    table = _table(("", "left"), ("measured", "right"), ("target", "right"), ("", "left"))
+    rows = (
+        ("accuracy", f"{result.accuracy:.2%}", f"at least {LEAST_ACCURACY:.0%}", result.accuracy >= LEAST_ACCURACY),
+        (
+            "latency of one image (median)",
+            f"{result.latency_ms_median:.3f} ms",
+            f"at most {MOST_LATENCY_MS:g} ms",
+            result.latency_ms_median <= MOST_LATENCY_MS,
+        ),
+        (
+            "size of the model",
+            f"{result.size_bytes / 1e6:.3f} MB",
+            f"at most {MOST_SIZE_BYTES / 1e6:g} MB",
+            result.size_bytes <= MOST_SIZE_BYTES,
+        ),
+    )
+    signs = ("no", "yes") if ascii_only else ("✗", "✓")
+    for name, measured, target, met in rows:
+        table.add_row(name, measured, target, Text(signs[met], style="bold green" if met else "bold red"))
+    return table
+
+
+def _print_writers(to: Console, result: Evaluation) -> None:
+    if result.writers is None:
+        to.print("writers unknown")
+        return
+    spread = result.writers
+    to.print(
+        f"{spread.count:,} writers: median {spread.median:.2%}, 10th to 90th percentile {spread.p10:.2%} to"
+        f" {spread.p90:.2%}, worst tenth {spread.worst_decile:.2%}"
+    )
+
+
+def _print_classes(to: Console, result: Evaluation) -> None:
+    weak = sorted((each for each in result.classes if each.accuracy < 1), key=lambda each: each.accuracy)[:_WEAKEST]
+    if not weak:
+        return
+    table = _table(("weakest classes", "left"), ("accuracy", "right"), ("samples", "right"))
+    for each in weak:
+        table.add_row(Text(each.name), f"{each.accuracy:.2%}", f"{each.samples:,}")
+    to.print()
+    to.print(table)
+
+
+def _print_confusions(to: Console, result: Evaluation, most: int) -> None:
+    found = result.confusions(most)
+    if not found:
+        return
+    table = _table(("written", "left"), ("read as", "left"), ("times", "right"))
+    for label, reading, count in found:
+        table.add_row(Text(label), Text(reading), f"{count:,}")
+    to.print()
+    to.print(table)
+
+
+def _table(*columns: tuple[str, Literal["left", "right"]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    for name, side in columns:
+        table.add_column(name, justify=side, no_wrap=True)
+    return table
+
+
+@contextmanager
+def waiting(to: Console, what: str, *, shown: bool) -> Iterator[None]:
+    """Says what takes a while, for as long as it takes."""
+    with to.status(Text(printable(what))) if shown else nullcontext():
+        yield
+
+
+@contextmanager
+def progress(to: Console, images: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """A bar that vanishes when it is full; what is yielded moves it on by so many images."""
+    if not shown:
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=to, transient=True) as bar:
+        task = bar.add_task("images", total=images)
+        yield lambda count: bar.advance(task, count)

@@ -1,0 +1,118 @@
+"""Reports of runs that never were, with figures such as real runs have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from handfed.server.runs.schemas import DeviceResult, Rejection, RoundResult
+from handfed.shared.alphabet import Alphabet
+from handfed.shared.datasets import Dataset
+from handfed.shared.run_settings import RunSettings
+from handfed.simulations.report import Evaluation, Report
+
+MakeReport = Callable[..., Report]
+DIGITS = tuple("0123456789")
+
+
+def _images(random: np.random.Generator, count: int) -> NDArray[np.uint8]:
+    """Strokes: a bright bar somewhere in each image."""
+    images = np.zeros((count, 28, 28), np.uint8)
+    for image in images:
+        row, column = random.integers(4, 18, 2)
+        image[row : row + 6, column : column + 3] = random.integers(128, 256)
+    return images
+
+
+def _round(number: int, rounds: int, qat: int, devices: int, samples: int) -> RoundResult:
+    return RoundResult(
+        number=number,
+        phase="qat" if number > rounds - qat else "float",
+        started_at=datetime(2025, 3, 1, 12, tzinfo=UTC),
+        seconds=4.2 + number % 3,
+        train_seconds=3.1 + number % 2,
+        participants=devices,
+        accepted=devices,
+        examples=samples,
+        loss=0.05 + 2.2 * 0.8**number,
+        accuracy=1 - 0.012 - 0.8 * 0.6**number,
+        evaluated=200,
+        bytes_down=300_000 * devices,
+        bytes_up=310_000 * devices,
+        devices=tuple(
+            DeviceResult(device + 1, 40, 0.1, 0.2, 310_000, 10, 9, 0.1 + 2 * 0.8**number) for device in range(devices)
+        ),
+    )
+
+
+def _evaluation(random: np.random.Generator, images: int, classes: int, devices: int, error: float) -> Evaluation:
+    """The last device has no held-out image, if there is another one."""
+    labels = random.integers(0, classes, images).astype(np.int32)
+    device = random.integers(0, max(devices - 1, 1), images).astype(np.int32)
+
+    def read(source: NDArray[np.int32], rate: float) -> NDArray[np.int32]:
+        wrong = random.random(images) < rate
+        return np.where(wrong, (source + random.integers(1, classes, images)) % classes, source).astype(np.int32)
+
+    float_readings = read(labels, error)
+    return Evaluation(labels, read(float_readings, error / 4), float_readings, device, (device * 3).astype(np.int32))
+
+
+def _report(
+    *,
+    devices: int = 5,
+    names: Sequence[str] = DIGITS,
+    rounds: int = 8,
+    qat: int = 2,
+    images: int = 400,
+    error: float = 0.03,
+    **others: Any,
+) -> Report:
+    random = np.random.default_rng(0)
+    classes = len(names)
+    counts = np.stack([random.multinomial(60, random.dirichlet([0.5] * classes)) for _ in range(devices)])
+    evaluation = _evaluation(random, images, classes, devices, error)
+    dataset = Dataset(
+        "tiny", Alphabet(tuple(names)), np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int32), None, "Drawn", "CC0"
+    )
+    made = Report(
+        title="A federation",
+        run=7,
+        release=3,
+        command="handfed simulate --devices 5 --seed 11",
+        settings={**RunSettings().to_mapping(), "seed": 11},
+        dataset=dataset,
+        partition_scheme="Dirichlet over classes, alpha 0.5",
+        split_by="writer",
+        rounds=[_round(number, rounds, qat, devices, int(counts.sum())) for number in range(1, rounds + 1)],
+        label_counts=counts.astype(np.int64),
+        evaluation=evaluation,
+        held_out_images=_images(random, images),
+        accuracy_float=0.9934,
+        accuracy_int8=0.9921,
+        accuracy_calibrated=0.9815,
+        size_bytes=213_456,
+        latency_ms=1.274,
+        wall_s=191.3,
+        peak_memory_bytes=1_430_000_000,
+        weights_sha256="9f" * 32,
+        refused=None,
+    )
+    return replace(made, **others)
+
+
+@pytest.fixture(scope="session")
+def make_report() -> MakeReport:
+    """Makes a report: by keyword, how large the run was, and any field of `Report` instead of what would be made."""
+    return _report
+
+
+@pytest.fixture
+def rejection() -> Rejection:
+    return Rejection(3, "not-finite", "array 4 holds NaN")

@@ -1,0 +1,484 @@
+"""What the page of a report must say, and must not do."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from PIL import Image
+
+from handfed.server.runs.schemas import Rejection
+from handfed.shared.metrics import confusion_matrix, worst_confusions
+from handfed.simulations.report import Evaluation, Report, render
+from handfed.simulations.report.findings import Pairs
+
+MakeReport = Callable[..., Report]
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+HOSTILE = "<script>alert(\"1\")</script> & '$x_1$'"
+SIXTY_TWO = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass
+class Element:
+    tag: str
+    attributes: dict[str, str]
+    children: list[Element] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+    def walk(self) -> Iterator[Element]:
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def all(self, tag: str, **attributes: str) -> list[Element]:
+        return [
+            element
+            for element in self.walk()
+            if element.tag == tag
+            and all(value in element.attributes.get(name.rstrip("_"), "").split() for name, value in attributes.items())
+        ]
+
+    @property
+    def text(self) -> str:
+        """All text within, in order, with single spaces."""
+        return " ".join("".join(self.texts).split())
+
+
+class Tree(HTMLParser):
+    """Builds the tree of a page; an end tag that does not close the innermost element is an error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Element("", {})
+        self._open = [self.root]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"<{tag}> repeats an attribute"
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self._open[-1].children.append(element)
+        if tag not in VOID:
+            self._open.append(element)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open[-1].tag == tag, f"</{tag}> closes <{self._open[-1].tag}>"
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        for element in self._open:
+            element.texts.append(data)
+
+    def close(self) -> None:
+        super().close()
+        assert self._open == [self.root], f"<{self._open[-1].tag}> is never closed"
+
+
+def parse(page: str) -> Element:
+    tree = Tree()
+    tree.feed(page)
+    tree.close()
+    return tree.root
+
+
+def rows_of(page: Element, caption: str) -> list[list[str]]:
+    """The body of the table with this caption."""
+    tables = [table for table in page.all("table") if table.all("caption")[0].text == caption]
+    assert len(tables) == 1, f"{len(tables)} tables are called {caption!r}"
+    return [[cell.text for cell in row.all("td")] for row in tables[0].all("tbody")[0].all("tr")]
+
+
+def targets_of(page: Element) -> list[Element]:
+    return page.all("div", class_="target")
+
+
+def misreading(report: Report, count: int) -> Evaluation:
+    """The report's evaluation, of which INT8 misreads exactly so many images."""
+    labels = report.evaluation.labels
+    readings = labels.copy()
+    readings[:count] = (labels[:count] + 1) % len(report.dataset.alphabet)
+    return replace(report.evaluation, readings=readings)
+
+
+EXTREMES: dict[str, dict[str, Any]] = {
+    "as usual": {},
+    "no rounds": {"rounds": 0, "qat": 0},
+    "one round": {"rounds": 1, "qat": 0},
+    "only quantization-aware rounds": {"rounds": 3, "qat": 3},
+    "300 rounds": {"rounds": 300, "qat": 20},
+    "no held-out image": {"images": 0},
+    "one held-out image": {"images": 1},
+    "no error": {"error": 0.0},
+    "all errors": {"error": 1.0},
+    "one device": {"devices": 1},
+    "two devices": {"devices": 2},
+    "1,000 devices": {"devices": 1000, "images": 3000, "rounds": 2, "qat": 1},
+    "62 classes": {"names": SIXTY_TWO, "devices": 30},
+    "200 classes of long names": {"names": [f"letter {number} of the script" for number in range(200)]},
+    "no training sample": {"label_counts": np.zeros((5, 10), np.int64)},
+    "nothing measured": dict.fromkeys(
+        [
+            "release",
+            "accuracy_float",
+            "accuracy_int8",
+            "accuracy_calibrated",
+            "size_bytes",
+            "latency_ms",
+            "wall_s",
+            "peak_memory_bytes",
+            "weights_sha256",
+        ]
+    ),
+    "refused": {"release": None, "refused": "INT8 is worse than float"},
+}
+
+
+@pytest.fixture(scope="module", params=EXTREMES)
+def page(request: pytest.FixtureRequest, make_report: MakeReport) -> str:
+    return render(make_report(**EXTREMES[request.param]))
+
+
+def test_every_element_is_closed_and_every_id_is_unique_and_found(page: str) -> None:
+    elements = list(parse(page).walk())
+    ids = Counter(element.attributes["id"] for element in elements if "id" in element.attributes)
+    assert not [name for name, count in ids.items() if count > 1]
+    for element in elements:
+        referred = element.attributes.get("aria-labelledby", "").split()
+        referred += re.findall(r"#([^)\s\"]+)", element.attributes.get("href", ""))
+        referred += re.findall(r"url\(#([^)]+)\)", " ".join(element.attributes.values()))
+        assert set(referred) <= set(ids)
+
+
+def test_nothing_is_loaded_from_anywhere(page: str) -> None:
+    tree = parse(page)
+    for element in tree.walk():
+        for name in ("src", "href", "xlink:href", "srcset", "action", "data", "poster"):
+            assert element.attributes.get(name, "#").startswith(("#", "data:"))
+    assert not [tag for tag in ("script", "iframe", "object", "embed", "form", "base") if tree.all(tag)]
+    assert "@import" not in page
+    assert not re.search(r"url\((?!#)", page)
+    assert "://" not in page
+    policy = next(meta for meta in tree.all("meta") if "http-equiv" in meta.attributes)
+    assert policy.attributes["content"].startswith("default-src 'none';")
+
+
+def test_every_picture_is_also_told_in_words(page: str) -> None:
+    tree = parse(page)
+    assert all(image.attributes["alt"] for image in tree.all("img"))
+    for figure in tree.all("figure"):
+        assert figure.all("figcaption")[0].text
+        (picture,) = figure.all("svg", role="img")
+        assert [bool(picture.all(tag)[0].text) for tag in ("title", "desc")] == [True, True]
+        named = picture.attributes["aria-labelledby"].split()
+        assert named == [picture.all(tag)[0].attributes["id"] for tag in ("title", "desc")]
+
+
+def test_pictures_take_every_colour_from_the_page(page: str) -> None:
+    for picture in parse(page).all("svg", role="img"):
+        for element in picture.walk():
+            style = element.attributes.get("style", "")
+            assert not re.search(r"#[0-9a-fA-F]{3,8}|rgb", style)
+            if element.tag == "text":
+                assert "fill: var(--" in style
+
+
+def test_no_picture_holds_a_figure_that_is_none(page: str) -> None:
+    for picture in parse(page).all("svg", role="img"):
+        for element in picture.walk():
+            assert not re.search(r"\b(nan|inf)\b", " ".join(element.attributes.values()))
+    assert not re.search(r"\bnan\b|\bNone\b(?!:)|@\d+@", parse(page).all("body")[0].text)
+
+
+def test_targets_that_are_reached_have_a_tick(make_report: MakeReport) -> None:
+    targets = targets_of(parse(render(make_report())))
+    assert [target.attributes["class"].split()[-1] for target in targets] == ["met"] * 3
+    assert [value in target.text for value, target in zip(("99.21%", "1.27 ms", "0.2 MB"), targets, strict=True)]
+    for target, aim in zip(targets, ("at least 99%: met", "at most 50 ms: met", "at most 2 MB: met"), strict=True):
+        assert "✓" in target.text
+        assert aim in target.text
+
+
+def test_targets_that_are_missed_have_a_cross_and_stay(make_report: MakeReport) -> None:
+    report = make_report(accuracy_int8=0.9712, latency_ms=61.5, size_bytes=2_000_001)
+    targets = targets_of(parse(render(report)))
+    for target, value in zip(targets, ("97.12%", "61.50 ms", "2,000,001 bytes"), strict=True):
+        assert target.attributes["class"].split()[-1] == "missed"
+        assert all(text in target.text for text in (value, "✗", ": missed"))
+
+
+def test_targets_that_are_just_reached_are_met(make_report: MakeReport) -> None:
+    report = make_report(accuracy_int8=0.99, latency_ms=50.0, size_bytes=2_000_000)
+    assert all("met" in target.attributes["class"] for target in targets_of(parse(render(report))))
+
+
+def test_an_accuracy_just_below_the_target_is_not_rounded_up_to_it(make_report: MakeReport) -> None:
+    accuracy = targets_of(parse(render(make_report(accuracy_int8=0.98996))))[0]
+    assert "98.99600%" in accuracy.text
+    assert "missed" in accuracy.text
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed(make_report: MakeReport) -> None:
+    targets = targets_of(parse(render(make_report(accuracy_int8=float("nan"), latency_ms=None, size_bytes=None))))
+    for target in targets:
+        assert target.attributes["class"].split()[-1] == "unknown"
+        assert "not measured" in target.text
+
+
+def test_a_refused_model_is_announced(make_report: MakeReport) -> None:
+    tree = parse(render(make_report(release=None, refused="INT8 is worse than float")))
+    assert tree.all("p", role="alert")[0].text == "Nothing was published. INT8 is worse than float"
+    assert "no release" in tree.all("header")[0].text
+
+
+def test_without_a_refusal_there_is_no_alarm(make_report: MakeReport) -> None:
+    tree = parse(render(make_report()))
+    assert not tree.all("p", role="alert")
+    assert "release 3" in tree.all("header")[0].text
+
+
+def test_whatever_a_run_brings_is_shown_as_it_is(make_report: MakeReport) -> None:
+    report = make_report(
+        names=[f"{HOSTILE}{number}" for number in range(4)], images=40, error=0.9, title=HOSTILE, command=HOSTILE
+    )
+    report = replace(
+        report,
+        refused=HOSTILE,
+        partition_scheme=HOSTILE,
+        settings={HOSTILE: HOSTILE},
+        dataset=replace(report.dataset, name=HOSTILE, source=HOSTILE, licence=HOSTILE),
+        rounds=[replace(report.rounds[0], rejections=(Rejection(3, HOSTILE, HOSTILE),))],
+    )
+    tree = parse(render(report))
+    assert not tree.all("script")
+    assert tree.all("h1")[0].text == HOSTILE
+    assert tree.all("title")[0].text == HOSTILE
+    assert tree.all("code")[0].text == HOSTILE
+    assert rows_of(tree, "Every rejected update") == [["1", "3", HOSTILE, HOSTILE]]
+    assert rows_of(tree, "All 1 settings") == [[HOSTILE, HOSTILE]]
+    assert rows_of(tree, "The most frequent errors")[0][0].startswith(HOSTILE)
+
+
+@pytest.mark.parametrize("names", ["あいう", "अआइ", "ابت", "\U0001f600\U00020000\u0e01", "$_^", "<&>"])
+def test_classes_of_any_script_are_named_in_the_pictures(make_report: MakeReport, names: str) -> None:
+    tree = parse(render(make_report(names=names, error=0.5)))
+    confusion, labels = (
+        next(svg for svg in tree.all("svg", role="img") if svg.attributes["aria-labelledby"].startswith(name))
+        for name in ("confusion", "labels")
+    )
+    for name in names:
+        assert [text.text for text in confusion.all("text")].count(name) == 2  # of a row and of a column
+        assert [text.text for text in labels.all("text")].count(name) == 1
+
+
+def test_what_no_encoding_holds_does_not_spoil_the_page(make_report: MakeReport) -> None:
+    page = render(make_report(command="handfed simulate caf\udce9\x00\x1b[31m"))
+    page.encode("utf-8")
+    assert parse(page).all("code")[0].text == "handfed simulate caf\ufffd\ufffd\ufffd[31m"
+
+
+def test_rounds_whose_figures_are_unknown_leave_a_gap(make_report: MakeReport) -> None:
+    report = make_report()
+    unknown = replace(report.rounds[3], loss=None, accuracy=None, devices=())
+    broken = replace(report.rounds[4], loss=float("nan"), accuracy=float("inf"), seconds=float("nan"))
+    rounds = [*report.rounds[:3], unknown, broken, *report.rounds[5:]]
+    rows = rows_of(parse(render(replace(report, rounds=rounds))), "Every round")
+    assert [row[3:5] for row in rows[3:5]] == [["-", "-"], ["-", "-"]]
+    assert rows[4][5] == "- s"
+    nowhere = [replace(each, loss=None, accuracy=None, devices=()) for each in report.rounds]
+    assert "Accuracy by round" in render(replace(report, rounds=nowhere))
+
+
+def test_the_phases_are_told_apart(make_report: MakeReport) -> None:
+    keys = [item.text for item in parse(render(make_report(rounds=8, qat=2))).all("li")]
+    assert "float rounds" in keys
+    assert "quantization-aware rounds" in keys
+    assert [row[1] for row in rows_of(parse(render(make_report(rounds=8, qat=2))), "Every round")] == [
+        *["float"] * 6,
+        *["qat"] * 2,
+    ]
+
+
+def test_a_phase_that_did_not_happen_is_not_in_the_legend(make_report: MakeReport) -> None:
+    keys = [item.text for item in parse(render(make_report(rounds=8, qat=0))).all("li")]
+    assert "float rounds" in keys
+    assert "quantization-aware rounds" not in keys
+
+
+def test_the_conversion_is_marked_where_there_was_one(make_report: MakeReport) -> None:
+    converted = render(make_report())
+    assert "converted to INT8" in converted
+    assert {"final float model 99.34%", "final INT8 99.21%", "INT8 by calibration alone 98.15%"} <= {
+        item.text for item in parse(converted).all("li")
+    }
+    assert "converted to INT8" not in render(make_report(accuracy_int8=None, accuracy_calibrated=None))
+
+
+def test_the_paired_difference_comes_with_its_interval(make_report: MakeReport) -> None:
+    report = make_report()
+    found = Pairs.of(report.evaluation).difference
+    assert found is not None
+    shown = [
+        f"{figure * 100:+.2f}".replace("-", "\N{MINUS SIGN}") for figure in (found.difference, found.low, found.high)
+    ]
+    assert (
+        f"INT8 less float: {shown[0]} percentage points, 95% interval {shown[1]} to {shown[2]}"
+        in parse(render(report)).text
+    )
+
+
+def test_devices_without_held_out_images_are_counted_not_shown(make_report: MakeReport) -> None:
+    report = make_report(devices=5)
+    tree = parse(render(report))
+    assert "1 device has no held-out image and is left out." in tree.text
+    rows = rows_of(tree, "Every device")
+    assert sorted(row[0] for row in rows) == ["1", "2", "3", "4"]
+    accuracies = [int(right) / int(samples) for _, samples, right, _ in rows]
+    assert all(worse <= better for worse, better in pairwise(accuracies))
+
+
+def test_writers_are_compared_but_not_named(make_report: MakeReport) -> None:
+    report = make_report()
+    tree = parse(render(report))
+    assert rows_of(tree, "Devices and writers, in figures")[0] == ["How many", "4", "4"]
+    picture = next(svg for svg in tree.all("svg") if "writers-title" in svg.attributes.get("aria-labelledby", ""))
+    assert {text.text for text in picture.all("text")} & {"3", "6", "9"} == set()
+    unknown = parse(render(replace(report, evaluation=replace(report.evaluation, writer=None))))
+    assert "Who wrote which image is not known" in unknown.text
+
+
+def test_the_most_frequent_errors_are_listed(make_report: MakeReport) -> None:
+    report = make_report(error=0.3)
+    found = report.evaluation
+    expected = worst_confusions(confusion_matrix(found.labels, found.readings, 10), 10)
+    rows = rows_of(parse(render(report)), "The most frequent errors")
+    assert [tuple(row[:3]) for row in rows] == [(str(a), str(b), str(count)) for a, b, count in expected]
+
+
+@pytest.mark.parametrize(("errors", "shown"), [(0, 0), (1, 1), (24, 24), (25, 24), (300, 24)])
+def test_at_most_24_misread_images_are_shown(make_report: MakeReport, errors: int, shown: int) -> None:
+    report = make_report()
+    tree = parse(render(replace(report, evaluation=misreading(report, errors))))
+    assert len(tree.all("img")) == shown
+    assert (f"24 of {errors}, evenly picked" in tree.text) == (errors > 24)
+
+
+def test_a_misread_image_is_the_one_that_was_misread(make_report: MakeReport) -> None:
+    report = make_report()
+    report = replace(report, evaluation=misreading(report, 1))
+    label = int(report.evaluation.labels[0])
+    (image,) = parse(render(report)).all("img")
+    assert image.attributes["alt"] == f"Handwritten {label}, read as {(label + 1) % 10}"
+    content = base64.b64decode(image.attributes["src"].removeprefix("data:image/png;base64,"))
+    with Image.open(io.BytesIO(content)) as png:
+        assert np.array_equal(np.asarray(png.getchannel("A")), report.held_out_images[0])
+
+
+def test_rejected_updates_are_listed_with_their_reasons(make_report: MakeReport, rejection: Rejection) -> None:
+    report = make_report()
+    rounds = list(report.rounds)
+    rounds[1] = replace(rounds[1], rejections=(rejection, Rejection(2**64 - 1, "norm", "12 times the median")))
+    rounds[4] = replace(rounds[4], rejections=(rejection,))
+    tree = parse(render(replace(report, rounds=rounds)))
+    assert rows_of(tree, "Rejected updates by reason") == [["not-finite", "2"], ["norm", "1"]]
+    assert rows_of(tree, "Every rejected update")[:2] == [
+        ["2", "3", "not-finite", "array 4 holds NaN"],
+        ["2", "18446744073709551615", "norm", "12 times the median"],
+    ]
+
+
+def test_without_rejected_updates_it_says_none(make_report: MakeReport) -> None:
+    assert "None: every update that devices returned was used." in parse(render(make_report())).text
+
+
+def test_traffic_and_time_are_summed(make_report: MakeReport) -> None:
+    report = make_report(devices=5, rounds=8)
+    rows = rows_of(parse(render(report)), "Traffic and time, in figures")
+    assert [row[:2] for row in rows[:3]] == [
+        ["Down to devices", "12.0 MB"],
+        ["Up from devices", "12.4 MB"],
+        ["Both ways", "24.4 MB"],
+    ]
+
+
+def test_training_at_the_same_time_is_no_negative_rest(make_report: MakeReport) -> None:
+    report = make_report()
+    rounds = [replace(each, train_seconds=each.seconds * 4) for each in report.rounds]
+    assert "trained at the same time" in parse(render(replace(report, rounds=rounds))).text
+
+
+@pytest.mark.parametrize(("split_by", "said"), [("image", "may have written"), ("writer", "handwriting of strangers")])
+def test_the_split_is_said_plainly(make_report: MakeReport, split_by: str, said: str) -> None:
+    text = parse(render(make_report(split_by=split_by))).text
+    assert f"Held out by {split_by}:" in text
+    assert said in text
+
+
+def test_it_says_how_to_run_it_again(make_report: MakeReport) -> None:
+    tree = parse(render(make_report()))
+    facts = {entry.all("dt")[0].text: entry.all("dd")[0].text for entry in tree.all("dl")[-1].all("div")}
+    assert facts["Command"] == "handfed simulate --devices 5 --seed 11"
+    assert facts["Seed"] == "11"
+    assert facts["Weights, SHA-256"] == "9f" * 32
+    assert facts["Licence"] == "CC0"
+
+
+def test_every_setting_is_listed(make_report: MakeReport) -> None:
+    report = make_report()
+    rows = rows_of(parse(render(report)), f"All {len(report.settings)} settings")
+    assert [row[0] for row in rows] == list(report.settings)
+
+
+def test_the_page_says_that_it_shows_handwriting(make_report: MakeReport) -> None:
+    assert (
+        parse(render(make_report())).all("footer")[0].text
+        == "This page shows handwriting; do not pass it on where the handwriting may not go."
+    )
+
+
+def test_of_many_devices_it_says_how_many_are_shown(make_report: MakeReport) -> None:
+    text = parse(render(make_report(devices=539, images=2000, rounds=2, qat=1))).text
+    assert "60 of 539 devices, evenly picked" in text
+    assert "539 devices with" in text
+
+
+def test_a_page_for_twenty_devices_is_small(make_report: MakeReport) -> None:
+    page = render(make_report(devices=20, names=SIXTY_TWO, rounds=40, images=2000, error=0.2))
+    assert len(page.encode("utf-8")) < 1_500_000
+
+
+def test_a_page_for_a_thousand_devices_is_small(make_report: MakeReport) -> None:
+    page = render(make_report(devices=1000, names=SIXTY_TWO, rounds=3, images=9000, error=0.2))
+    assert len(page.encode("utf-8")) < 1_500_000
+
+
+def test_the_same_run_gives_the_same_page(make_report: MakeReport) -> None:
+    assert render(make_report()) == render(make_report())
+
+
+def test_the_users_own_matplotlib_settings_neither_matter_nor_change(make_report: MakeReport) -> None:
+    expected = render(make_report())
+    with mpl.rc_context({"svg.fonttype": "path", "font.size": 30, "axes.grid": True, "lines.marker": "x"}):
+        before = dict(mpl.rcParams)
+        assert render(make_report()) == expected
+        assert dict(mpl.rcParams) == before
+
+
+def test_no_window_system_is_touched() -> None:
+    script = "import sys, handfed.simulations.report; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
