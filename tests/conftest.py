@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import settings
 
 from handfed.shared.datasets import Dataset
+from handfed.shared.files import sha256_of
+from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, Manifest
+from handfed.shared.metrics import paired_difference
 
 # A busy machine is no failure; pytest's own timeout catches what hangs.
 settings.register_profile("handfed", deadline=None)
@@ -31,3 +35,86 @@ def digits() -> Dataset:
 
     dataset = MNIST5K.load()
     return dataset.take(np.random.default_rng(0).permutation(len(dataset)))
+
+
+@pytest.fixture(scope="session")
+def trained_release(digits: Dataset) -> tuple[Manifest, bytes]:
+    """A release whose model was trained for a moment: float, calibrated, quantization-aware, converted to INT8.
+
+    It has seen the first 2,000 `digits`; its metrics are of the last 1,000.
+    """
+    from handfed.server.releases.publish import check_conversion, weights_sha256
+    from handfed.shared.litert import Int8Model
+    from handfed.shared.tf.export import to_int8
+    from handfed.shared.tf.training import LocalTraining, Trainer
+
+    seen, held_out = digits.take(np.arange(2000)), digits.take(np.arange(4000, 5000))
+    trainer = Trainer("cnn", 10, seed=0)
+    settings = LocalTraining(
+        epochs=3,
+        batch_size=32,
+        learning_rate=0.05,
+        momentum=0.9,
+        clip_norm=1.0,
+        focal_gamma=2.0,
+        label_prior=0.0,
+        proximal_mu=0.0,
+        freeze_statistics=True,
+        augmentation=0.0,
+    )
+    start = trainer.initial()
+    start |= trainer.measure_statistics(start, seen.images[:500])
+    floating, _ = trainer.train(start, seen.images, seen.labels, settings, quantized=False, seed=(0, 1))
+    arrays = floating | trainer.calibrate(floating, seen.images)
+    fine = replace(settings, epochs=1, learning_rate=0.005)
+    arrays, _ = trainer.train(arrays, seen.images, seen.labels, fine, quantized=True, seed=(0, 2))
+    model = to_int8(trainer.quantized_model(arrays))
+    float_right = trainer.logits(floating, held_out.images, quantized=False).argmax(axis=1) == held_out.labels
+    int8_right = Int8Model(model).logits(held_out.images).argmax(axis=1) == held_out.labels
+    difference = paired_difference(int((float_right & ~int8_right).sum()), int((int8_right & ~float_right).sum()), 1000)
+    manifest = Manifest(
+        release=1,
+        task="characters",
+        recogniser="cnn",
+        alphabet=digits.alphabet,
+        run=1,
+        parent=None,
+        strategy="fedavg",
+        rounds=1,
+        devices=1,
+        created_at="2026-01-31T12:00:00+00:00",
+        training_seconds=10.0,
+        licence=digits.licence,
+        weights_sha256=weights_sha256(arrays),
+        model_sha256=sha256_of(model),
+        model_size_bytes=len(model),
+        metrics={
+            "samples": 1000,
+            "split_by": "image",
+            "accuracy_float": float(float_right.mean()),
+            "accuracy_int8": float(int8_right.mean()),
+            "float_minus_int8": difference.as_json(),
+        },
+        self_test=check_conversion(trainer, arrays, model),
+    )
+    return manifest, model
+
+
+@pytest.fixture(scope="session")
+def trained_model_bytes(trained_release: tuple[Manifest, bytes]) -> bytes:
+    """The `.tflite` file of `trained_release`: it reads about nine digits in ten."""
+    return trained_release[1]
+
+
+@pytest.fixture(scope="session")
+def release_directory(trained_release: tuple[Manifest, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`trained_release` as release 1 of the data directory `release_directory.parents[1]`; copy it to change it."""
+    from handfed.server.releases.model_card import model_card
+
+    manifest, model = trained_release
+    directory = tmp_path_factory.mktemp("handfed-data") / "releases" / "0001"
+    directory.mkdir(parents=True)
+    (directory / MANIFEST).write_bytes(manifest.encode())
+    (directory / MODEL).write_bytes(model)
+    (directory / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
+    return directory

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from handfed.shared.errors import SettingError
 
+RECOGNISERS = ("cnn",)
 STRATEGIES = ("fedavg", "fedavgm", "fedprox", "fedadam", "median", "trimmed-mean")
 BATCH_STATISTICS = ("fixed", "running")
 
@@ -37,7 +38,7 @@ def _setting(
 class RunSettings:
     """How a federation trains one recogniser. Every field has a default that suits characters on a few devices."""
 
-    recogniser: str = _setting("cnn", "Family of the model.")
+    recogniser: str = _setting("cnn", "Family of the model.", choices=RECOGNISERS)
     strategy: str = _setting("fedavgm", "How updates of weights are combined.", choices=STRATEGIES)
     rounds: int = _setting(40, "Rounds in all, the quantization-aware ones among them.", least=1, most=100_000)
     qat_rounds: int = _setting(4, "Last rounds, which are quantization-aware.", least=0, most=100_000)
