@@ -69,8 +69,8 @@ def test_the_docs_link_to_files_that_exist() -> None:
     broken = []
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
-            if not target.startswith("http") and not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)}: {target}")
+            if not (target.startswith("http") or (page.parent / target).exists()):
+                broken += [f"{page.relative_to(ROOT)}: {target}"]
     assert not broken
 
 

@@ -130,5 +130,5 @@ def test_every_setting_is_an_option_with_its_default() -> None:
     import inspect
 
     parameters = inspect.signature(command).parameters
-    assert list(parameters)[0] == "mine"
+    assert next(iter(parameters)) == "mine"
     assert {name: parameters[name].default for name in RunSettings().to_mapping()} == RunSettings().to_mapping()

@@ -77,7 +77,10 @@ class Int8Model:
                 self._resize(len(part))
                 self._interpreter.set_tensor(self._input, part[..., None])
                 self._interpreter.invoke()
-                result[start : start + len(part)] = self._interpreter.get_tensor(self._output)
+                found = self._interpreter.get_tensor(self._output)
+                if found.shape != (len(part), self.classes):
+                    raise ValueError(f"{len(part)} images gave logits of shape {found.shape}")
+                result[start : start + len(part)] = found
         except _BROKEN as error:
             raise ManifestError(f"{self._where}: LiteRT cannot run this model; pull the release again") from error
         return np.float32(self.output_step) * (result.astype(np.float32) - self._output_zero)

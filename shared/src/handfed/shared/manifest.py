@@ -149,7 +149,7 @@ class Manifest:
             value = json.loads(content, parse_constant=_refuse_constant)
             if not isinstance(value, dict):
                 raise ManifestError(f"{where}: this is no manifest; pull the release again")
-            if value.get("format") != FORMAT:
+            if value.get("format") != FORMAT or value["format"] is True:
                 raise ManifestError(
                     f"{where}: manifest format {value.get('format')!r} is not format {FORMAT}, which this version"
                     " reads; update handfed, or pull an older release"

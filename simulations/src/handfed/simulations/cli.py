@@ -53,13 +53,20 @@ def simulate(
 ) -> None:
     """Simulate a federation on this machine: train, quantize, publish, report."""
     run_settings = RunSettings.from_mapping(settings)
-    _quiet_flower()
-    from handfed.simulations.engines import ENGINES
+    # No telemetry and no update check: Flower reads these when it is imported.
+    os.environ.update(FLWR_TELEMETRY_ENABLED="0", FLWR_DISABLE_UPDATE_CHECK="1", RAY_USAGE_STATS_ENABLED="0")
+    from handfed.simulations.terminal import starting
 
-    if engine not in ENGINES:
-        raise SettingError(f"there is no engine {engine!r}; choose one of: {', '.join(ENGINES)}")
-    federation = _federation(data, partition, devices, held_out, run_settings)
-    outcome, page = _run(federation, engine, threads, data_directory.locate(data_dir), database, report, as_json)
+    with starting(quiet=as_json):
+        from handfed.shared.tf.runtime import configure
+        from handfed.simulations.engines import ENGINES
+
+        if engine not in ENGINES:
+            raise SettingError(f"there is no engine {engine!r}; choose one of: {', '.join(ENGINES)}")
+        federation = _federation(data, partition, devices, held_out, run_settings)
+        configure(threads)
+        logging.getLogger("flwr").setLevel(logging.WARNING)  # Flower sets INFO when it is imported
+    outcome, page = _run(federation, engine, data_directory.locate(data_dir), database, report, as_json)
     if as_json:
         print(json.dumps({**outcome.summary(), "rounds": run_settings.rounds, "report": str(page)}))
     else:
@@ -68,14 +75,6 @@ def simulate(
         from handfed.simulations.terminal import closing
 
         Console().print(closing(outcome, str(page)))
-
-
-def _quiet_flower() -> None:
-    """No telemetry, no update check, and only Flower's warnings; set before Flower is imported."""
-    os.environ["FLWR_TELEMETRY_ENABLED"] = "0"
-    os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    logging.getLogger("flwr").setLevel(logging.WARNING)
 
 
 def _federation(data: str, scheme: str, devices: int, held_out: float, settings: RunSettings) -> Federation:
@@ -93,7 +92,6 @@ def _federation(data: str, scheme: str, devices: int, held_out: float, settings:
 def _run(
     federation: Federation,
     engine: str,
-    threads: int,
     directory: Path,
     database: str | None,
     report: Path | None,
@@ -102,14 +100,11 @@ def _run(
     from handfed.server.database import open_database
     from handfed.server.releases.service import ReleaseRecord
     from handfed.server.runs.service import RunRecord
-    from handfed.shared.tf.runtime import configure
     from handfed.simulations.engines import ENGINES
     from handfed.simulations.federation import simulate as run_federation
     from handfed.simulations.report.writing import write_report
     from handfed.simulations.terminal import watching
 
-    logging.getLogger("flwr").setLevel(logging.WARNING)
-    configure(threads)
     with (
         open_database(data_directory.database_url(directory, database)) as record,
         watching(federation.settings.rounds, quiet=as_json) as watch,

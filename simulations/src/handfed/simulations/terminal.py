@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.status import Status
 from rich.table import Table
 
 from handfed.shared import wire
@@ -64,6 +65,11 @@ class Watch:
             self._progress.console.print(f"round {result.number}: {note}")
         if result.rejections:
             self._progress.console.print(f"round {result.number}: {len(result.rejections)} updates were not used")
+
+
+def starting(*, quiet: bool) -> Status:
+    """What stands on the terminal while TensorFlow is imported, which takes seconds; a context manager."""
+    return Console(stderr=True, quiet=quiet).status("reading the data and starting TensorFlow")
 
 
 @contextmanager
