@@ -258,16 +258,15 @@ def test_processes_that_open_a_new_database_at_once_share_it(url: str, tmp_path:
     assert sorted(int(stdout) for stdout, _ in results) == [1, 2, 3]
 
 
-def test_a_database_that_is_up_to_date_opens_fast_and_without_alembic(url: str) -> None:
+def test_a_database_that_is_up_to_date_opens_without_alembic(url: str) -> None:
+    """Alembic takes longer to import than the rest of it takes to open."""
     open_database(url).close()
     code = (
-        "import sys, time; from handfed.server.database import open_database; start = time.perf_counter();"
-        "open_database(sys.argv[1]).close(); print(time.perf_counter() - start, 'alembic' in sys.modules)"
+        "import sys; from handfed.server.database import open_database;"
+        "open_database(sys.argv[1]).close(); print('alembic' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code, url], check=True, capture_output=True, text=True)
-    seconds, alembic = result.stdout.split()
-    assert alembic == "False"
-    assert float(seconds) < 0.3
+    assert result.stdout.strip() == "False"
 
 
 def test_the_server_imports_no_sibling() -> None:

@@ -55,15 +55,16 @@ def simulate(
     run_settings = RunSettings.from_mapping(settings)
     # No telemetry and no update check: Flower reads these when it is imported.
     os.environ.update(FLWR_TELEMETRY_ENABLED="0", FLWR_DISABLE_UPDATE_CHECK="1", RAY_USAGE_STATS_ENABLED="0")
+    from handfed.simulations.engines import ENGINES
     from handfed.simulations.terminal import starting
 
-    with starting(quiet=as_json):
-        from handfed.shared.tf.runtime import configure
-        from handfed.simulations.engines import ENGINES
+    if engine not in ENGINES:
+        raise SettingError(f"there is no engine {engine!r}; choose one of: {', '.join(ENGINES)}")
 
-        if engine not in ENGINES:
-            raise SettingError(f"there is no engine {engine!r}; choose one of: {', '.join(ENGINES)}")
+    with starting(quiet=as_json):
         federation = _federation(data, partition, devices, held_out, run_settings)
+        from handfed.shared.tf.runtime import configure
+
         configure(threads)
         logging.getLogger("flwr").setLevel(logging.WARNING)  # Flower sets INFO when it is imported
     outcome, page = _run(federation, engine, data_directory.locate(data_dir), database, report, as_json)
@@ -78,14 +79,16 @@ def simulate(
 
 
 def _federation(data: str, scheme: str, devices: int, held_out: float, settings: RunSettings) -> Federation:
+    """Reads and checks everything that can be wrong before TensorFlow is imported, which takes seconds."""
     from handfed.clients import datasets
-    from handfed.simulations.federation import Federation
     from handfed.simulations.partition import split
 
     dataset = datasets.read(data)
     settings.alpha(dataset.alphabet.names)  # a wrong class is told now, not in the first round
     count = None if scheme == "writer" else devices
     partition = split(dataset, scheme=scheme, devices=count, held_out=held_out, seed=settings.seed)
+    from handfed.simulations.federation import Federation
+
     return Federation(dataset, partition, scheme, settings)
 
 

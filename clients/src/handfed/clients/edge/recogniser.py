@@ -62,8 +62,7 @@ class Recogniser:
     """A release, ready to read; for one thread at a time.
 
     >>> from pathlib import Path
-    >>> from handfed.clients.edge import Recogniser
-    >>> from handfed.clients.edge.pictures import read_picture
+    >>> from handfed.clients.edge import Recogniser, read_picture
     >>> recogniser = Recogniser.newest(Path("handfed-data"))
     >>> recogniser.read(read_picture(Path("seven.png"), where="seven.png")).text
     '7'

@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 LEAST_ACCURACY: Final = 0.99
 MOST_LATENCY_MS: Final = 50.0
 MOST_SIZE_BYTES: Final = 2_000_000
+_PIPE_WIDTH: Final = 10_000  # columns, of which a table takes what it needs
 _WEAKEST: Final = 5  # classes that are listed
 
 
 def console() -> Console:
-    """The terminal; what its encoding lacks is replaced."""
+    """Standard output; what its encoding lacks is replaced, and in a pipe no line is folded."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    return Console(highlight=False)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def printable(text: str) -> str:
