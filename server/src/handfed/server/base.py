@@ -23,7 +23,7 @@ from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, MetaData, Tex
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-from handfed.server.wording import printable
+from handfed.shared.printable import printable
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # all but tab and newline
+from handfed.shared.printable import printable
+
 _MOST_SPANS = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _UNKNOWN = "-"
-
-
-def printable(text: str) -> str:
-    """Text without what a terminal obeys or no encoding holds: each such character becomes U+FFFD."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def spans(numbers: Sequence[int]) -> str:

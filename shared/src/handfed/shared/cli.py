@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 import typer
 
 from handfed.shared.errors import HandfedError
+from handfed.shared.printable import printable
 
 GROUP = "handfed.commands"
 
@@ -48,5 +49,6 @@ def main() -> None:
     except HandfedError as error:
         from rich.console import Console
 
-        Console(stderr=True).print(f"handfed: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        message = printable(f"handfed: {error}")
+        Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_status)

@@ -11,8 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.status import Status
 from rich.table import Table
 
-from handfed.shared import wire
-from handfed.simulations.report.contents import ACCURACY_TARGET, LATENCY_TARGET_MS, SIZE_TARGET_BYTES
+from handfed.shared import targets, wire
 
 if TYPE_CHECKING:
     from handfed.server.flower.course import Device
@@ -104,8 +103,8 @@ def closing(outcome: Outcome, report: str) -> Table:
     table.add_row(
         "accuracy, INT8",
         f"{accuracy:.2%} of {verdict.samples:,} held-out images",
-        f">= {ACCURACY_TARGET:.0%}",
-        _mark(met=accuracy >= ACCURACY_TARGET),
+        f">= {targets.ACCURACY:.0%}",
+        _mark(met=accuracy >= targets.ACCURACY),
     )
     table.add_row("accuracy, float", f"{verdict.float_correct / verdict.samples:.2%}", "", "")
     table.add_row(
@@ -117,14 +116,14 @@ def closing(outcome: Outcome, report: str) -> Table:
     table.add_row(
         "one inference",
         f"{outcome.latency_ms:.3f} ms",
-        f"<= {LATENCY_TARGET_MS:.0f} ms",
-        _mark(met=outcome.latency_ms <= LATENCY_TARGET_MS),
+        f"<= {targets.LATENCY_MS:.0f} ms",
+        _mark(met=outcome.latency_ms <= targets.LATENCY_MS),
     )
     table.add_row(
         "size of the model",
         f"{size / 1000:.1f} KB",
-        f"<= {SIZE_TARGET_BYTES / 1e6:.0f} MB",
-        _mark(met=size <= SIZE_TARGET_BYTES),
+        f"<= {targets.SIZE_BYTES / 1e6:.0f} MB",
+        _mark(met=size <= targets.SIZE_BYTES),
     )
     table.add_row("time", f"{outcome.wall_s:.0f} s", "", "")
     table.add_row("memory", f"{outcome.peak_memory_bytes / 1e6:,.0f} MB", "", "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -18,11 +17,10 @@ from rich.text import Text
 if TYPE_CHECKING:
     from handfed.clients.edge.evaluation import Evaluation
     from handfed.clients.edge.recogniser import Reading
-    from handfed.shared.errors import HandfedError
+from handfed.shared import targets
+from handfed.shared.errors import HandfedError
+from handfed.shared.printable import printable
 
-LEAST_ACCURACY: Final = 0.99
-MOST_LATENCY_MS: Final = 50.0
-MOST_SIZE_BYTES: Final = 2_000_000
 _PIPE_WIDTH: Final = 10_000  # columns, of which a table takes what it needs
 _WEAKEST: Final = 5  # classes that are listed
 
@@ -32,14 +30,6 @@ def console() -> Console:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-
-
-def printable(text: str) -> str:
-    """Text without what a terminal obeys or no encoding holds; a file's name may have both."""
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in ("Cc", "Cs") else character
-        for character in text
-    )
 
 
 def error_console() -> Console:
@@ -88,18 +78,18 @@ def print_evaluation(to: Console, result: Evaluation, confusions: int) -> None:
 def _targets(result: Evaluation, *, ascii_only: bool) -> Table:
     table = _table(("", "left"), ("measured", "right"), ("target", "right"), ("", "left"))
     rows = (
-        ("accuracy", f"{result.accuracy:.2%}", f"at least {LEAST_ACCURACY:.0%}", result.accuracy >= LEAST_ACCURACY),
+        ("accuracy", f"{result.accuracy:.2%}", f"at least {targets.ACCURACY:.0%}", result.accuracy >= targets.ACCURACY),
         (
             "latency of one image (median)",
             f"{result.latency_ms_median:.3f} ms",
-            f"at most {MOST_LATENCY_MS:g} ms",
-            result.latency_ms_median <= MOST_LATENCY_MS,
+            f"at most {targets.LATENCY_MS:g} ms",
+            result.latency_ms_median <= targets.LATENCY_MS,
         ),
         (
             "size of the model",
             f"{result.size_bytes / 1e6:.3f} MB",
-            f"at most {MOST_SIZE_BYTES / 1e6:g} MB",
-            result.size_bytes <= MOST_SIZE_BYTES,
+            f"at most {targets.SIZE_BYTES / 1e6:g} MB",
+            result.size_bytes <= targets.SIZE_BYTES,
         ),
     )
     signs = ("no", "yes") if ascii_only else ("✗", "✓")

@@ -1,4 +1,4 @@
-"""What a report is made from, as values, and what a run is aimed at.
+"""What a report is made from, as values.
 
 Classes are positions in the data set's alphabet. Devices are counted from 0 here and from 1 on the page, as the
 rounds count them.
@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handfed.server.runs.schemas import RoundResult
 from handfed.shared.datasets import Dataset
-
-ACCURACY_TARGET: Final = 0.99  # fraction of held-out images that INT8 reads right, at least
-LATENCY_TARGET_MS: Final = 50.0  # to read one image, at most
-SIZE_TARGET_BYTES: Final = 2_000_000  # of the INT8 file, at most
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from handfed.server import wording
+from handfed.shared import targets
 from handfed.shared.metrics import confusion_matrix
+from handfed.shared.printable import printable
 from handfed.simulations.report import drawing, gallery, tables
 from handfed.simulations.report.charts import Chart, classes, costs, groups, rounds
 from handfed.simulations.report.contents import (
-    ACCURACY_TARGET,
-    LATENCY_TARGET_MS,
-    SIZE_TARGET_BYTES,
     Report,
 )
 from handfed.simulations.report.findings import Pairs, finite, wilson, worst_decile, worst_first
@@ -115,7 +114,7 @@ def render(report: Report) -> str:
         facts=_facts(report),
         measured=_measured(report),
     )
-    return wording.printable(page)
+    return printable(page)
 
 
 def _targets(report: Report) -> tuple[Target, ...]:
@@ -123,23 +122,23 @@ def _targets(report: Report) -> tuple[Target, ...]:
     return (
         Target(
             "Accuracy of INT8",
-            _told_from(accuracy, ACCURACY_TARGET) if accuracy is not None else _UNKNOWN,
-            f"at least {ACCURACY_TARGET:.0%}",
-            _state(accuracy is not None, met=accuracy is not None and accuracy >= ACCURACY_TARGET),
+            _told_from(accuracy, targets.ACCURACY) if accuracy is not None else _UNKNOWN,
+            f"at least {targets.ACCURACY:.0%}",
+            _state(accuracy is not None, met=accuracy is not None and accuracy >= targets.ACCURACY),
             _certainty(report),
         ),
         Target(
             "Time to read one image",
             f"{latency:.2f} ms" if latency is not None else _UNKNOWN,
-            f"at most {LATENCY_TARGET_MS:g} ms",
-            _state(latency is not None, met=latency is not None and latency <= LATENCY_TARGET_MS),
+            f"at most {targets.LATENCY_MS:g} ms",
+            _state(latency is not None, met=latency is not None and latency <= targets.LATENCY_MS),
             "on the machine that ran the simulation" if latency is not None else "no file was timed",
         ),
         Target(
             "Size of the INT8 file",
             wording.megabytes(size) if size is not None else _UNKNOWN,
-            f"at most {SIZE_TARGET_BYTES / 1e6:g} MB",
-            _state(size is not None, met=size is not None and size <= SIZE_TARGET_BYTES),
+            f"at most {targets.SIZE_BYTES / 1e6:g} MB",
+            _state(size is not None, met=size is not None and size <= targets.SIZE_BYTES),
             f"{size:,} bytes" if size is not None else "no file was converted",
         ),
     )

@@ -11,9 +11,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from handfed.server import wording
 from handfed.server.runs.schemas import Phase, RoundResult
+from handfed.shared import targets
 from handfed.simulations.report import drawing
 from handfed.simulations.report.charts import Chart, Key, Mark, Role
-from handfed.simulations.report.contents import ACCURACY_TARGET, Report
+from handfed.simulations.report.contents import Report
 from handfed.simulations.report.drawing import FIRST, INK, SECOND, SOFT, THIRD
 from handfed.simulations.report.findings import finite, held_out_loss
 
@@ -212,7 +213,7 @@ def _accuracy_axis(axes: Axes, values: Sequence[float]) -> None:
             kept.append(tick)
     axes.set_yticks([stretched(tick) for tick in kept], [f"{tick * 100:g}%" for tick in kept])
     axes.grid(axis="y")
-    axes.axhline(stretched(ACCURACY_TARGET), color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    axes.axhline(stretched(targets.ACCURACY), color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
 
 
 def _loss_axis(axes: Axes, values: Sequence[float]) -> None:
