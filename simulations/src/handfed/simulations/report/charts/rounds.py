@@ -82,7 +82,12 @@ def loss(report: Report) -> Chart:
     return Chart(
         "Loss by round",
         "Mean over the samples that devices trained on"
-        + (", and over held-out images. Augmentation of training images raises theirs." if held_out else "."),
+        + (
+            "; of held-out images the cross-entropy. Devices train by a focal loss on augmented"
+            " images, so the two curves are not on one scale."
+            if held_out
+            else "."
+        ),
         drawing.embed(
             figure,
             name="loss",
