@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from handfed.clients.trainer.app import Handwriting, create_app
 from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
-from handfed.shared.errors import HandfedError
+from handfed.shared.errors import DatasetError, HandfedError
 from handfed.shared.tf.training import trainer
 
 NAMES = [str(digit) for digit in range(10)]
@@ -133,6 +134,18 @@ def test_the_capture_would_find_an_image(app: ClientApp, mine: Handwriting) -> N
     image = mine.images[0]
     reply.content["leak"] = ArrayRecord({"picture": Array(image)})
     assert image.tobytes() in sent_bytes(reply)
+
+
+def test_what_goes_wrong_on_a_device_does_not_leave_it(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: Context) -> Handwriting:
+        raise DatasetError("/home/ann/scans/anna.png, row 3: label 'Q' is not in the alphabet")
+
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
+    with pytest.raises(HandfedError) as caught:
+        ask(create_app(broken), wire.DESCRIBE, {})
+    assert str(caught.value) == "the device failed with DatasetError; its own log says where"
+    assert "DatasetError in broken" in caplog.text
+    assert not {"ann", "anna", "'Q'"} & set(re.findall(r"ann\w*|'Q'", caplog.text))
 
 
 def test_another_alphabet_takes_no_part_and_names_no_label(app: ClientApp) -> None:

@@ -9,7 +9,9 @@ Rules:
 from __future__ import annotations
 
 import json
+import logging
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,7 @@ from typing import Any
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
+from flwr.clientapp.typing import ClientAppCallable
 from numpy.typing import NDArray
 
 from handfed.shared import wire
@@ -50,6 +53,26 @@ class Handwriting:
     held_out_labels: NDArray[np.int32]
 
 
+def discreet(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    """A Flower mod: what goes wrong on a device stays there, since Flower sends the text of an exception to the server.
+
+    Raises:
+        DeviceError: Anything went wrong; but for an error that is safe to send, it names the kind alone.
+    """
+    try:
+        return call_next(message, context)
+    except DeviceError:
+        raise
+    except Exception as error:
+        # Not the error's text, which may name a file or a label: its kind, and where in the code.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        kind = type(error).__name__
+        logging.getLogger(__name__).error(  # noqa: TRY400 - a traceback would end with that text
+            "no answer to %s: %s in %s, line %s", message.metadata.message_type, kind, place.name, place.lineno
+        )
+        raise DeviceError(f"the device failed with {kind}; its own log says where") from None
+
+
 HandwritingOf = Callable[[Context], Handwriting]
 
 
@@ -59,7 +82,7 @@ def create_app(handwriting_of: HandwritingOf) -> ClientApp:
     Args:
         handwriting_of: Gives a device's handwriting, by the context that Flower made for its node.
     """
-    app = ClientApp()
+    app = ClientApp(mods=[discreet])
 
     @app.query("describe")
     def describe(message: Message, context: Context) -> Message:
