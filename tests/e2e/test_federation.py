@@ -73,13 +73,13 @@ def outcome(place: Place, federation: Federation) -> Outcome:
     return place.simulate(federation)
 
 
-def corrupting(device: int, change: Callable[[Message], None]) -> Engine:
-    """The in-process engine with one device whose training replies are changed."""
+def corrupting(device: int, change: Callable[[Message], None], kinds: tuple[str, ...] = (wire.TRAIN,)) -> Engine:
+    """The in-process engine with one device whose replies, to messages of these kinds, are changed."""
 
     def engine(server_app: Any, client_app: ClientApp, **rest: Any) -> None:
         def corrupted(message: Message, context: Context) -> Message:
             reply = client_app(message, context)
-            if context.node_id == device and message.metadata.message_type == wire.TRAIN:
+            if context.node_id == device and message.metadata.message_type in kinds:
                 change(reply)
             return reply
 
@@ -156,6 +156,27 @@ def test_a_hostile_device_is_left_out_with_its_reason_and_the_run_goes_on(
     rejections = place.runs.rejections(outcome.run)
     assert [(each.round, each.device, each.reason) for each in rejections] == [(n, 2, reason) for n in (1, 2, 3)]
     assert all(each.accepted == 3 for each in place.runs.rounds(outcome.run))
+
+
+def send_no_arrays(reply: Message) -> None:
+    reply.content.array_records.clear()
+    reply.content.metric_records[wire.METRICS][wire.NUM_EXAMPLES] = 0
+
+
+@pytest.mark.parametrize("change", [send_no_arrays, claim_too_much])
+def test_a_device_that_measures_calibrates_or_judges_nonsense_is_left_out(
+    change: Callable[[Message], None], place: Place, federation: Federation
+) -> None:
+    settings = dataclasses.replace(SETTINGS, rounds=2, qat_rounds=1, float_margin=1.0)
+    hostile = corrupting(2, change, (wire.MEASURE, wire.CALIBRATE, wire.EVALUATE, wire.JUDGE))
+    outcome = place.simulate(dataclasses.replace(federation, settings=settings), hostile)
+    theirs = int((federation.partition.held_out & (federation.partition.device == 1)).sum())
+    assert theirs > 0
+    verdict, readings = outcome.publication.verdict, outcome.readings
+    others = readings.device != 1
+    assert verdict.samples == 200 - theirs
+    assert verdict.float_correct == int((readings.floating == readings.labels)[others].sum())
+    assert verdict.int8_correct == int((readings.int8 == readings.labels)[others].sum())
 
 
 def test_a_run_below_its_quorum_fails_on_record_and_publishes_nothing(place: Place, federation: Federation) -> None:

@@ -94,10 +94,6 @@ def test_variance_survives_the_wire(mean: np.ndarray, spread: np.ndarray) -> Non
     np.testing.assert_allclose(back, spread, atol=1e-2 + 1e-6 * float(np.square(mean).max()))
 
 
-def test_byte_count_is_that_of_the_arrays() -> None:
-    assert SCHEMA.byte_count() == sum(array.nbytes for array in good().values())
-
-
 def test_a_schema_of_one_role_holds_only_that() -> None:
     assert SCHEMA.only(Role.RANGE).names() == ("relu/output_range",)
     assert SCHEMA.names(Role.MEAN, Role.SECOND_MOMENT) == ("norm/mean", "norm/second_moment")

@@ -118,10 +118,6 @@ class Schema:
         """The schema of the arrays that have one of `roles`."""
         return Schema(tuple(spec for spec in self.specs if spec.role in roles))
 
-    def byte_count(self) -> int:
-        """Bytes that the arrays take, without any header."""
-        return sum(4 * int(np.prod(spec.shape)) for spec in self.specs)
-
     def check(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Refuses arrays that are not of this schema.
 
@@ -168,17 +164,18 @@ def variance(mean: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[
     return np.maximum(second - np.square(mean), np.float32(0))
 
 
-def check_count(count: object, *, most: int, what: str = "sample count") -> int:
+def check_count(count: object, *, most: int, least: int = 0, what: str = "sample count") -> int:
     """Refuses a count that no honest device reports.
 
     Args:
         count: What the reply says.
         most: The most that the device can have; it was told at enrolment or when it joined the run.
+        least: The least that makes sense.
         what: What is counted, for the message.
 
     Raises:
-        RejectedError: The count is no whole number, negative, or above `most`.
+        RejectedError: The count is no whole number, below `least`, or above `most`.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= most:
-        raise RejectedError(Reason.COUNT, f"the {what} is not a whole number from 0 to {most}")
+    if isinstance(count, bool) or not isinstance(count, int) or not least <= count <= most:
+        raise RejectedError(Reason.COUNT, f"the {what} is not a whole number from {least} to {most}")
     return count

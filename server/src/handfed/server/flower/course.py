@@ -61,6 +61,15 @@ class Verdict:
     only_float: int
     only_int8: int
 
+    def __add__(self, other: Verdict) -> Verdict:
+        return Verdict(
+            self.samples + other.samples,
+            self.float_correct + other.float_correct,
+            self.int8_correct + other.int8_correct,
+            self.only_float + other.only_float,
+            self.only_int8 + other.only_int8,
+        )
+
 
 class Listener(Protocol):
     """Is told what happens in a run, as it happens."""
@@ -143,22 +152,14 @@ class Course:
         """Has every device compare an INT8 file with the float model on its held-out images."""
         config = ConfigRecord({**self._common, wire.MODEL: model})
         content = RecordDict({wire.ARRAYS: _record(arrays), wire.CONFIG: config})
-        total = np.zeros(5, np.int64)
+        verdict = Verdict(0, 0, 0, 0, 0)
         for reply in self._send(wire.JUDGE, content, self._evaluating()):
             try:
                 _, metrics = read_reply(reply)
-                most = self.devices[reply.metadata.src_node_id].held_out
-                keys = (
-                    wire.NUM_EXAMPLES,
-                    wire.NUM_CORRECT,
-                    wire.INT8_CORRECT,
-                    wire.ONLY_FLOAT_CORRECT,
-                    wire.ONLY_INT8_CORRECT,
-                )
-                total += [wire.check_count(metrics.get(key), most=most, what=key) for key in keys]
+                verdict += _checked_verdict(metrics, self.devices[reply.metadata.src_node_id].held_out)
             except RejectedError:
                 continue
-        return Verdict(*(int(count) for count in total))
+        return verdict
 
     def _describe(self) -> dict[int, Device]:
         replies = self._query(wire.DESCRIBE, {}, sorted(self._grid.get_node_ids()))
@@ -182,20 +183,19 @@ class Course:
 
     def _measure(self, arrays: Arrays) -> Arrays:
         replies = self._query(wire.MEASURE, arrays, self._training())
-        schema = self.trainer.schema(quantized=False)
-        names = schema.names(Role.MEAN, Role.SECOND_MOMENT)
+        schema = self.trainer.schema(quantized=False).only(Role.MEAN, Role.SECOND_MOMENT)
         found: list[Arrays] = []
         counts: list[int] = []
         for reply in replies:
             try:
                 sent, metrics = read_reply(reply)
-                schema.check({**arrays, **sent})
+                schema.check(sent)
                 counts.append(self._count(reply, metrics))
                 found.append(sent)
             except RejectedError:
                 continue
         self._require(len(found), len(self._training()), "measured their batch statistics")
-        return {name: weighted_mean([each[name] for each in found], counts) for name in names}
+        return {name: weighted_mean([each[name] for each in found], counts) for name in schema.names()}
 
     def _rounds(self, arrays: Arrays, first: int, last: int, phase: Phase) -> Arrays:
         quantized = phase == PHASE_QAT
@@ -320,7 +320,8 @@ class Course:
         return [device for device, known in self.devices.items() if known.held_out]
 
     def _count(self, reply: Message, metrics: MetricRecord) -> int:
-        return wire.check_count(metrics.get(wire.NUM_EXAMPLES), most=self.devices[reply.metadata.src_node_id].examples)
+        most = self.devices[reply.metadata.src_node_id].examples
+        return wire.check_count(metrics.get(wire.NUM_EXAMPLES), least=1, most=most)
 
     def _checked_ranges(self, reply: Message, names: tuple[str, ...]) -> Arrays:
         arrays, _ = read_reply(reply)
@@ -344,6 +345,21 @@ class Course:
             (reply for reply in replies if reply.metadata.src_node_id in asked),
             key=lambda reply: reply.metadata.src_node_id,
         )
+
+
+def _checked_verdict(metrics: MetricRecord, held_out: int) -> Verdict:
+    """One device's counts, which must fit one another: four cells of a table of `samples`.
+
+    Raises:
+        RejectedError: They do not, or exceed what the device has.
+    """
+    samples = wire.check_count(metrics.get(wire.NUM_EXAMPLES), most=held_out)
+    float_correct = wire.check_count(metrics.get(wire.NUM_CORRECT), most=samples)
+    only_float = wire.check_count(metrics.get(wire.ONLY_FLOAT_CORRECT), most=float_correct)
+    only_int8 = wire.check_count(metrics.get(wire.ONLY_INT8_CORRECT), most=samples - float_correct)
+    int8_correct = float_correct - only_float + only_int8
+    wire.check_count(metrics.get(wire.INT8_CORRECT), least=int8_correct, most=int8_correct)
+    return Verdict(samples, float_correct, int8_correct, only_float, only_int8)
 
 
 def _record(arrays: Mapping[str, NDArray[np.float32]]) -> ArrayRecord:

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
-from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 from flwr.supercore.run import Run
@@ -158,9 +157,7 @@ class Guarded(Strategy):
     def _check(self, reply: Message) -> Update:
         device = reply.metadata.src_node_id
         arrays, metrics = read_reply(reply)
-        examples = wire.check_count(metrics.get(wire.NUM_EXAMPLES), most=self._examples[device])
-        if examples == 0:
-            raise RejectedError(Reason.COUNT, "the update says that it saw no sample")
+        examples = wire.check_count(metrics.get(wire.NUM_EXAMPLES), least=1, most=self._examples[device])
         loss = check_number(metrics, wire.LOSS)
         seconds = check_number(metrics, wire.SECONDS)
         self._schema.check(arrays)
@@ -229,9 +226,6 @@ class _SomeDevices(Grid):
     @property
     def run(self) -> Run:
         return self._grid.run
-
-    def get_nodes(self) -> Iterable[NodeInfo]:
-        return [NodeInfo(node_id=device) for device in self._devices]
 
     def create_message(
         self,

@@ -14,7 +14,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from typing import Any
 
@@ -112,14 +112,14 @@ class Trainer:
             labels: int32 (n,).
             settings: How to train.
             quantized: Whether to train the quantization-aware twin; its statistics are always frozen.
-            seed: Seeds shuffling, augmentation and dropout; another one for each device and round.
+            seed: Seeds shuffling and augmentation; another one for each device and round.
 
         Returns:
             The new state, and the mean training loss in nats an image.
         """
         compiled = self._of(quantized=quantized)
         compiled.variables.load(arrays)
-        step = compiled.training(settings)
+        step = compiled.training(replace(settings, freeze_statistics=quantized or settings.freeze_statistics))
         counts = np.bincount(labels, minlength=self.classes) + 0.5  # a class it lacks is rare, not impossible
         prior = (settings.label_prior * np.log(counts / counts.sum())).astype(np.float32)
         loss = step(images, labels, prior, np.array(seed, np.int32), settings.epochs, settings.learning_rate)
