@@ -1,31 +1,36 @@
-"""Augmentation in one batched pass: an affine and an elastic deformation, sampled once with bilinear interpolation.
+"""Augmentation: each image of a batch is deformed, then its ink and paper are changed.
 
-Source: Simard et al. 2003 (elastic distortions for document analysis), here with a displacement field that is drawn on
-a coarse 5 x 5 grid and interpolated, which is as smooth as their Gaussian filter and much cheaper. Random numbers are
-stateless: a seed gives the same images on every machine.
+Rules:
+1. Random numbers are stateless: a seed gives the same images, with any number of threads.
+2. Each effect draws from a stream of its own, so that another effect, turned on or off, does not change what it does.
+3. An effect that is set to 0 is no part of the graph.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
-from handfed.shared import images
+from handfed.shared.tf.deform import deform
+from handfed.shared.tf.degrade import backgrounds, noise, polarity, salt_and_pepper, stroke_width
 from handfed.shared.tf.runtime import tf
-
-_GRID = 5  # nodes of the displacement field along a side
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a deformation may go; each is drawn evenly from minus to plus its value, `elastic` from a Gaussian.
+    """How far augmentation may go.
 
     Attributes:
-        rotation: Degrees.
+        rotation: Degrees; this and the next three are drawn evenly from minus to plus their value.
         scale: Fraction of the size, along each axis for itself.
         shear: Horizontal shift a pixel of height.
         shift: Pixels, along each axis.
-        elastic: Pixels, standard deviation of the displacement at the nodes of the grid.
+        elastic: Pixels, standard deviation of a Gaussian displacement at the nodes of a grid.
+        stroke_width: Probability that strokes are made thinner or thicker.
+        noise: Highest standard deviation of Gaussian noise, 1 is full ink.
+        salt_and_pepper: Highest fraction of pixels that become paper or ink.
+        backgrounds: Probability of paper, lines or a watermark under an image.
+        polarity: Probability that ink and paper change places.
     """
 
     rotation: float = 15.0
@@ -33,68 +38,54 @@ class Augmentation:
     shear: float = 0.2
     shift: float = 2.0
     elastic: float = 1.2
+    stroke_width: float = 0.0
+    noise: float = 0.0
+    salt_and_pepper: float = 0.0
+    backgrounds: float = 0.0
+    polarity: float = 0.0
 
     def times(self, strength: float) -> Augmentation:
-        """The same deformations, `strength` times as far."""
-        return Augmentation(
-            self.rotation * strength,
-            self.scale * strength,
-            self.shear * strength,
-            self.shift * strength,
-            self.elastic * strength,
-        )
+        """The same deformations, `strength` times as far; ink and paper as they are here."""
+        return replace(self, **{name: value * strength for name, value in self.deformations().items()})
+
+    def deformations(self) -> dict[str, float]:
+        """The arguments of `deform`."""
+        return {
+            "rotation": self.rotation,
+            "scale": self.scale,
+            "shear": self.shear,
+            "shift": self.shift,
+            "elastic": self.elastic,
+        }
 
     def __bool__(self) -> bool:
-        return any((self.rotation, self.scale, self.shear, self.shift, self.elastic))
+        return any(astuple(self))
 
 
 def augment(batch: Any, seed: Any, augmentation: Augmentation) -> Any:  # noqa: ANN401 - tensors
-    """Deforms each image of a batch by its own random deformation.
+    """Augments each image of a batch for itself.
 
     Args:
-        batch: float32 (batch, 28, 28).
+        batch: float32 (batch, 28, 28), 0 is paper and 1 full ink.
         seed: int32 (2,), the same seed gives the same result.
         augmentation: How far.
 
     Returns:
-        float32 (batch, 28, 28); what comes from outside the image is 0.
+        float32 (batch, 28, 28), 0 to 1; what comes from outside the image is paper.
     """
-    rows, columns = _sampling_points(tf.shape(batch)[0], seed, augmentation)
-    return _sample(batch, rows, columns)
-
-
-def _sampling_points(count: Any, seed: Any, augmentation: Augmentation) -> tuple[Any, Any]:  # noqa: ANN401
-    """Where each output pixel is taken from: rows and columns, float32 (batch, 28, 28)."""
-    seeds = tf.random.experimental.stateless_split(seed, 7)
-
-    def uniform(stream: int, bound: float) -> Any:  # noqa: ANN401 - a tensor (batch, 1, 1)
-        return tf.random.stateless_uniform([count, 1, 1], seeds[stream], -bound, bound)
-
-    centred = tf.range(images.SIDE, dtype=tf.float32) - (images.SIDE - 1) / 2
-    y, x = centred[None, :, None], centred[None, None, :]
-    angle = uniform(0, augmentation.rotation * 3.14159265 / 180)
-    wide, tall = 1 + uniform(1, augmentation.scale), 1 + uniform(2, augmentation.scale)
-    cos, sin = tf.cos(angle), tf.sin(angle)
-    columns = wide * (cos * x + (uniform(3, augmentation.shear) - sin) * y) + uniform(4, augmentation.shift)
-    rows = tall * (sin * x + cos * y) + uniform(5, augmentation.shift)
-    if augmentation.elastic:
-        nodes = tf.random.stateless_normal([count, _GRID, _GRID, 2], seeds[6], stddev=augmentation.elastic)
-        field = tf.image.resize(nodes, [images.SIDE, images.SIDE])  # (batch, 28, 28, 2)
-        rows, columns = rows + field[..., 0], columns + field[..., 1]
-    middle = (images.SIDE - 1) / 2
-    return rows + middle, columns + middle
-
-
-def _sample(batch: Any, rows: Any, columns: Any) -> Any:  # noqa: ANN401 - tensors
-    """Bilinear interpolation at (rows, columns), over an image with a margin of paper."""
-    side = images.SIDE + 3  # one pixel of paper before, two after: the right neighbour of the last point exists
-    flat = tf.reshape(tf.pad(batch, [[0, 0], [1, 2], [1, 2]]), [-1])
-    rows = tf.clip_by_value(rows + 1, 0.0, images.SIDE + 1.0)
-    columns = tf.clip_by_value(columns + 1, 0.0, images.SIDE + 1.0)
-    top, left = tf.floor(rows), tf.floor(columns)
-    down, right = rows - top, columns - left
-    first = tf.range(tf.shape(batch)[0])[:, None, None] * (side * side)
-    corner = first + tf.cast(top, tf.int32) * side + tf.cast(left, tf.int32)  # index of the upper left neighbour
-    upper = (1 - right) * tf.gather(flat, corner) + right * tf.gather(flat, corner + 1)
-    lower = (1 - right) * tf.gather(flat, corner + side) + right * tf.gather(flat, corner + side + 1)
-    return (1 - down) * upper + down * lower
+    deformations = augmentation.deformations()
+    if any(deformations.values()):
+        batch = deform(batch, seed, **deformations)
+    # The pen, the sheet, and then what a scanner makes of them. A number in this list is a stream of random numbers:
+    # new effects go to its end with the next number, wherever they take place.
+    effects = (
+        (1, stroke_width, augmentation.stroke_width),
+        (2, backgrounds, augmentation.backgrounds),
+        (3, polarity, augmentation.polarity),
+        (4, noise, augmentation.noise),
+        (5, salt_and_pepper, augmentation.salt_and_pepper),
+    )
+    for stream, effect, setting in effects:
+        if setting:
+            batch = effect(batch, tf.random.experimental.stateless_fold_in(seed, stream), setting)
+    return batch
