@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from handfed.shared.datasets import Dataset
 from handfed.shared.files import sha256_of
 from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, Manifest
 from handfed.shared.metrics import paired_difference
+
+# As every engine: sums of one thread are the same to the bit, in whichever process. Read when TensorFlow starts.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 # A busy machine is no failure; pytest's own timeout catches what hangs.
 settings.register_profile("handfed", deadline=None)

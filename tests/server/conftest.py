@@ -140,7 +140,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
         return
     with open_database(request.getfixturevalue("migrated_postgresql_url")) as opened:
         with opened.write() as session:
-            session.execute(text("TRUNCATE runs, rounds, device_rounds, rejected_updates, releases RESTART IDENTITY"))
+            session.execute(text("TRUNCATE runs, releases RESTART IDENTITY CASCADE"))
             session.execute(text("UPDATE release_counter SET last = 0"))
         yield opened
 

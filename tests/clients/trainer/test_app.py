@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -13,7 +14,7 @@ from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 from numpy.typing import NDArray
 
-from handfed.clients.trainer.app import Handwriting, create_app
+from handfed.clients.trainer.app import DeviceError, Handwriting, bounded, create_app
 from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
@@ -32,14 +33,22 @@ TRAINING: dict[str, Any] = {
     "round": 1,
     "quantized": False,
     "local-epochs": 1,
+    "local-steps": 0,
     "batch-size": 16,
+    "gradient-accumulation": 1,
     "learning-rate": 0.05,
     "momentum": 0.9,
     "clip-norm": 1.0,
+    "clip-update": 0.0,
     "focal-gamma": 2.0,
     "label-prior": 0.7,
     "freeze-statistics": True,
     "augmentation": 1.0,
+    "stroke-width": 0.0,
+    "noise": 0.0,
+    "salt-and-pepper": 0.0,
+    "backgrounds": 0.0,
+    "polarity": 0.0,
 }
 
 
@@ -157,3 +166,21 @@ def test_another_alphabet_takes_no_part_and_names_no_label(app: ClientApp) -> No
 def test_another_wire_version_is_refused(app: ClientApp) -> None:
     with pytest.raises(HandfedError, match="wire version 1"):
         ask(app, wire.TRAIN, start(), **TRAINING, wire_version=2)
+
+
+def test_a_device_clips_its_update_where_the_run_says_so(app: ClientApp) -> None:
+    def trained(most: float) -> dict[str, NDArray[np.float32]]:
+        reply = ask(app, wire.TRAIN, start(), **{**TRAINING, "clip-update": most})
+        return {name: array.numpy() for name, array in reply.content.array_records[wire.ARRAYS].items()}
+
+    def length(arrays: dict[str, NDArray[np.float32]]) -> float:
+        return math.sqrt(sum(float(np.square(arrays[name] - array).sum()) for name, array in start().items()))
+
+    free = trained(0.0)
+    assert length(trained(length(free) / 2)) == pytest.approx(length(free) / 2, rel=1e-4)
+    np.testing.assert_array_equal(trained(length(free) * 2)["conv1/kernel"], free["conv1/kernel"])
+
+
+def test_weights_that_are_not_finite_never_leave_the_device() -> None:
+    with pytest.raises(DeviceError, match="not finite"):
+        bounded({"kernel": np.zeros(2, np.float32)}, {"kernel": np.array([1, np.nan], np.float32)}, 0.0)

@@ -10,12 +10,12 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRec
 from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
 
-from handfed.server.flower.guard import Guarded
+from handfed.server.flower.guard import Guarded, Rules
 from handfed.server.flower.strategies import strategy
 from handfed.shared import wire
 from handfed.shared.run_settings import STRATEGIES, RunSettings
 from handfed.shared.wire import ArraySpec, Reason, Role, Schema
-from handfed.simulations.engines.in_process import InProcessGrid
+from handfed.simulations.engines.grid import LocalGrid
 
 SCHEMA = Schema(
     (
@@ -35,10 +35,8 @@ def identity() -> None:
 
 
 @pytest.fixture
-def grid() -> InProcessGrid:
-    from flwr.clientapp import ClientApp
-
-    return InProcessGrid(ClientApp(), 4, lambda *_: None)
+def grid() -> LocalGrid:
+    return LocalGrid(lambda _: (), 4, lambda *_: None)
 
 
 def state(value: float) -> dict[str, np.ndarray]:
@@ -56,10 +54,10 @@ def record(arrays: dict[str, np.ndarray]) -> ArrayRecord:
 
 
 def guarded(**options: object) -> Guarded:
-    return Guarded(strategy(RunSettings(strategy="fedavg")), SCHEMA, EXAMPLES, **options)  # type: ignore[arg-type]
+    return Guarded(strategy(RunSettings(strategy="fedavg"), 3), SCHEMA, EXAMPLES, Rules(**options))  # type: ignore[arg-type]
 
 
-def ask(guard: Guarded, grid: InProcessGrid, number: int = 1) -> list[Message]:
+def ask(guard: Guarded, grid: LocalGrid, number: int = 1) -> list[Message]:
     return list(guard.configure_train(number, record(state(0)), ConfigRecord(), grid))
 
 
@@ -81,14 +79,14 @@ def numpy_of(arrays: ArrayRecord | None) -> dict[str, np.ndarray]:
     return {name: array.numpy() for name, array in arrays.items()}
 
 
-def test_only_devices_with_samples_are_asked_and_each_gets_every_array(grid: InProcessGrid) -> None:
+def test_only_devices_with_samples_are_asked_and_each_gets_every_array(grid: LocalGrid) -> None:
     messages = ask(guarded(), grid)
     assert [message.metadata.dst_node_id for message in messages] == [1, 2, 3]
     for message in messages:
         assert tuple(message.content.array_records[wire.ARRAYS]) == SCHEMA.names()
 
 
-def test_good_updates_are_averaged_by_samples_and_ranges_by_their_median(grid: InProcessGrid) -> None:
+def test_good_updates_are_averaged_by_samples_and_ranges_by_their_median(grid: LocalGrid) -> None:
     guard = guarded()
     one, two, three = ask(guard, grid)
     combined, _ = guard.aggregate_train(
@@ -132,7 +130,7 @@ BAD = [
 
 @pytest.mark.parametrize(("make", "reason"), BAD)
 def test_a_bad_update_is_dropped_with_its_reason_and_the_others_count(
-    make: object, reason: Reason, grid: InProcessGrid
+    make: object, reason: Reason, grid: LocalGrid
 ) -> None:
     guard = guarded()
     one, two, three = ask(guard, grid)
@@ -141,14 +139,14 @@ def test_a_bad_update_is_dropped_with_its_reason_and_the_others_count(
     assert [(rejection.device, rejection.reason) for rejection in guard.rejections] == [(1, reason)]
 
 
-def test_what_a_failing_device_says_is_not_recorded(grid: InProcessGrid) -> None:
+def test_what_a_failing_device_says_is_not_recorded(grid: LocalGrid) -> None:
     guard = guarded()
     one, *_ = ask(guard, grid)
     guard.aggregate_train(1, [Message(Error(1, "/home/ann/scans/anna.png is broken"), reply_to=one)])
     assert all("anna" not in rejection.detail for rejection in guard.rejections)
 
 
-def test_an_array_that_cannot_be_decoded_is_dropped(grid: InProcessGrid) -> None:
+def test_an_array_that_cannot_be_decoded_is_dropped(grid: LocalGrid) -> None:
     guard = guarded()
     one, two, three = ask(guard, grid)
     broken = reply(one, state(1))
@@ -157,7 +155,7 @@ def test_an_array_that_cannot_be_decoded_is_dropped(grid: InProcessGrid) -> None
     assert [rejection.reason for rejection in guard.rejections] == [Reason.CONTENT]
 
 
-def test_a_silent_device_is_recorded_and_below_the_quorum_nothing_changes(grid: InProcessGrid) -> None:
+def test_a_silent_device_is_recorded_and_below_the_quorum_nothing_changes(grid: LocalGrid) -> None:
     guard = guarded(quorum=0.6)
     one, *_ = ask(guard, grid)
     assert guard.aggregate_train(1, [reply(one, state(1))]) == (None, None)
@@ -167,7 +165,7 @@ def test_a_silent_device_is_recorded_and_below_the_quorum_nothing_changes(grid: 
     ]
 
 
-def test_a_second_answer_and_an_answer_of_a_device_that_was_not_asked_count_for_nothing(grid: InProcessGrid) -> None:
+def test_a_second_answer_and_an_answer_of_a_device_that_was_not_asked_count_for_nothing(grid: LocalGrid) -> None:
     guard = guarded()
     one, two, three = ask(guard, grid)
     stranger = Message(RecordDict(), dst_node_id=9, message_type=wire.TRAIN)
@@ -178,10 +176,10 @@ def test_a_second_answer_and_an_answer_of_a_device_that_was_not_asked_count_for_
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_every_strategy_works_inside_whatever_the_order_of_replies(name: str, grid: InProcessGrid) -> None:
+def test_every_strategy_works_inside_whatever_the_order_of_replies(name: str, grid: LocalGrid) -> None:
     results = []
     for order in ((0, 1, 2), (2, 0, 1)):
-        guard = Guarded(strategy(RunSettings(strategy=name)), SCHEMA, EXAMPLES)
+        guard = Guarded(strategy(RunSettings(strategy=name), 3), SCHEMA, EXAMPLES, Rules())
         arrays = record(state(0))
         for number in (1, 2):
             messages = list(guard.configure_train(number, arrays, ConfigRecord(), grid))
@@ -195,7 +193,7 @@ def test_every_strategy_works_inside_whatever_the_order_of_replies(name: str, gr
         np.testing.assert_array_equal(array, results[1][name_of_array])
 
 
-def test_a_strategy_never_sees_statistics_or_ranges(grid: InProcessGrid) -> None:
+def test_a_strategy_never_sees_statistics_or_ranges(grid: LocalGrid) -> None:
     seen: list[set[str]] = []
 
     class Watching(FedAvg):
@@ -206,7 +204,7 @@ def test_a_strategy_never_sees_statistics_or_ranges(grid: InProcessGrid) -> None
             seen.extend(set(each.content.array_records[wire.ARRAYS]) for each in replies)
             return super().aggregate_train(server_round, replies)
 
-    guard = Guarded(Watching(min_train_nodes=1, min_evaluate_nodes=1, min_available_nodes=1), SCHEMA, EXAMPLES)
+    guard = Guarded(Watching(min_train_nodes=1, min_evaluate_nodes=1, min_available_nodes=1), SCHEMA, EXAMPLES, Rules())
     guard.aggregate_train(1, [reply(message, state(1)) for message in ask(guard, grid)])
     assert seen == [{"dense/kernel", "dense/bias"}] * 3
 
@@ -215,10 +213,67 @@ def test_the_devices_of_a_round_follow_from_seed_and_round_alone() -> None:
     many = dict.fromkeys(range(1, 101), 10)
 
     def chosen(seed: int, number: int) -> tuple[int, ...]:
-        return Guarded(strategy(RunSettings()), SCHEMA, many, participation=0.1, seed=seed).choose(number)
+        return Guarded(strategy(RunSettings(), 10), SCHEMA, many, Rules(participation=0.1, seed=seed)).choose(number)
 
     assert len(chosen(0, 1)) == 10
     assert chosen(0, 1) == chosen(0, 1)
     assert chosen(0, 1) != chosen(0, 2)
     assert chosen(0, 1) != chosen(1, 1)
     assert len({device for number in range(200) for device in chosen(0, number)}) == 100
+
+
+def test_more_devices_are_asked_than_needed_and_who_is_late_then_has_nothing_to_answer_for() -> None:
+    many = dict.fromkeys(range(1, 11), 100)
+    rules = Rules(participation=0.4, over_selection=0.5, quorum=1.0)
+    guard = Guarded(strategy(RunSettings(strategy="fedavg"), 4), SCHEMA, many, rules)
+    asked = list(
+        guard.configure_train(1, record(state(0)), ConfigRecord(), LocalGrid(lambda _: (), 10, lambda *_: None))
+    )
+    assert (guard.needed, len(asked)) == (4, 6)
+    combined, _ = guard.aggregate_train(1, [reply(message, state(1)) for message in asked[:4]])
+    assert combined is not None
+    assert not any(guard.rejections)
+    assert guard.aggregate_train(1, [reply(message, state(1)) for message in asked[:3]]) == (None, None)
+    assert [rejection.reason for rejection in guard.rejections] == ["no-reply"] * 3
+
+
+def many_updates(*values: float, rules: Rules) -> tuple[Guarded, list[Message]]:
+    devices = len(values)
+    guard = Guarded(
+        strategy(RunSettings(strategy="fedavg"), devices), SCHEMA, dict.fromkeys(range(1, devices + 1), 100), rules
+    )
+    asked = guard.configure_train(
+        1, record(state(0)), ConfigRecord(), LocalGrid(lambda _: (), devices, lambda *_: None)
+    )
+    return guard, [reply(message, state(value)) for message, value in zip(asked, values, strict=True)]
+
+
+def test_an_update_that_goes_too_far_is_not_used() -> None:
+    guard, replies = many_updates(1, 1.2, 0.9, 10, 1, rules=Rules(norm_bound=3))
+    combined, _ = guard.aggregate_train(1, replies)
+    assert [(rejection.device, rejection.reason) for rejection in guard.rejections] == [(4, "too-long")]
+    np.testing.assert_allclose(numpy_of(combined)["dense/kernel"], (1 + 1.2 + 0.9 + 1) / 4, rtol=1e-6)
+
+
+def test_an_update_that_goes_backwards_is_not_used() -> None:
+    guard, replies = many_updates(1, 1.2, 0.9, -1, 1, rules=Rules(direction_bound=0))
+    guard.aggregate_train(1, replies)
+    assert [(rejection.device, rejection.reason) for rejection in guard.rejections] == [(4, "wrong-direction")]
+
+
+def test_where_only_sums_may_be_seen_updates_weigh_the_same_and_ranges_are_averaged(grid: LocalGrid) -> None:
+    guard = guarded(inspected=False)
+    one, two, three = ask(guard, grid)
+    combined, _ = guard.aggregate_train(
+        1, [reply(one, state(1)), reply(two, state(2)), reply(three, state(6), num_examples=200)]
+    )
+    np.testing.assert_allclose(numpy_of(combined)["dense/kernel"], 3.0)
+    np.testing.assert_allclose(numpy_of(combined)["relu/output_range"], [0, 4])
+
+
+def test_where_only_sums_may_be_seen_a_sum_that_is_not_finite_changes_nothing(grid: LocalGrid) -> None:
+    guard = guarded(inspected=False)
+    one, two, three = ask(guard, grid)
+    replies = [reply(one, state(1)), reply(two, state(float("nan"))), reply(three, state(1))]
+    assert guard.aggregate_train(1, replies) == (None, None)
+    assert guard.rejections == ()  # nobody may look who it was

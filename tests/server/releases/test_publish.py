@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handfed.server.flower.course import Verdict
+from handfed.server.flower.queries import Verdict
 from handfed.server.releases.publish import check_conversion, check_margin, weights_sha256
 from handfed.server.releases.selftest import pictures
 from handfed.shared import images

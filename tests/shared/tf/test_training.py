@@ -123,6 +123,36 @@ def test_the_proximal_term_keeps_weights_near_their_start(trainer: Trainer, star
     assert distance(5.0) < distance(0.0)
 
 
+def test_accumulated_gradients_are_those_of_the_whole(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+    """One step over a pass in small batches is the step over one large batch (FedSGD, McMahan et al. 2017)."""
+    part = digits.take(np.arange(70))  # the last batch is smaller, and counts for less
+    plain = {"augmentation": 0.0, "clip_norm": 1e6, "momentum": 0.0}
+    whole, _ = train(trainer, start, part, batch_size=70, **plain)
+    small, _ = train(trainer, start, part, batch_size=16, accumulation=0, **plain)
+    for name in start:
+        np.testing.assert_allclose(small[name], whole[name], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "batches"),
+    [({}, 5), ({"epochs": 3}, 15), ({"steps": 2}, 2), ({"steps": 7}, 7), ({"steps": 2, "accumulation": 3}, 6),
+     ({"steps": 2, "accumulation": 0}, 10)],
+)  # fmt: skip
+def test_a_round_is_as_many_batches_as_asked(changes: dict[str, int], batches: int) -> None:
+    assert dataclasses.replace(SETTINGS, **changes).batches(70) == batches  # type: ignore[arg-type]
+
+
+def test_steps_instead_of_passes_stop_early_and_go_on_into_the_next_pass(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    part = digits.take(np.arange(64))  # four batches a pass
+    by_passes, _ = train(trainer, start, part, epochs=2)
+    by_steps, _ = train(trainer, start, part, steps=8)
+    np.testing.assert_array_equal(by_passes["conv1/kernel"], by_steps["conv1/kernel"])
+    fewer, _ = train(trainer, start, part, steps=3)
+    assert not np.array_equal(fewer["conv1/kernel"], train(trainer, start, part)[0]["conv1/kernel"])
+
+
 def test_float_and_quantized_models_share_every_name_but_the_ranges(trainer: Trainer) -> None:
     floating, quantized = trainer.schema(quantized=False), trainer.schema(quantized=True)
     assert set(quantized.names()) - set(floating.names()) == set(quantized.names(Role.RANGE))

@@ -6,12 +6,14 @@ Source: POSIX rename(2) is atomic within a file system; fsync(2) of the file, th
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from handfed.shared.errors import StorageError
+from handfed.shared.errors import SettingError, StorageError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -40,6 +42,33 @@ def write_atomically(path: Path, content: bytes) -> None:
         sync_directory(path.parent)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; free space or choose another folder") from error
+
+
+@contextlib.contextmanager
+def held(path: Path, *, what: str) -> Iterator[None]:
+    """Keeps a file locked while the block runs; the lock goes when its process ends, however it ends.
+
+    Args:
+        path: The file; made when there is none, and left.
+        what: What it stands for, for the message.
+
+    Raises:
+        SettingError: Another process holds it.
+        StorageError: The file cannot be made.
+
+    Source: flock(2).
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; choose another folder") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise SettingError(f"another process is at {what}; wait for it, or stop it") from None
+    finally:
+        os.close(handle)
 
 
 def sync_directory(directory: Path) -> None:

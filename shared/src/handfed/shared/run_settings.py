@@ -15,7 +15,23 @@ from typing import Any, Self
 from handfed.shared.errors import SettingError
 
 RECOGNISERS = ("cnn",)
-STRATEGIES = ("fedavg", "fedavgm", "fedprox", "fedadam", "median", "trimmed-mean")
+STRATEGIES = (
+    "fedavg",
+    "fedprox",
+    "fedavgm",
+    "fedadam",
+    "fedyogi",
+    "fedadagrad",
+    "median",
+    "trimmed-mean",
+    "krum",
+    "multi-krum",
+    "bulyan",
+    "qfedavg",
+)
+# Strategies that compare single updates, or weigh each by its loss: a server that sees only sums cannot run them.
+INSPECTING = ("median", "trimmed-mean", "krum", "multi-krum", "bulyan", "qfedavg")
+VISIBILITIES = ("inspected", "secure")
 BATCH_STATISTICS = ("fixed", "running")
 
 Value = bool | int | float | str
@@ -47,8 +63,38 @@ class RunSettings:
         0.5, "Fraction of a round's devices that must return a usable update.", least=0.0, most=1.0
     )
     deadline_s: float = _setting(3600.0, "Seconds that a round waits for its devices.", least=1.0, most=1e7)
+    over_selection: float = _setting(
+        0.0,
+        "Fraction of devices asked beyond those a round needs; it ends when enough have answered.",
+        least=0.0,
+        most=10.0,
+    )
+    visibility: str = _setting(
+        "inspected",
+        "Whether the server may look at single updates, or only at their sum; then devices clip for themselves and"
+        " weigh the same.",
+        choices=VISIBILITIES,
+    )
+    norm_bound: float = _setting(
+        0.0, "Updates longer than this many times the round's median are not used; 0 for no bound.", least=0.0, most=1e6
+    )
+    direction_bound: float = _setting(
+        -1.0,
+        "Updates whose cosine with the round's median update is below this are not used; -1 for no bound.",
+        least=-1.0,
+        most=1.0,
+    )
+    clip_update: float = _setting(
+        0.0, "Devices scale their update down to this L2 norm; 0 for no bound.", least=0.0, most=1e6
+    )
     local_epochs: int = _setting(2, "Passes of a device over its own images in a round.", least=1, most=1000)
-    batch_size: int = _setting(16, "Images a training step.", least=1, most=4096)
+    local_steps: int = _setting(
+        0, "Training steps of a device in a round, instead of whole passes; 0 for passes.", least=0, most=1_000_000
+    )
+    batch_size: int = _setting(16, "Images of which a gradient is computed at once.", least=1, most=4096)
+    gradient_accumulation: int = _setting(
+        1, "Batches whose gradients are averaged for one training step; 0 for all of a pass.", least=0, most=100_000
+    )
     learning_rate: float = _setting(0.05, "Highest learning rate of the devices.", least=1e-6, most=10.0)
     warmup_rounds: int = _setting(3, "Rounds in which the learning rate rises to its highest.", least=0, most=1000)
     qat_learning_rate: float = _setting(
@@ -59,7 +105,19 @@ class RunSettings:
     )
     momentum: float = _setting(0.9, "Momentum of the devices' gradient descent.", least=0.0, most=0.999)
     server_momentum: float = _setting(0.8, "Momentum of the server, for fedavgm.", least=0.0, most=0.999)
+    server_learning_rate: float = _setting(
+        0.01, "Learning rate of the server, for fedadam, fedyogi and fedadagrad.", least=1e-6, most=10.0
+    )
     proximal_mu: float = _setting(0.01, "Weight of the proximal term, for fedprox.", least=0.0, most=100.0)
+    byzantine: float = _setting(
+        0.2,
+        "Fraction of a round's devices that may be hostile, for trimmed-mean, krum, multi-krum and bulyan.",
+        least=0.0,
+        most=0.49,
+    )
+    fairness_q: float = _setting(
+        0.2, "How much more devices with a high loss weigh, for qfedavg; 0 for not at all.", least=0.0, most=10.0
+    )
     clip_norm: float = _setting(1.0, "Gradients are scaled down to this global norm.", least=1e-6, most=1e6)
     focal_gamma: float = _setting(
         2.0, "Focusing parameter of the focal loss; 0 is cross-entropy.", least=0.0, most=10.0
@@ -80,7 +138,25 @@ class RunSettings:
     freeze_round: int = _setting(
         20, "With running moments: the round from which they are fixed.", least=1, most=100_000
     )
-    augmentation: float = _setting(1.0, "Strength of augmentation; 0 for none.", least=0.0, most=3.0)
+    augmentation: float = _setting(
+        1.0,
+        "Strength of the deformations in training: rotation, scale, shear, shift, elastic; 0 for none.",
+        least=0.0,
+        most=3.0,
+    )
+    stroke_width: float = _setting(
+        0.0, "Probability that an image's strokes are made thinner or thicker in training.", least=0.0, most=1.0
+    )
+    noise: float = _setting(
+        0.0, "Highest standard deviation of Gaussian noise in training, as a fraction of full ink.", least=0.0, most=1.0
+    )
+    salt_and_pepper: float = _setting(
+        0.0, "Highest fraction of pixels that become paper or ink in training.", least=0.0, most=1.0
+    )
+    backgrounds: float = _setting(
+        0.0, "Probability that paper, lines or a watermark are put under an image in training.", least=0.0, most=1.0
+    )
+    polarity: float = _setting(0.0, "Probability that ink and paper change places in training.", least=0.0, most=1.0)
     evaluate_every: int = _setting(1, "Rounds between evaluations on held-out images.", least=1, most=100_000)
     float_margin: float = _setting(
         0.01,
@@ -95,6 +171,27 @@ class RunSettings:
             _check(field, getattr(self, field.name))
         if self.qat_rounds > self.rounds:
             raise SettingError(f"qat-rounds {self.qat_rounds} exceeds rounds {self.rounds}; it counts the last of them")
+        if self.visibility == "secure":
+            self._check_secure()
+
+    def _check_secure(self) -> None:
+        """Nothing in a run may need what its visibility hides."""
+        if self.strategy in INSPECTING:
+            others = ", ".join(name for name in STRATEGIES if name not in INSPECTING)
+            raise SettingError(
+                f"strategy {self.strategy} looks at single updates, which visibility secure forbids; choose of {others}"
+            )
+        for name, off in (("norm_bound", 0.0), ("direction_bound", -1.0)):
+            if getattr(self, name) != off:
+                raise SettingError(
+                    f"{option(name)} looks at single updates, which visibility secure forbids; leave it out, and bound"
+                    " what one device can do with --clip-update"
+                )
+        if not self.clip_update:
+            raise SettingError(
+                "visibility secure needs --clip-update, the L2 norm that devices scale their update down to: no other"
+                " check bounds what one device can do"
+            )
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> Self:

@@ -11,6 +11,7 @@ Each array has a role that says how updates of it are combined:
     mean            mean weighted by samples                 mean over all samples of the federation
     second-moment   mean weighted by samples                 E[x^2]; the variance follows by the law of total variance
     range           median of the devices                    (min, max) of an activation: one device cannot stretch it
+                    (mean where the server sees only sums)
 
 Batch normalisation keeps a mean and a variance. The mean of variances is not the variance of the whole, so the wire
 carries E[x^2] = variance + mean^2 instead, which every weighted mean combines exactly.
@@ -79,6 +80,8 @@ class Reason(StrEnum):
     RANGE = "impossible-range"
     MOMENTS = "impossible-moments"
     COUNT = "impossible-count"
+    LENGTH = "too-long"
+    DIRECTION = "wrong-direction"
 
 
 class RejectedError(HandfedError):
@@ -118,8 +121,12 @@ class Schema:
         """The schema of the arrays that have one of `roles`."""
         return Schema(tuple(spec for spec in self.specs if spec.role in roles))
 
-    def check(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    def check(self, arrays: Mapping[str, NDArray[np.generic]], *, values: bool = True) -> None:
         """Refuses arrays that are not of this schema.
+
+        Args:
+            arrays: By name.
+            values: Whether to look at the values too, not only at names, dtypes and shapes.
 
         Raises:
             RejectedError: A name is missing or unknown, or an array has another dtype or shape, is not finite, is a
@@ -132,7 +139,13 @@ class Schema:
                 f"{missing} arrays are missing and {len(set(arrays) - set(self.names()))} are unknown",
             )
         for spec in self.specs:
-            _check_array(spec, arrays[spec.name])
+            _check_form(spec, arrays[spec.name])
+        if values:
+            self._check_values(arrays)
+
+    def _check_values(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        for spec in self.specs:
+            _check_values(spec, arrays[spec.name])
         for mean, second_moment in self.moments():
             # Rounding may leave E[x^2] a little below E[x]^2 where a channel is nearly constant.
             if np.any(arrays[second_moment] < np.square(arrays[mean]) * 0.999 - 1e-3):
@@ -143,11 +156,14 @@ class Schema:
         return tuple(zip(self.names(Role.MEAN), self.names(Role.SECOND_MOMENT), strict=True))
 
 
-def _check_array(spec: ArraySpec, array: NDArray[np.generic]) -> None:
+def _check_form(spec: ArraySpec, array: NDArray[np.generic]) -> None:
     if array.dtype != np.float32:
         raise RejectedError(Reason.DTYPE, f"{spec.name}: {array.dtype} instead of float32")
     if array.shape != spec.shape:
         raise RejectedError(Reason.SHAPE, f"{spec.name}: {array.shape} instead of {spec.shape}")
+
+
+def _check_values(spec: ArraySpec, array: NDArray[np.generic]) -> None:
     if not np.all(np.isfinite(array)):
         raise RejectedError(Reason.NOT_FINITE, f"{spec.name}: NaN or infinite")
     if spec.role is Role.RANGE and not array[0] <= 0 <= array[1]:

@@ -4,22 +4,25 @@ Rules:
 1. A reply holds arrays, counts, a mean loss and seconds. No image, label, writer or file name has a place in it.
 2. An error that leaves the device says which rule it broke, never what the device holds.
 3. A device whose alphabet is another than the run's takes no part.
+4. What it sends is finite, and no further from what it was sent than the run allows: where the server sees only sums,
+   nobody else can check that.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
-from flwr.clientapp.typing import ClientAppCallable
+from flwr.clientapp.typing import ClientAppCallable, Mod
 from numpy.typing import NDArray
 
 from handfed.shared import wire
@@ -76,13 +79,14 @@ def discreet(message: Message, context: Context, call_next: ClientAppCallable) -
 HandwritingOf = Callable[[Context], Handwriting]
 
 
-def create_app(handwriting_of: HandwritingOf) -> ClientApp:
+def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> ClientApp:
     """Builds the app.
 
     Args:
         handwriting_of: Gives a device's handwriting, by the context that Flower made for its node.
+        mods: Flower mods between the wire and this app, the outermost first.
     """
-    app = ClientApp(mods=[discreet])
+    app = ClientApp(mods=[*mods, discreet])
 
     @app.query("describe")
     def describe(message: Message, context: Context) -> Message:
@@ -114,6 +118,7 @@ def create_app(handwriting_of: HandwritingOf) -> ClientApp:
             seed=(_seed(config, context), int(config["round"])),
         )
         seconds = time.monotonic() - started
+        arrays = bounded(_arrays(message), arrays, float(config["clip-update"]))
         return _reply(message, {wire.NUM_EXAMPLES: len(mine.labels), wire.LOSS: loss, wire.SECONDS: seconds}, arrays)
 
     @app.evaluate()
@@ -167,7 +172,9 @@ def _trainer(message: Message) -> Trainer:
 def _local_training(config: dict[str, Any]) -> LocalTraining:
     return LocalTraining(
         epochs=int(config["local-epochs"]),
+        steps=int(config["local-steps"]),
         batch_size=int(config["batch-size"]),
+        accumulation=int(config["gradient-accumulation"]),
         learning_rate=float(config["learning-rate"]),
         momentum=float(config["momentum"]),
         clip_norm=float(config["clip-norm"]),
@@ -176,7 +183,37 @@ def _local_training(config: dict[str, Any]) -> LocalTraining:
         proximal_mu=float(config.get("proximal-mu", 0.0)),  # Flower's FedProx adds it
         freeze_statistics=bool(config["freeze-statistics"]),
         augmentation=float(config["augmentation"]),
+        stroke_width=float(config["stroke-width"]),
+        noise=float(config["noise"]),
+        salt_and_pepper=float(config["salt-and-pepper"]),
+        backgrounds=float(config["backgrounds"]),
+        polarity=float(config["polarity"]),
     )
+
+
+def bounded(
+    sent: dict[str, NDArray[np.float32]], trained: dict[str, NDArray[np.float32]], most: float
+) -> dict[str, NDArray[np.float32]]:
+    """An update scaled down to an L2 norm, over all its arrays together.
+
+    Args:
+        sent: What the device started from.
+        trained: What it came to; the same names.
+        most: The norm; 0 for no bound.
+
+    Returns:
+        `trained`, or the point between `sent` and it that is `most` away from `sent`.
+
+    Raises:
+        DeviceError: A value is not finite.
+    """
+    length = math.sqrt(sum(float(np.square(trained[name] - sent[name], dtype=np.float64).sum()) for name in trained))
+    if not math.isfinite(length):
+        raise DeviceError("training came to weights that are not finite; a lower learning rate may help")
+    if not most or length <= most:
+        return trained
+    factor = np.float32(most / length)
+    return {name: sent[name] + factor * (trained[name] - sent[name]) for name in trained}
 
 
 def _seed(config: dict[str, Any], context: Context) -> int:

@@ -16,7 +16,9 @@ from handfed.shared.wire import Role, Schema
 Array = NDArray[np.float32]
 
 
-def combine(updates: Sequence[Mapping[str, Array]], counts: Sequence[int], schema: Schema) -> dict[str, Array]:
+def combine(
+    updates: Sequence[Mapping[str, Array]], counts: Sequence[int], schema: Schema, *, by_sums: bool = False
+) -> dict[str, Array]:
     """Combines the statistics and ranges of checked updates.
 
     Args:
@@ -24,14 +26,18 @@ def combine(updates: Sequence[Mapping[str, Array]], counts: Sequence[int], schem
             devices' ids, so that a run can be repeated to the bit.
         counts: Samples behind each update, at least one of them above 0.
         schema: Names and roles.
+        by_sums: Whether everything must follow from sums over the updates, as where no single one may be seen.
 
     Returns:
-        The means and second moments weighted by samples, and the median of each end of each range.
+        The means and second moments weighted by samples, and the median (by sums: the mean) of each end of each range.
     """
     combined: dict[str, Array] = {}
     for name in schema.names(Role.MEAN, Role.SECOND_MOMENT):
         combined[name] = weighted_mean([update[name] for update in updates], counts)
     for name in schema.names(Role.RANGE):
+        if by_sums:
+            combined[name] = weighted_mean([update[name] for update in updates], counts)
+            continue
         combined[name] = np.median(np.stack([update[name] for update in updates]), axis=0).astype(np.float32)
     return combined
 

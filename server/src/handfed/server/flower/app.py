@@ -8,22 +8,24 @@ from collections.abc import Callable, Iterable
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from handfed.server.flower.course import Arrays, Course, Listener
+from handfed.server.flower.course import Course, Listener
+from handfed.server.flower.state import RunState
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.training import trainer
 
 ALPHABET_KEY = "alphabet"
 
-Publish = Callable[[Course, Arrays, Arrays, Arrays], None]
+Publish = Callable[[Course, RunState], None]
 
 
-def create_app(publish: Publish, listeners: Iterable[Listener] = ()) -> ServerApp:
+def create_app(publish: Publish, listeners: Iterable[Listener] = (), resume_from: RunState | None = None) -> ServerApp:
     """Builds the app.
 
     Args:
-        publish: Called once with the course and its arrays: float, calibrated, and after quantization-aware rounds.
+        publish: Called once with the course and its last state.
         listeners: Told of every round.
+        resume_from: Where the run stands; None for one that has not begun.
 
     Returns:
         A `ServerApp` whose run configuration holds the fields of `RunSettings` and, under `alphabet`, the class names
@@ -44,8 +46,6 @@ def create_app(publish: Publish, listeners: Iterable[Listener] = ()) -> ServerAp
             trainer(settings.recogniser, len(alphabet), seed=settings.seed, alpha=tuple(alpha) if alpha else None),
             listeners,
         )
-        floating = course.train_float()
-        calibrated = course.calibrate(floating)
-        publish(course, floating, calibrated, course.train_quantized(calibrated))
+        publish(course, course.train(resume_from))
 
     return app

@@ -4,11 +4,14 @@ Flower averages NaN in, broadcasts wrong shapes, and lets a device that claims 1
 `Guarded` wraps any `flwr.serverapp.strategy.Strategy` and holds these rules:
 
 1. It chooses a round's devices, from the seed and the round alone, so that a run can be repeated and resumed.
-2. A reply is used only if it has the right version, names, shapes and dtypes, is finite, and claims no more samples
-   than its device has. What is not used goes on record with a reason, never with a value.
+2. A reply is used only if it has the right version, names, shapes and dtypes, is finite, claims no more samples than
+   its device has, and does not stand out from the round by more than the run's bounds (`outliers`). What is not used
+   goes on record with a reason, never with a value.
 3. The strategy sees weights alone, from devices in the order of their ids. Statistics and ranges are combined by
    `handfed.server.flower.aggregation`.
 4. A round with fewer usable updates than its quorum changes nothing.
+5. Where the server may see sums only (visibility `secure`), rule 2 looks at no value of an update, every update weighs
+   the same, and a sum that is not finite changes nothing. Devices clip their updates and check them themselves.
 """
 
 from __future__ import annotations
@@ -17,7 +20,6 @@ import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -27,9 +29,52 @@ from flwr.supercore.run import Run
 from numpy.typing import NDArray
 
 from handfed.server.flower.aggregation import combine
+from handfed.server.flower.exchange import check_number, read_reply, replies_by_device
+from handfed.server.flower.outliers import outliers
 from handfed.server.runs.schemas import Rejection
 from handfed.shared import wire
+from handfed.shared.run_settings import RunSettings
 from handfed.shared.wire import Reason, RejectedError, Role, Schema
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How many devices a round has, and what their updates must hold to.
+
+    Attributes:
+        participation: Fraction of the devices that a round needs, above 0.
+        over_selection: Fraction of devices asked beyond those.
+        quorum: Fraction of the devices it needs that must return a usable update.
+        norm_bound: Times the median length that an update may have; 0 for no bound.
+        direction_bound: Least cosine with the round's median update; -1 for no bound.
+        inspected: Whether the server may look at single updates.
+        seed: Seeds the choice of devices.
+    """
+
+    participation: float = 1.0
+    over_selection: float = 0.0
+    quorum: float = 0.5
+    norm_bound: float = 0.0
+    direction_bound: float = -1.0
+    inspected: bool = True
+    seed: int = 0
+
+    @classmethod
+    def of(cls, settings: RunSettings) -> Rules:
+        """The rules of a run."""
+        return cls(
+            settings.participation,
+            settings.over_selection,
+            settings.quorum,
+            settings.norm_bound,
+            settings.direction_bound,
+            settings.visibility == "inspected",
+            settings.seed,
+        )
+
+    def needed(self, devices: int) -> int:
+        """How many of so many devices a round needs."""
+        return max(1, round(devices * self.participation))
 
 
 @dataclass(frozen=True)
@@ -48,6 +93,7 @@ class Guarded(Strategy):
     """A Flower strategy behind the checks above.
 
     Attributes:
+        needed: How many devices a round needs; it may ask more.
         accepted: The updates of the last round that was aggregated.
         rejections: What was not used in it, and why.
 
@@ -55,35 +101,24 @@ class Guarded(Strategy):
         strategy: Any strategy of Flower's; it must accept as few devices as one.
         schema: The arrays of the model on the wire.
         examples: Training samples a device, by node id: who may train, and how many samples each may claim.
-        participation: Fraction of them that train in a round, above 0.
-        quorum: Fraction of a round's devices that must return a usable update.
-        seed: Seeds the choice of devices.
+        rules: What holds for a round and its updates.
     """
 
-    def __init__(
-        self,
-        strategy: Strategy,
-        schema: Schema,
-        examples: Mapping[int, int],
-        *,
-        participation: float = 1.0,
-        quorum: float = 0.5,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, strategy: Strategy, schema: Schema, examples: Mapping[int, int], rules: Rules) -> None:
         self._strategy = strategy
         self._schema = schema
         self._examples = {device: count for device, count in sorted(examples.items()) if count > 0}
-        self._participation = participation
-        self._quorum = quorum
-        self._seed = seed
+        self._rules = rules
+        self.needed = rules.needed(len(self._examples))
         self._asked: tuple[int, ...] = ()
+        self._sent: dict[str, NDArray[np.float32]] = {}
         self.accepted: tuple[Update, ...] = ()
         self.rejections: tuple[Rejection, ...] = ()
 
     def choose(self, server_round: int) -> tuple[int, ...]:
-        """The devices of a round, in the order of their ids."""
-        count = max(1, round(len(self._examples) * self._participation))
-        chosen = random.Random(f"{self._seed}/{server_round}").sample(list(self._examples), count)  # noqa: S311
+        """The devices that a round asks, in the order of their ids."""
+        count = min(math.ceil(self.needed * (1 + self._rules.over_selection)), len(self._examples))
+        chosen = random.Random(f"{self._rules.seed}/{server_round}").sample(list(self._examples), count)  # noqa: S311
         return tuple(sorted(chosen))
 
     def configure_train(
@@ -92,6 +127,7 @@ class Guarded(Strategy):
         """One message for each device of the round, with every array of the schema."""
         self._asked = self.choose(server_round)
         weights = ArrayRecord({name: arrays[name] for name in self._schema.names(Role.WEIGHT)})
+        self._sent = {name: array.numpy() for name, array in weights.items()}
         others = {name: array for name, array in arrays.items() if name not in weights}
         messages = list(self._strategy.configure_train(server_round, weights, config, _SomeDevices(grid, self._asked)))
         for message in messages:
@@ -106,7 +142,7 @@ class Guarded(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Checks the replies of a round and combines those that pass; (None, None) below the quorum."""
         self.accepted, self.rejections = self._sort_out(replies)
-        if len(self.accepted) < max(1, math.ceil(self._quorum * len(self._asked))):
+        if len(self.accepted) < max(1, math.ceil(self._rules.quorum * self.needed)):
             return None, None
         weights, metrics = self._strategy.aggregate_train(
             server_round, [self._with_weights_only(update) for update in self.accepted]
@@ -115,12 +151,15 @@ class Guarded(Strategy):
             return None, None
         others = combine(
             [update.arrays for update in self.accepted],
-            [update.examples for update in self.accepted],
+            [self._weight(update) for update in self.accepted],
             self._schema,
+            by_sums=not self._rules.inspected,
         )
         # Some of Flower's strategies compute in float64; the wire is float32.
         full = {name: Array(array.numpy().astype(np.float32)) for name, array in weights.items()}
         full |= {name: Array(array) for name, array in others.items()}
+        if not all(np.isfinite(array.numpy()).all() for array in full.values()):
+            return None, None  # a device got past its own check, and in a sum nobody can tell which
         return ArrayRecord({name: full[name] for name in self._schema.names()}), metrics
 
     def configure_evaluate(
@@ -141,7 +180,7 @@ class Guarded(Strategy):
         accepted: list[Update] = []
         rejections: list[Rejection] = []
         silent = set(self._asked)
-        for reply in sorted(replies, key=lambda reply: reply.metadata.src_node_id):
+        for reply in replies_by_device(replies):
             device = reply.metadata.src_node_id
             if device not in silent:  # never asked, or the second answer of one device
                 rejections.append(Rejection(device, Reason.CONTENT, "this device was not asked, or answered already"))
@@ -151,8 +190,25 @@ class Guarded(Strategy):
                 accepted.append(self._check(reply))
             except RejectedError as rejection:
                 rejections.append(Rejection(device, rejection.reason, rejection.detail))
-        rejections += [Rejection(device, Reason.SILENT, "no reply before the deadline") for device in sorted(silent)]
-        return tuple(accepted), tuple(rejections)
+        # Of devices asked beyond those needed, the slow ones are not waited for, and have nothing to answer for.
+        if len(accepted) < self.needed:
+            rejections += [
+                Rejection(device, Reason.SILENT, "no reply before the deadline") for device in sorted(silent)
+            ]
+        accepted, standing_out = self._without_outliers(accepted)
+        return tuple(accepted), tuple(sorted([*rejections, *standing_out], key=lambda rejection: rejection.device))
+
+    def _without_outliers(self, updates: list[Update]) -> tuple[list[Update], list[Rejection]]:
+        rules = self._rules
+        if not rules.inspected or (not rules.norm_bound and rules.direction_bound <= -1) or not updates:
+            return updates, []
+        start = np.concatenate([array.ravel() for array in self._sent.values()])
+        moved = np.stack(
+            [np.concatenate([update.arrays[name].ravel() for name in self._sent]) - start for update in updates]
+        )
+        found = outliers(moved, norm_bound=rules.norm_bound, direction_bound=rules.direction_bound)
+        kept = [update for place, update in enumerate(updates) if place not in found]
+        return kept, [Rejection(updates[place].device, *why) for place, why in found.items()]
 
     def _check(self, reply: Message) -> Update:
         device = reply.metadata.src_node_id
@@ -160,54 +216,21 @@ class Guarded(Strategy):
         examples = wire.check_count(metrics.get(wire.NUM_EXAMPLES), least=1, most=self._examples[device])
         loss = check_number(metrics, wire.LOSS)
         seconds = check_number(metrics, wire.SECONDS)
-        self._schema.check(arrays)
+        self._schema.check(arrays, values=self._rules.inspected)
         ordered = {name: arrays[name] for name in self._schema.names()}
         return Update(device, examples, loss, seconds, ordered, reply)
+
+    def _weight(self, update: Update) -> int:
+        """What an update weighs in a mean: its samples, or 1 where only sums may be seen."""
+        return update.examples if self._rules.inspected else 1
 
     def _with_weights_only(self, update: Update) -> Message:
         """The reply as the strategy may see it, in the schema's order whatever the device's was."""
         weights = ArrayRecord({name: Array(update.arrays[name]) for name in self._schema.names(Role.WEIGHT)})
-        metrics = MetricRecord({wire.NUM_EXAMPLES: update.examples, wire.LOSS: update.loss})
+        metrics = MetricRecord({wire.NUM_EXAMPLES: self._weight(update), wire.LOSS: update.loss})
         message = update.message
         message.content = RecordDict({wire.ARRAYS: weights, wire.METRICS: metrics})
         return message
-
-
-def read_reply(reply: Message) -> tuple[dict[str, NDArray[Any]], MetricRecord]:
-    """Takes a reply apart.
-
-    Returns:
-        Its arrays by name, empty where it carries none, and its metrics.
-
-    Raises:
-        RejectedError: The device failed, or the reply is not of this version, or cannot be read.
-    """
-    if reply.has_error():
-        # The device's own words may hold a file name or worse: only Flower's code goes on record.
-        raise RejectedError(Reason.ERROR, f"the device failed (Flower's code {reply.error.code})")
-    content = reply.content
-    metrics = content.metric_records.get(wire.METRICS)
-    if metrics is None or len(content.metric_records) != 1 or len(content.array_records) > 1 or content.config_records:
-        raise RejectedError(Reason.CONTENT, "a reply holds one metric record and at most one array record")
-    if metrics.get(wire.WIRE_VERSION) != wire.VERSION:
-        raise RejectedError(Reason.VERSION, f"the reply is not of wire version {wire.VERSION}; update the device")
-    record = content.array_records.get(wire.ARRAYS, ArrayRecord())
-    try:
-        return {name: array.numpy() for name, array in record.items()}, metrics
-    except (ValueError, TypeError, EOFError, OSError) as error:
-        raise RejectedError(Reason.CONTENT, "an array cannot be decoded") from error
-
-
-def check_number(metrics: Mapping[str, object], name: str) -> float:
-    """A finite number of a reply, at least 0.
-
-    Raises:
-        RejectedError: It is missing, no number, negative or not finite.
-    """
-    value = metrics.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (0 <= value < math.inf):
-        raise RejectedError(Reason.NOT_FINITE, f"{name} is not a number of at least 0")
-    return float(value)
 
 
 class _SomeDevices(Grid):

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from handfed.server.flower.course import Arrays, Course, Verdict
+from handfed.server.flower.course import Course
+from handfed.server.flower.queries import Verdict
+from handfed.server.flower.state import Arrays, RunState
 from handfed.server.releases.model_card import model_card
 from handfed.server.releases.schemas import ReleaseFacts
 from handfed.server.releases.selftest import pictures
@@ -104,17 +106,18 @@ class Publisher:
         self._started = clock()
         self.publication: Publication | None = None
 
-    def __call__(self, course: Course, floating: Arrays, calibrated: Arrays, trained: Arrays) -> None:
-        """Converts, checks and publishes.
+    def __call__(self, course: Course, state: RunState) -> None:
+        """Converts, checks and publishes; a run that has published already is given that release again.
 
         Raises:
             ReleaseRefusedError: A check failed; nothing was published.
         """
+        floating, calibrated, trained = _trained(state)
         model = to_int8(course.trainer.quantized_model(trained))
         self_test = check_conversion(course.trainer, trained, model)
-        verdict = course.judge(floating, model)
+        verdict = course.queries.judge(floating, model)
         difference = check_margin(verdict, course.settings.float_margin)
-        by_calibration = course.judge(floating, to_int8(course.trainer.quantized_model(calibrated)))
+        by_calibration = course.queries.judge(floating, to_int8(course.trainer.quantized_model(calibrated)))
         weights = weights_sha256(trained)
 
         def build(number: int) -> Mapping[str, bytes]:
@@ -128,7 +131,9 @@ class Publisher:
             verdict.float_correct / verdict.samples,
             verdict.int8_correct / verdict.samples,
         )
-        number = self._releases.publish(self._directory, build, facts)
+        number = self._releases.of_run(self._origin.run)
+        if number is None:
+            number = self._releases.publish(self._directory, build, facts)
         directory = self._directory / self._releases.get(number).path
         self.publication = Publication(number, directory, model, verdict, difference, by_calibration, weights, floating)
 
@@ -161,7 +166,7 @@ class Publisher:
             parent=None,
             strategy=course.settings.strategy,
             rounds=course.settings.rounds,
-            devices=len(course.devices),
+            devices=len(course.queries.devices),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             training_seconds=round(self._clock() - self._started, 1),
             licence=self._origin.licence,
@@ -177,6 +182,13 @@ class Publisher:
             },
             self_test=self_test,
         )
+
+
+def _trained(state: RunState) -> tuple[Arrays, Arrays, Arrays]:
+    """The float, the calibrated and the quantization-aware arrays."""
+    if state.floating is None or state.calibrated is None:
+        raise ReleaseRefusedError("the run has not come to its quantization-aware rounds; resume it")
+    return state.floating, state.calibrated, state.arrays
 
 
 def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTest:

@@ -91,6 +91,11 @@ class ReleaseRecord:
                 raise UnknownReleaseError(number, session.scalars(select(Release.number)).all())
             return snapshot(RecordedRelease, row)
 
+    def of_run(self, run_id: int) -> int | None:
+        """The number of the release that a run made; None where it made none."""
+        with self._database.read() as session:
+            return session.scalar(select(func.max(Release.number)).where(Release.run_id == run_id))
+
     def latest(self) -> RecordedRelease | None:
         """The release with the highest number; None when nothing is published."""
         return next(iter(self.list(limit=1)), None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from handfed.server.base import Base, Count, Document, Figure, NodeId, UtcTime, Words
@@ -56,6 +56,17 @@ class Round(Base):
     evaluated: Mapped[int] = mapped_column(Count)
     bytes_down: Mapped[int] = mapped_column(Count)
     bytes_up: Mapped[int] = mapped_column(Count)
+
+
+class Checkpoint(Base):
+    """Where a run stands after its last round; written in one transaction with that round."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (ForeignKeyConstraint(["run_id", "round"], ["rounds.run_id", "rounds.number"]),)
+
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    round: Mapped[int]
+    state: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class DeviceRound(Base):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from handfed.server.flower.course import Device
+from handfed.server.flower.queries import Device
+from handfed.server.flower.state import RunState
 from handfed.server.runs.schemas import Rejection, RoundResult
 from handfed.server.runs.service import RunRecord
 
@@ -27,6 +28,6 @@ class Recorder:
     def round_started(self, number: int, phase: str, asked: int) -> None:
         """Nothing to record: a round is recorded whole or not at all."""
 
-    def round_ended(self, result: RoundResult) -> None:
-        """Records the round with its devices and rejections."""
-        self._record.add_round(self._run_id, result)
+    def round_ended(self, result: RoundResult, state: RunState) -> None:
+        """Records the round with its devices and rejections, and where the run stands after it."""
+        self._record.add_round(self._run_id, result, state.to_bytes())

@@ -1,24 +1,25 @@
 """The record of runs: written while a run goes on, read by people and pages.
 
 Rules:
-1. A round is recorded whole (with its devices and rejections) or not at all, and once only.
-2. Only a run that is `running` takes rounds or an end; it ends once.
+1. A round is recorded whole (with its devices, its rejections and the checkpoint that follows it) or not at all, and
+   once only. So a run that broke off goes on from its last recorded round: none is lost, none counted twice.
+2. Only a run that is `running` takes rounds or an end. What ended without being done can be taken up again.
 3. What comes out are values; no object of a database session leaves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.orm import Session
 
 from handfed.server.base import is_possible
 from handfed.server.database import Database, snapshot
-from handfed.server.runs.models import DeviceRound, RejectedUpdate, Round, Run
+from handfed.server.runs.models import Checkpoint, DeviceRound, RejectedUpdate, Round, Run
 from handfed.server.runs.schemas import (
     DeviceResult,
     RecordedDevice,
@@ -34,6 +35,7 @@ from handfed.server.runs.schemas import (
 )
 
 Clock = Callable[[], datetime]
+Result = TypeVar("Result", DeviceResult, Rejection)
 
 
 def now() -> datetime:
@@ -63,8 +65,32 @@ class RunRecord:
             session.flush()
             return row.id
 
-    def add_round(self, run_id: int, result: RoundResult) -> None:
+    def resume(self, run_id: int) -> RecordedRun:
+        """Records that a run which broke off goes on, and tells what it started with.
+
+        Raises:
+            UnknownRunError: There is no such run.
+            RunStateError: The run is done.
+        """
+        with self._database.write() as session:
+            row = _known(session, run_id)
+            if row.status == "done":
+                raise RunStateError(f"run {run_id} is done: there is nothing to resume")
+            row.status, row.ended_at, row.error = "running", None, None
+        return self.get(run_id)
+
+    def checkpoint(self, run_id: int) -> bytes | None:
+        """Where a run stands after its last recorded round; None before the first."""
+        with self._database.read() as session:
+            return session.scalar(select(Checkpoint.state).where(Checkpoint.run_id == run_id))
+
+    def add_round(self, run_id: int, result: RoundResult, checkpoint: bytes | None = None) -> None:
         """Records a round.
+
+        Args:
+            run_id: The run.
+            result: The round.
+            checkpoint: Where the run stands after it; takes the place of the one before.
 
         Raises:
             UnknownRunError: There is no such run.
@@ -79,6 +105,8 @@ class RunRecord:
             place = {"run_id": run_id, "round": result.number}
             session.add_all([DeviceRound(**place, **_columns(device)) for device in result.devices])
             session.add_all([RejectedUpdate(**place, **_columns(reply)) for reply in result.rejections])
+            if checkpoint is not None:
+                session.merge(Checkpoint(**place, state=checkpoint))
 
     def finish(self, run_id: int, summary: Mapping[str, Any]) -> None:
         """Records that a run is done.
@@ -162,6 +190,24 @@ class RunRecord:
             found = [snapshot(RecordedDevice, row) for row in rows]
         return tuple(sorted(found, key=lambda device: (device.round, device.device)))
 
+    def results(self, run_id: int) -> tuple[RoundResult, ...]:
+        """The rounds of a run as they were recorded, in order, with devices and rejections."""
+        devices: dict[int, list[DeviceResult]] = {}
+        for device in self.device_rounds(run_id):
+            devices.setdefault(device.round, []).append(_without_round(DeviceResult, device))
+        rejections: dict[int, list[Rejection]] = {}
+        for rejection in self.rejections(run_id):
+            rejections.setdefault(rejection.round, []).append(_without_round(Rejection, rejection))
+        found = []
+        for row in self.rounds(run_id):
+            times = {"seconds": row.seconds or 0.0, "train_seconds": row.train_seconds or 0.0}
+            whose = {
+                "devices": tuple(devices.get(row.number, ())),
+                "rejections": tuple(rejections.get(row.number, ())),
+            }
+            found.append(RoundResult(**{**asdict(row), **times, **whose}))
+        return tuple(found)
+
 
 def _columns(value: RunStart | RoundResult | DeviceResult | Rejection, but: tuple[str, ...] = ()) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in fields(value) if field.name not in but}
@@ -171,11 +217,22 @@ def _round_count() -> ScalarSelect[int]:
     return select(func.count(Round.number)).where(Round.run_id == Run.id).scalar_subquery()
 
 
-def _running(session: Session, run_id: int) -> Run:
-    """A run that can still be written to, locked until the transaction ends."""
+def _known(session: Session, run_id: int) -> Run:
+    """A run, locked until the transaction ends."""
     row = session.get(Run, run_id, with_for_update=True) if is_possible(run_id) else None
     if row is None:
         raise UnknownRunError(run_id, session.scalars(select(Run.id)).all())
+    return row
+
+
+def _running(session: Session, run_id: int) -> Run:
+    """A run that can still be written to, locked until the transaction ends."""
+    row = _known(session, run_id)
     if row.status != "running":
         raise RunStateError(f"run {run_id} is {row.status}: its record is closed")
     return row
+
+
+def _without_round(kind: type[Result], row: RecordedDevice | RecordedRejection) -> Result:
+    """What was recorded of a round, without the round's number."""
+    return kind(**{name: value for name, value in asdict(row).items() if name != "round"})

@@ -38,7 +38,7 @@ class LocalTraining:
 
     Attributes:
         epochs: Passes over the device's training images.
-        batch_size: Images a step.
+        batch_size: Images of which a gradient is computed at once.
         learning_rate: Of stochastic gradient descent.
         momentum: Momentum of the device's optimiser, 0 to below 1.
         clip_norm: Gradients are scaled down to this global norm.
@@ -46,7 +46,14 @@ class LocalTraining:
         label_prior: How far logits are adjusted by the device's class frequencies, 0 to 1.
         proximal_mu: Weight of the pull towards the arrays it started from (FedProx, Li et al. 2020), 0 for none.
         freeze_statistics: Whether batch normalisation uses the global moments.
-        augmentation: Strength of the default augmentation, 0 for none.
+        augmentation: Strength of the default deformations, 0 for none.
+        steps: Training steps, instead of whole passes; 0 for passes.
+        accumulation: Batches whose gradients are averaged for one step; 0 for all batches of a pass.
+        stroke_width: Probability that strokes are made thinner or thicker.
+        noise: Highest standard deviation of Gaussian noise, 1 is full ink.
+        salt_and_pepper: Highest fraction of pixels that become paper or ink.
+        backgrounds: Probability of paper, lines or a watermark under an image.
+        polarity: Probability that ink and paper change places.
     """
 
     epochs: int
@@ -59,6 +66,18 @@ class LocalTraining:
     proximal_mu: float
     freeze_statistics: bool
     augmentation: float
+    steps: int = 0
+    accumulation: int = 1
+    stroke_width: float = 0.0
+    noise: float = 0.0
+    salt_and_pepper: float = 0.0
+    backgrounds: float = 0.0
+    polarity: float = 0.0
+
+    def batches(self, images: int) -> int:
+        """How many batches a device with so many images computes in a round."""
+        a_pass = -(-images // self.batch_size)
+        return self.steps * (self.accumulation or a_pass) if self.steps else self.epochs * a_pass
 
 
 class Trainer:
@@ -122,7 +141,8 @@ class Trainer:
         step = compiled.training(replace(settings, freeze_statistics=quantized or settings.freeze_statistics))
         counts = np.bincount(labels, minlength=self.classes) + 0.5  # a class it lacks is rare, not impossible
         prior = (settings.label_prior * np.log(counts / counts.sum())).astype(np.float32)
-        loss = step(images, labels, prior, np.array(seed, np.int32), settings.epochs, settings.learning_rate)
+        batches = settings.batches(len(labels))
+        loss = step(images, labels, prior, np.array(seed, np.int32), batches, settings.learning_rate)
         return compiled.variables.dump(), float(loss)
 
     def evaluate(
@@ -170,7 +190,7 @@ class _Compiled:
         self.variables = NamedVariables(model)
         self._alpha = None if alpha is None else tf.constant(alpha)
         self._extremes: Any = None
-        self._functions: dict[tuple[object, ...], Callable[..., Any]] = {}
+        self._functions: dict[LocalTraining, Callable[..., Any]] = {}
         self._velocities = [tf.Variable(tf.zeros_like(weight)) for weight in self.variables.weights]
         self._anchors = [tf.Variable(tf.zeros_like(weight)) for weight in self.variables.weights]
 
@@ -220,42 +240,29 @@ class _Compiled:
 
     def training(self, settings: LocalTraining) -> Callable[..., Any]:
         """The compiled training function of these settings; what varies by round is an argument of it."""
-        key = (
-            settings.batch_size,
-            settings.momentum,
-            settings.clip_norm,
-            settings.focal_gamma,
-            settings.proximal_mu,
-            settings.augmentation,
-            settings.freeze_statistics,
-        )
+        key = replace(settings, epochs=0, steps=0, learning_rate=0.0, label_prior=0.0)
         if key not in self._functions:
             self._functions[key] = self._compile(settings)
         return self._functions[key]
 
     def _compile(self, settings: LocalTraining) -> Callable[..., Any]:
-        weights, velocities, anchors = self.variables.weights, self._velocities, self._anchors
-        augmentation = Augmentation().times(settings.augmentation)
-        batch_size = settings.batch_size
+        batch_size, accumulation = settings.batch_size, settings.accumulation
+        compute, descend = self._gradients(settings), self._descent(settings)
+        sums = [tf.Variable(tf.zeros_like(weight)) for weight in self.variables.weights] if accumulation != 1 else []
+        summed = tf.Variable(0.0)  # images behind `sums`
 
-        def take_step(images: Any, labels: Any, prior: Any, seed: Any, learning_rate: Any) -> Any:  # noqa: ANN401
-            batch = _to_float(images)  # (batch, 28, 28)
-            if augmentation:
-                batch = augment(batch, seed, augmentation)
-            with tf.GradientTape() as tape:
-                logits = self.model(batch[..., None], training=True)  # (batch, classes)
-                loss = focal_loss(labels, logits + prior, gamma=settings.focal_gamma, alpha=self._alpha)
-            gradients = tape.gradient(loss, weights)
-            if settings.proximal_mu:
-                pulls = [
-                    settings.proximal_mu * (weight - anchor) for weight, anchor in zip(weights, anchors, strict=True)
-                ]
-                gradients = [gradient + pull for gradient, pull in zip(gradients, pulls, strict=True)]
-            gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm)
-            for weight, velocity, gradient in zip(weights, velocities, gradients, strict=True):
-                velocity.assign(settings.momentum * velocity + gradient)
-                weight.assign_sub(learning_rate * velocity)
-            return loss
+        def accumulate(gradients: Any, count: Any, learning_rate: Any, *, last: Any) -> None:  # noqa: ANN401
+            for total, gradient in zip(sums, gradients, strict=True):
+                total.assign_add(gradient * count)
+            summed.assign_add(count)
+
+            def step() -> Any:  # noqa: ANN401
+                descend([total / summed for total in sums], learning_rate)
+                for total in (*sums, summed):
+                    total.assign(tf.zeros_like(total))
+                return tf.constant(0)
+
+            tf.cond(last, step, lambda: tf.constant(0))
 
         # Loops are written out: AutoGraph would have to read this source, and on Python 3.13 it warns when it does.
         @tf.function(
@@ -274,34 +281,83 @@ class _Compiled:
             labels: Any,  # noqa: ANN401
             prior: Any,  # noqa: ANN401
             seed: Any,  # noqa: ANN401
-            epochs: Any,  # noqa: ANN401
+            batches: Any,  # noqa: ANN401
             learning_rate: Any,  # noqa: ANN401
         ) -> Any:  # noqa: ANN401
-            for weight, velocity, anchor in zip(weights, velocities, anchors, strict=True):
-                velocity.assign(tf.zeros_like(velocity))
-                anchor.assign(weight)
+            self._start()
             count = tf.shape(labels)[0]
-            steps = (count + batch_size - 1) // batch_size
+            a_pass = (count + batch_size - 1) // batch_size  # batches
 
-            def one_epoch(epoch: Any, total: Any) -> tuple[Any, Any]:  # noqa: ANN401
+            def one_pass(epoch: Any, seen: Any, total: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401
                 epoch_seed = tf.random.experimental.stateless_fold_in(seed, epoch)
                 order = tf.argsort(tf.random.stateless_uniform([count], epoch_seed))
+                here = tf.minimum(a_pass, batches - epoch * a_pass)
 
-                def one_step(step: Any, total: Any) -> tuple[Any, Any]:  # noqa: ANN401
-                    rows = order[step * batch_size : (step + 1) * batch_size]
-                    step_seed = tf.random.experimental.stateless_fold_in(epoch_seed, step)
+                def one_batch(index: Any, seen: Any, total: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401
+                    rows = order[index * batch_size : (index + 1) * batch_size]
+                    batch_seed = tf.random.experimental.stateless_fold_in(epoch_seed, index)
                     batch, wanted = tf.gather(images, rows), tf.gather(labels, rows)
-                    loss = take_step(batch, wanted, prior, step_seed, learning_rate)
-                    return step + 1, total + loss * tf.cast(tf.shape(rows)[0], tf.float32)
+                    loss, gradients = compute(batch, wanted, prior, batch_seed)
+                    size = tf.cast(tf.shape(rows)[0], tf.float32)
+                    if accumulation == 1:
+                        descend(gradients, learning_rate)
+                    else:
+                        full = (index + 1) % accumulation == 0 if accumulation else tf.constant(value=False)
+                        accumulate(gradients, size, learning_rate, last=full | (index + 1 == here))
+                    return index + 1, seen + size, total + loss * size
 
-                _, total = tf.while_loop(lambda step, _: step < steps, one_step, (0, total))
-                return epoch + 1, total
+                _, seen, total = tf.while_loop(lambda index, *_: index < here, one_batch, (0, seen, total))
+                return epoch + 1, seen, total
 
-            _, total = tf.while_loop(lambda epoch, _: epoch < epochs, one_epoch, (0, 0.0))
-            return total / tf.cast(count * epochs, tf.float32)
+            _, seen, total = tf.while_loop(lambda epoch, *_: epoch * a_pass < batches, one_pass, (0, 0.0, 0.0))
+            return total / seen
 
         self._set_frozen(frozen=settings.freeze_statistics)
         return train
+
+    def _start(self) -> None:
+        """What a round begins with: no velocity, and the weights it is pulled back to."""
+        for weight, velocity, anchor in zip(self.variables.weights, self._velocities, self._anchors, strict=True):
+            velocity.assign(tf.zeros_like(velocity))
+            anchor.assign(weight)
+
+    def _gradients(self, settings: LocalTraining) -> Callable[..., tuple[Any, list[Any]]]:
+        """The function of a batch that gives its mean loss and the gradients of it."""
+        augmentation = Augmentation(
+            stroke_width=settings.stroke_width,
+            noise=settings.noise,
+            salt_and_pepper=settings.salt_and_pepper,
+            backgrounds=settings.backgrounds,
+            polarity=settings.polarity,
+        ).times(settings.augmentation)
+
+        def compute(images: Any, labels: Any, prior: Any, seed: Any) -> tuple[Any, list[Any]]:  # noqa: ANN401
+            batch = _to_float(images)  # (batch, 28, 28)
+            if augmentation:
+                batch = augment(batch, seed, augmentation)
+            with tf.GradientTape() as tape:
+                logits = self.model(batch[..., None], training=True)  # (batch, classes)
+                loss = focal_loss(labels, logits + prior, gamma=settings.focal_gamma, alpha=self._alpha)
+            return loss, tape.gradient(loss, self.variables.weights)
+
+        return compute
+
+    def _descent(self, settings: LocalTraining) -> Callable[..., None]:
+        """One step of gradient descent with momentum, with the pull of FedProx, and with gradients clipped."""
+        weights, velocities, anchors = self.variables.weights, self._velocities, self._anchors
+
+        def descend(gradients: Any, learning_rate: Any) -> None:  # noqa: ANN401
+            if settings.proximal_mu:
+                gradients = [
+                    gradient + settings.proximal_mu * (weight - anchor)
+                    for gradient, weight, anchor in zip(gradients, weights, anchors, strict=True)
+                ]
+            gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm)
+            for weight, velocity, gradient in zip(weights, velocities, gradients, strict=True):
+                velocity.assign(settings.momentum * velocity + gradient)
+                weight.assign_sub(learning_rate * velocity)
+
+        return descend
 
     def _set_frozen(self, *, frozen: bool) -> None:
         """In Keras, batch normalisation that is not trainable normalises by its moving moments."""

@@ -1,0 +1,207 @@
+"""What a server asks devices beside training, and what it makes of the answers.
+
+A reply that breaks a rule is passed over; a query that a quorum of devices did not answer ends the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+
+from handfed.server.flower.aggregation import weighted_mean
+from handfed.server.flower.exchange import check_number, read_reply, record, send
+from handfed.server.flower.state import Arrays
+from handfed.server.runs.schemas import DeviceResult, Rejection
+from handfed.shared import wire
+from handfed.shared.errors import QuorumError
+from handfed.shared.wire import RejectedError, Role, Schema
+
+_MOST_SAMPLES = 10**7  # on one device
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a device says of itself when a run begins."""
+
+    examples: int
+    held_out: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an INT8 file did against the float model on the devices' held-out images, in counts."""
+
+    samples: int
+    float_correct: int
+    int8_correct: int
+    only_float: int
+    only_int8: int
+
+    def __add__(self, other: Verdict) -> Verdict:
+        return Verdict(
+            self.samples + other.samples,
+            self.float_correct + other.float_correct,
+            self.int8_correct + other.int8_correct,
+            self.only_float + other.only_float,
+            self.only_int8 + other.only_int8,
+        )
+
+
+class Queries:
+    """Asks the devices of one run.
+
+    Attributes:
+        devices: What each device said of itself, by node id; empty before `describe`.
+
+    Args:
+        grid: The devices.
+        common: What every message says of the run.
+        deadline_s: Seconds that a query waits.
+        quorum: Fraction of the devices asked that must answer.
+        by_sums: Whether the server may see sums over devices only.
+    """
+
+    def __init__(
+        self, grid: Grid, common: Mapping[str, Any], *, deadline_s: float, quorum: float, by_sums: bool
+    ) -> None:
+        self._grid = grid
+        self._common = dict(common)
+        self._deadline_s = deadline_s
+        self._quorum = quorum
+        self._by_sums = by_sums
+        self.devices: dict[int, Device] = {}
+
+    @property
+    def training(self) -> list[int]:
+        """The devices that have something to train on."""
+        return [device for device, known in self.devices.items() if known.examples]
+
+    @property
+    def evaluating(self) -> list[int]:
+        """The devices that hold something out."""
+        return [device for device, known in self.devices.items() if known.held_out]
+
+    def describe(self) -> tuple[Rejection, ...]:
+        """Asks who is there; fills `devices` and returns those that take no part, and why."""
+        found: dict[int, Device] = {}
+        rejections: list[Rejection] = []
+        for reply in self._ask(wire.DESCRIBE, {}, sorted(self._grid.get_node_ids())):
+            device = reply.metadata.src_node_id
+            try:
+                _, metrics = read_reply(reply)
+                found[device] = Device(
+                    wire.check_count(metrics.get(wire.NUM_EXAMPLES), most=_MOST_SAMPLES),
+                    wire.check_count(metrics.get(wire.NUM_HELD_OUT), most=_MOST_SAMPLES),
+                )
+            except RejectedError as rejection:
+                rejections.append(Rejection(device, rejection.reason, rejection.detail))
+        self.devices = dict(sorted(found.items()))
+        return tuple(rejections)
+
+    def measure(self, arrays: Arrays, schema: Schema) -> Arrays:
+        """Moments of every batch normalisation under `arrays`, over the images of all devices.
+
+        Raises:
+            QuorumError: Too few devices answered.
+        """
+        schema = schema.only(Role.MEAN, Role.SECOND_MOMENT)
+
+        def read(reply: Message) -> tuple[Arrays, int]:
+            sent, metrics = read_reply(reply)
+            schema.check(sent)
+            most = self.devices[reply.metadata.src_node_id].examples
+            count = wire.check_count(metrics.get(wire.NUM_EXAMPLES), least=1, most=most)
+            return sent, 1 if self._by_sums else count
+
+        answers = self._answers(wire.MEASURE, arrays, read, "measured their batch statistics")
+        counts = [count for _, count in answers]
+        return {name: weighted_mean([sent[name] for sent, _ in answers], counts) for name in schema.names()}
+
+    def calibrate(self, arrays: Arrays, schema: Schema) -> Arrays:
+        """The median over devices (by sums: the mean) of each activation's range under `arrays`.
+
+        Raises:
+            QuorumError: Too few devices answered.
+        """
+        ranges = schema.only(Role.RANGE)
+
+        def read(reply: Message) -> Arrays:
+            sent, _ = read_reply(reply)
+            ranges.check(sent)
+            return sent
+
+        answers = self._answers(wire.CALIBRATE, arrays, read, "calibrated")
+        middle = np.mean if self._by_sums else np.median
+        return {
+            name: middle(np.stack([sent[name] for sent in answers]), axis=0).astype(np.float32)
+            for name in ranges.names()
+        }
+
+    def evaluate(self, model: ArrayRecord, *, quantized: bool) -> Iterator[DeviceResult]:
+        """What each device counts on its held-out images."""
+        content = RecordDict({wire.ARRAYS: model, wire.CONFIG: ConfigRecord({**self._common, "quantized": quantized})})
+        for reply in self._send(wire.EVALUATE, content, self.evaluating):
+            device = reply.metadata.src_node_id
+            try:
+                _, metrics = read_reply(reply)
+                held_out = wire.check_count(metrics.get(wire.NUM_EXAMPLES), most=self.devices[device].held_out)
+                correct = wire.check_count(metrics.get(wire.NUM_CORRECT), most=held_out)
+                loss = check_number(metrics, wire.LOSS)
+            except RejectedError:
+                continue
+            yield replace(DeviceResult(device), held_out=held_out, correct=correct, held_out_loss=loss)
+
+    def judge(self, arrays: Arrays, model: bytes) -> Verdict:
+        """Has every device compare an INT8 file with the float model on its held-out images."""
+        config = ConfigRecord({**self._common, wire.MODEL: model})
+        content = RecordDict({wire.ARRAYS: record(arrays), wire.CONFIG: config})
+        verdict = Verdict(0, 0, 0, 0, 0)
+        for reply in self._send(wire.JUDGE, content, self.evaluating):
+            try:
+                _, metrics = read_reply(reply)
+                verdict += _checked_verdict(metrics, self.devices[reply.metadata.src_node_id].held_out)
+            except RejectedError:
+                continue
+        return verdict
+
+    def _answers(self, kind: str, arrays: Arrays, read: Callable[[Message], Answer], what: str) -> list[Answer]:
+        """What `read` makes of the replies of all training devices, a quorum of them at least."""
+        asked = self.training
+        found: list[Answer] = []
+        for reply in self._ask(kind, arrays, asked):
+            try:
+                found.append(read(reply))
+            except RejectedError:
+                continue
+        if len(found) < max(1, self._quorum * len(asked)):
+            raise QuorumError(f"only {len(found)} of {len(asked)} devices {what}; the quorum is {self._quorum:.0%}")
+        return found
+
+    def _ask(self, kind: str, arrays: Arrays, devices: Sequence[int]) -> Iterator[Message]:
+        content = RecordDict({wire.ARRAYS: record(arrays), wire.CONFIG: ConfigRecord(self._common)})
+        return self._send(kind, content, devices)
+
+    def _send(self, kind: str, content: RecordDict, devices: Sequence[int]) -> Iterator[Message]:
+        return send(self._grid, kind, content, devices, deadline_s=self._deadline_s)
+
+
+def _checked_verdict(metrics: MetricRecord, held_out: int) -> Verdict:
+    """One device's counts, which must fit one another: four cells of a table of `samples`.
+
+    Raises:
+        RejectedError: They do not, or exceed what the device has.
+    """
+    samples = wire.check_count(metrics.get(wire.NUM_EXAMPLES), most=held_out)
+    float_correct = wire.check_count(metrics.get(wire.NUM_CORRECT), most=samples)
+    only_float = wire.check_count(metrics.get(wire.ONLY_FLOAT_CORRECT), most=float_correct)
+    only_int8 = wire.check_count(metrics.get(wire.ONLY_INT8_CORRECT), most=samples - float_correct)
+    int8_correct = float_correct - only_float + only_int8
+    wire.check_count(metrics.get(wire.INT8_CORRECT), least=int8_correct, most=int8_correct)
+    return Verdict(samples, float_correct, int8_correct, only_float, only_int8)

@@ -1,0 +1,100 @@
+"""Where a run stands between two rounds: all that its next round depends on, as a value and as bytes.
+
+A round is a function of this state, the settings and the devices, so a run that broke off goes on from the last state
+that was kept as if nothing had happened.
+
+The bytes are a NumPy archive (`.npz`, without pickles): `header`, the UTF-8 text of a JSON object
+`{"format": 1, "number": ..., "void": ...}`, and float arrays named `GROUP/NAME`, where the group is `arrays`,
+`floating`, `calibrated`, or `strategy/ATTRIBUTE`. A later format has a higher number and is refused by this reader;
+unknown keys of the header are passed over.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handfed.shared.errors import StorageError
+
+Arrays = dict[str, NDArray[np.float32]]
+Memory = dict[str, dict[str, NDArray[np.floating]]]  # what a strategy remembers: attribute, then array
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands.
+
+    Attributes:
+        number: Rounds that are over.
+        arrays: The combined model, by name.
+        memory: What the strategy remembers, such as its momentum; empty between the phases.
+        floating: The model after the float rounds; None before their end.
+        calibrated: The same with the ranges of its activations; None before their end.
+        void: Rounds in a row, up to this one, that stayed below the quorum.
+    """
+
+    number: int
+    arrays: Arrays
+    memory: Memory = field(default_factory=dict)
+    floating: Arrays | None = None
+    calibrated: Arrays | None = None
+    void: int = 0
+
+    def to_bytes(self) -> bytes:
+        """The state in the format of this module."""
+        header = json.dumps({"format": FORMAT, "number": self.number, "void": self.void})
+        groups: dict[str, Mapping[str, NDArray[np.floating]]] = {"arrays": self.arrays}
+        groups |= {f"strategy/{attribute}": arrays for attribute, arrays in self.memory.items()}
+        groups |= {
+            name: arrays
+            for name, arrays in (("floating", self.floating), ("calibrated", self.calibrated))
+            if arrays is not None
+        }
+        named = {f"{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
+        stream = io.BytesIO()
+        np.savez(stream, header=np.frombuffer(header.encode(), np.uint8), **named)  # type: ignore[arg-type]
+        return stream.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> RunState:
+        """Reads what `to_bytes` wrote, of this version or an earlier one.
+
+        Raises:
+            StorageError: The bytes are damaged, or of a later version.
+        """
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                header = json.loads(bytes(archive["header"]))
+                entries = {name: archive[name] for name in archive.files if name != "header"}
+            known, number, void = int(header["format"]), int(header["number"]), int(header["void"])
+        except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+            raise StorageError(f"the checkpoint of the run is damaged ({error}); start the run anew") from error
+        if known > FORMAT:
+            raise StorageError(f"the checkpoint has format {known}, and this version reads up to {FORMAT}; update it")
+        memory: Memory = {}
+        for name in entries:
+            if name.startswith("strategy/"):
+                memory.setdefault(name.split("/")[1], _group(entries, "/".join(name.split("/")[:2])))
+        return cls(
+            number,
+            _group(entries, "arrays"),
+            memory,
+            _group(entries, "floating") or None,
+            _group(entries, "calibrated") or None,
+            void,
+        )
+
+
+def _group(entries: Mapping[str, NDArray[np.float32]], group: str) -> Arrays:
+    """The arrays whose names begin with `group/`, in their order, without it."""
+    start = f"{group}/"
+    return {name.removeprefix(start): array for name, array in entries.items() if name.startswith(start)}
