@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
@@ -15,77 +15,99 @@ from flwr.app import Array, Context, Message
 from flwr.clientapp import ClientApp
 
 from handfed.server.database import open_database
+from handfed.server.flower.course import Listener
+from handfed.server.flower.state import RunState
 from handfed.server.releases.service import ReleaseRecord
-from handfed.server.runs.schemas import RecordedRun
+from handfed.server.runs.schemas import RecordedRun, RoundResult, RunStateError
 from handfed.server.runs.service import RunRecord
 from handfed.shared import wire
 from handfed.shared.datasets import Dataset
-from handfed.shared.errors import QuorumError
+from handfed.shared.errors import QuorumError, SettingError
+from handfed.shared.files import held
 from handfed.shared.litert import Int8Model
 from handfed.shared.manifest import read_release, schema
 from handfed.shared.run_settings import RunSettings
-from handfed.simulations.engines import ENGINES, Engine
-from handfed.simulations.federation import Federation, Outcome, simulate
+from handfed.simulations.engines import ENGINES, Workers
+from handfed.simulations.faults import Faults, liars
+from handfed.simulations.federation import Federation, Outcome, Place, simulate
 from handfed.simulations.partition import split
+from handfed.simulations.scenario import Scenario
 
+NOW = datetime.now(UTC)
 SETTINGS = RunSettings(rounds=6, qat_rounds=2, warmup_rounds=1, server_momentum=0.5, local_epochs=3, float_margin=0.1)
 
 
 @pytest.fixture(scope="module")
 def federation(digits: Dataset) -> Federation:
     part = digits.take(np.arange(1000))
-    return Federation(part, split(part, scheme="dirichlet:1", devices=4, held_out=0.2, seed=0), "dirichlet:1", SETTINGS)
+    partition = split(part, scheme="dirichlet:1", devices=4, held_out=0.2, seed=0)
+    return Federation(part, partition, Scenario(partition="dirichlet:1", devices=4, run=SETTINGS))
 
 
-class Place:
-    """A data directory with its record."""
+def changed(federation: Federation, faults: Faults | None = None, **settings: Any) -> Federation:
+    """The same federation with other settings, or with faults."""
+    scenario = federation.scenario
+    run = dataclasses.replace(scenario.run, **settings)
+    return dataclasses.replace(
+        federation, scenario=dataclasses.replace(scenario, run=run, faults=faults or scenario.faults)
+    )
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.database = open_database(f"sqlite:///{directory}/handfed.db")
-        self.runs, self.releases = RunRecord(self.database), ReleaseRecord(self.database)
 
-    def simulate(self, federation: Federation, engine: Engine = ENGINES["in-process"]) -> Outcome:
-        return simulate(
-            federation,
-            engine=engine,
-            engine_name="in-process",
-            runs=self.runs,
-            releases=self.releases,
-            directory=self.directory / "releases",
-            listeners=[],
-            progress=lambda *_: None,
-        )
+def run(
+    place: Place,
+    federation: Federation,
+    *,
+    engine: str = "in-process",
+    listeners: Sequence[Listener] = (),
+    resume: int | None = None,
+) -> Outcome:
+    return simulate(
+        federation,
+        place,
+        engine=engine,
+        workers=Workers(count=2),
+        listeners=listeners,
+        progress=lambda *_: None,
+        resume=resume,
+    )
 
-    def last(self) -> RecordedRun:
-        return self.runs.list()[0]
+
+def last(place: Place) -> RecordedRun:
+    return place.runs.list()[0]
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    found = Place(tmp_path_factory.mktemp("federation"))
-    yield found
-    found.database.close()
+    directory = tmp_path_factory.mktemp("federation")
+    with open_database(f"sqlite:///{directory}/handfed.db") as database:
+        yield Place(RunRecord(database), ReleaseRecord(database), directory)
 
 
 @pytest.fixture(scope="module")
 def outcome(place: Place, federation: Federation) -> Outcome:
-    return place.simulate(federation)
+    return run(place, federation)
 
 
-def corrupting(device: int, change: Callable[[Message], None], kinds: tuple[str, ...] = (wire.TRAIN,)) -> Engine:
-    """The in-process engine with one device whose replies, to messages of these kinds, are changed."""
+@pytest.fixture
+def corrupting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Makes an engine with one device whose replies, to messages of some kinds, are changed; gives its name."""
 
-    def engine(server_app: Any, client_app: ClientApp, **rest: Any) -> None:
-        def corrupted(message: Message, context: Context) -> Message:
-            reply = client_app(message, context)
-            if context.node_id == device and message.metadata.message_type in kinds:
-                change(reply)
-            return reply
+    def make(device: int, change: Callable[[Message], None], kinds: tuple[str, ...] = (wire.TRAIN,)) -> str:
+        def engine(server_app: Any, make_client_app: Callable[[], ClientApp], **rest: Any) -> None:
+            client_app = make_client_app()
 
-        ENGINES["in-process"](server_app, corrupted, **rest)  # type: ignore[arg-type]
+            def corrupted(message: Message, context: Context) -> Message:
+                reply = client_app(message, context)
+                if context.node_id == device and message.metadata.message_type in kinds:
+                    change(reply)
+                return reply
 
-    return engine
+            ENGINES["in-process"](server_app, lambda: corrupted, **rest)  # type: ignore[arg-type, return-value]
+
+        monkeypatch.setitem(ENGINES, "corrupting", engine)
+        return "corrupting"
+
+    return make
 
 
 def test_the_devices_learn_to_read(outcome: Outcome) -> None:
@@ -129,12 +151,11 @@ def test_every_round_is_on_record_with_its_devices(outcome: Outcome, place: Plac
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     outcome: Outcome, place: Place, federation: Federation
 ) -> None:
-    again = place.simulate(federation)
+    again = run(place, federation)
     assert again.publication.weights_sha256 == outcome.publication.weights_sha256
     assert again.publication.model == outcome.publication.model
     assert again.publication.number != outcome.publication.number
-    short = dataclasses.replace(SETTINGS, rounds=2, qat_rounds=1, seed=1, float_margin=1.0)
-    other = place.simulate(dataclasses.replace(federation, settings=short))
+    other = run(place, changed(federation, rounds=2, qat_rounds=1, seed=1, float_margin=1.0))
     assert other.publication.weights_sha256 != outcome.publication.weights_sha256
 
 
@@ -149,10 +170,14 @@ def claim_too_much(reply: Message) -> None:
 
 @pytest.mark.parametrize(("change", "reason"), [(break_weights, "not-finite"), (claim_too_much, "impossible-count")])
 def test_a_hostile_device_is_left_out_with_its_reason_and_the_run_goes_on(
-    change: Callable[[Message], None], reason: str, place: Place, federation: Federation
+    change: Callable[[Message], None],
+    reason: str,
+    place: Place,
+    federation: Federation,
+    corrupting: Callable[..., str],
 ) -> None:
-    settings = dataclasses.replace(SETTINGS, rounds=3, qat_rounds=1, float_margin=1.0)
-    outcome = place.simulate(dataclasses.replace(federation, settings=settings), corrupting(2, change))
+    short = changed(federation, rounds=3, qat_rounds=1, float_margin=1.0)
+    outcome = run(place, short, engine=corrupting(2, change))
     rejections = place.runs.rejections(outcome.run)
     assert [(each.round, each.device, each.reason) for each in rejections] == [(n, 2, reason) for n in (1, 2, 3)]
     assert all(each.accepted == 3 for each in place.runs.rounds(outcome.run))
@@ -165,11 +190,10 @@ def send_no_arrays(reply: Message) -> None:
 
 @pytest.mark.parametrize("change", [send_no_arrays, claim_too_much])
 def test_a_device_that_measures_calibrates_or_judges_nonsense_is_left_out(
-    change: Callable[[Message], None], place: Place, federation: Federation
+    change: Callable[[Message], None], place: Place, federation: Federation, corrupting: Callable[..., str]
 ) -> None:
-    settings = dataclasses.replace(SETTINGS, rounds=2, qat_rounds=1, float_margin=1.0)
     hostile = corrupting(2, change, (wire.MEASURE, wire.CALIBRATE, wire.EVALUATE, wire.JUDGE))
-    outcome = place.simulate(dataclasses.replace(federation, settings=settings), hostile)
+    outcome = run(place, changed(federation, rounds=2, qat_rounds=1, float_margin=1.0), engine=hostile)
     theirs = int((federation.partition.held_out & (federation.partition.device == 1)).sum())
     assert theirs > 0
     verdict, readings = outcome.publication.verdict, outcome.readings
@@ -179,30 +203,113 @@ def test_a_device_that_measures_calibrates_or_judges_nonsense_is_left_out(
     assert verdict.int8_correct == int((readings.int8 == readings.labels)[others].sum())
 
 
-def test_a_run_below_its_quorum_fails_on_record_and_publishes_nothing(place: Place, federation: Federation) -> None:
+def test_a_run_below_its_quorum_fails_on_record_and_publishes_nothing(
+    place: Place, federation: Federation, corrupting: Callable[..., str]
+) -> None:
     released = len(place.releases.list())
-    settings = dataclasses.replace(SETTINGS, quorum=1.0)
     with pytest.raises(QuorumError, match="3 rounds in a row"):
-        place.simulate(dataclasses.replace(federation, settings=settings), corrupting(1, break_weights))
-    last = place.last()
-    assert last.status == "failed"
-    assert "quorum" in (last.error or "")
-    assert last.rounds == 3
+        run(place, changed(federation, quorum=1.0), engine=corrupting(1, break_weights))
+    failed = last(place)
+    assert failed.status == "failed"
+    assert "quorum" in (failed.error or "")
+    assert failed.rounds == 3
     assert len(place.releases.list()) == released
 
 
-def test_a_run_that_a_person_stops_is_stopped_on_record(place: Place, federation: Federation) -> None:
+def test_a_run_that_a_person_stops_is_stopped_on_record(
+    place: Place, federation: Federation, corrupting: Callable[..., str]
+) -> None:
     def interrupt(_: Message) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        place.simulate(federation, corrupting(1, interrupt))
-    assert place.last().status == "stopped"
+        run(place, federation, engine=corrupting(1, interrupt))
+    assert last(place).status == "stopped"
 
 
 def test_running_batch_statistics_are_frozen_at_their_round(place: Place, federation: Federation) -> None:
-    settings = dataclasses.replace(
-        SETTINGS, rounds=5, qat_rounds=1, batch_statistics="running", freeze_round=3, float_margin=1.0
-    )
-    outcome = place.simulate(dataclasses.replace(federation, settings=settings))
-    assert outcome.publication.verdict.samples == 200
+    running = changed(federation, rounds=5, qat_rounds=1, batch_statistics="running", freeze_round=3, float_margin=1.0)
+    assert run(place, running).publication.verdict.samples == 200
+
+
+def test_worker_processes_give_the_same_weights(outcome: Outcome, place: Place, federation: Federation) -> None:
+    other = run(place, federation, engine="pool")
+    assert other.publication.weights_sha256 == outcome.publication.weights_sha256
+    assert [
+        dataclasses.replace(each, started_at=NOW, seconds=0, train_seconds=0, devices=()) for each in other.rounds
+    ] == [dataclasses.replace(each, started_at=NOW, seconds=0, train_seconds=0, devices=()) for each in outcome.rounds]
+
+
+class Break(Exception):  # noqa: N818 - stands for a machine that stops
+    pass
+
+
+class BreaksAfter:
+    """A listener that ends the process's part in a run after a round, when that round is on record."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def described(self, *_: object) -> None:
+        pass
+
+    def round_started(self, *_: object) -> None:
+        pass
+
+    def round_ended(self, result: RoundResult, _: RunState) -> None:
+        if result.number == self._number:
+            raise Break
+
+
+@pytest.mark.parametrize("strategy", ["fedavgm", "fedadam"])
+def test_a_run_that_breaks_off_in_any_phase_goes_on_as_if_nothing_had_happened(
+    strategy: str, place: Place, federation: Federation
+) -> None:
+    broken = changed(federation, strategy=strategy, rounds=5, qat_rounds=2, float_margin=1.0, local_epochs=1)
+    whole = run(place, broken)
+    with pytest.raises(Break):
+        run(place, broken, listeners=[BreaksAfter(2)])
+    number = last(place).id
+    for at in (3, 4):  # the last float round, and the first quantization-aware one
+        with pytest.raises(Break):
+            run(place, broken, listeners=[BreaksAfter(at)], resume=number)
+    resumed = run(place, broken, resume=number)
+    assert resumed.run == number
+    assert resumed.publication.weights_sha256 == whole.publication.weights_sha256
+    assert [each.number for each in resumed.rounds] == [1, 2, 3, 4, 5]
+    assert [each.loss for each in resumed.rounds] == [each.loss for each in whole.rounds]
+    assert place.runs.get(number).status == "done"
+
+
+def test_a_run_goes_on_only_with_the_handwriting_it_began_with_and_only_until_it_is_done(
+    place: Place, federation: Federation, outcome: Outcome
+) -> None:
+    fewer = dataclasses.replace(federation, dataset=federation.dataset.take(np.arange(999)))
+    with pytest.raises(SettingError, match="other handwriting"):
+        run(place, fewer, resume=outcome.run)
+    with pytest.raises(RunStateError, match="done"):
+        run(place, federation, resume=outcome.run)
+
+
+def test_nobody_resumes_a_run_that_another_process_is_at(
+    place: Place, federation: Federation, outcome: Outcome
+) -> None:
+    with held(place.of_run(outcome.run) / "lock", what="it"), pytest.raises(SettingError, match="another process"):
+        run(place, federation, resume=outcome.run)
+
+
+def test_a_secure_run_reads_and_keeps_no_single_device_on_record(place: Place, federation: Federation) -> None:
+    secure = changed(federation, visibility="secure", clip_update=2.0, rounds=4, float_margin=1.0)
+    outcome = run(place, secure)
+    assert place.runs.device_rounds(outcome.run) == ()
+    assert outcome.rounds[-1].evaluated == 200
+    assert outcome.publication.verdict.float_correct > 50
+
+
+def test_faults_on_purpose_are_caught_and_on_record(place: Place, federation: Federation) -> None:
+    faults = Faults(nan=0.25, scaled=0.25)
+    outcome = run(place, changed(federation, faults, norm_bound=3.0, rounds=3, qat_rounds=1, float_margin=1.0))
+    lie_of = liars(faults, 4, 0)
+    for rejection in place.runs.rejections(outcome.run):
+        assert rejection.reason == {"nan": "not-finite", "scaled": "too-long"}[lie_of[rejection.device - 1]]
+    assert len(place.runs.rejections(outcome.run)) == 6

@@ -12,37 +12,46 @@ the simulation alone may look: held-out images, read by float and INT8 ─> repo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
 import statistics
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from flwr.app import Context
+from flwr.clientapp import ClientApp
 from numpy.typing import NDArray
 
 from handfed.clients.trainer.app import Handwriting
 from handfed.clients.trainer.app import create_app as client_app
 from handfed.server.flower.app import ALPHABET_KEY
 from handfed.server.flower.app import create_app as server_app
-from handfed.server.flower.course import Device, Listener
+from handfed.server.flower.course import Listener
+from handfed.server.flower.state import RunState
 from handfed.server.releases.publish import Origin, Publication, Publisher
 from handfed.server.releases.service import ReleaseRecord
 from handfed.server.runs.recorder import Recorder
-from handfed.server.runs.schemas import Rejection, RoundResult, RunStart
+from handfed.server.runs.schemas import RoundResult, RunStart
 from handfed.server.runs.service import RunRecord
+from handfed.shared import data_directory
 from handfed.shared.datasets import Dataset
-from handfed.shared.errors import HandfedError
+from handfed.shared.errors import HandfedError, SettingError
+from handfed.shared.files import held, write_atomically
 from handfed.shared.litert import Int8Model
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.training import trainer
-from handfed.simulations.engines import Engine, Progress
+from handfed.simulations.engines import ENGINES, Progress, Workers
+from handfed.simulations.faults import liars
+from handfed.simulations.misbehaviour import flipped, misbehaving
 from handfed.simulations.partition import Partition
+from handfed.simulations.scenario import Scenario
 
 TASK = "characters"
+SCENARIO = "scenario.toml"  # in the directory of a run
 LATENCY_SAMPLES = 300
 
 
@@ -53,21 +62,59 @@ class Federation:
     Attributes:
         dataset: The handwriting of all devices together.
         partition: Which device has which sample, and what is held out.
-        scheme: How it was partitioned, as on the command line.
-        settings: How to train.
+        scenario: Everything else.
     """
 
     dataset: Dataset
     partition: Partition
-    scheme: str
-    settings: RunSettings
+    scenario: Scenario
+
+    @property
+    def settings(self) -> RunSettings:
+        """How the devices train."""
+        return self.scenario.run
 
     def handwriting_of(self, context: Context) -> Handwriting:
         """One device's handwriting, by its partition id."""
         device = int(context.node_config["partition-id"])
         training = self.dataset.take(self.partition.training_rows(device))
         held_out = self.dataset.take(self.partition.held_out_rows(device))
-        return Handwriting(self.dataset.alphabet, training.images, training.labels, held_out.images, held_out.labels)
+        labels, alphabet = training.labels, self.dataset.alphabet
+        if liars(self.scenario.faults, self.partition.devices, self.settings.seed).get(device) == "label_flipped":
+            labels = flipped(labels, len(alphabet))
+        return Handwriting(alphabet, training.images, labels, held_out.images, held_out.labels)
+
+    def client_app(self) -> ClientApp:
+        """What every device runs; an engine may call this in another process."""
+        faults = self.scenario.faults
+        return client_app(self.handwriting_of, [misbehaving(faults, self.settings.seed)] if faults else [])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the handwriting, so that a run goes on with the data it began with."""
+        digest = hashlib.sha256(self.dataset.images.tobytes())
+        digest.update(self.dataset.labels.tobytes())
+        if self.dataset.writers is not None:
+            digest.update(self.dataset.writers.tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a simulation leaves what it makes.
+
+    Attributes:
+        runs: The record of runs.
+        releases: The record of releases.
+        directory: The data directory, for releases and scenarios.
+    """
+
+    runs: RunRecord
+    releases: ReleaseRecord
+    directory: Path
+
+    def of_run(self, run: int) -> Path:
+        """The directory of a run."""
+        return data_directory.runs_in(self.directory) / f"{run:04d}"
 
 
 @dataclass(frozen=True)
@@ -137,83 +184,88 @@ class Outcome:
 
 def simulate(
     federation: Federation,
+    place: Place,
     *,
-    engine: Engine,
-    engine_name: str,
-    runs: RunRecord,
-    releases: ReleaseRecord,
-    directory: Path,
+    engine: str,
+    workers: Workers,
     listeners: Iterable[Listener],
     progress: Progress,
+    resume: int | None = None,
 ) -> Outcome:
     """Runs a federation to its release.
 
     Args:
         federation: What is simulated.
-        engine: Carries the messages.
-        engine_name: Its name, for the record.
-        runs: The record of runs.
-        releases: The record of releases.
-        directory: The directory of all releases.
+        place: Where its record and its release go.
+        engine: Name of what carries the messages; one of `ENGINES`.
+        workers: What it computes with.
         listeners: Told of every round, after the record.
         progress: Told of every message.
+        resume: Number of a run that broke off, to go on with; it must have begun with this federation.
 
     Raises:
+        SettingError: The run to resume began with other data, or another process is at it.
         HandfedError: What ended the run; it is on record as failed, or stopped where a person stopped it.
     """
     started = time.monotonic()
-    settings, dataset = federation.settings, federation.dataset
-    run = runs.start(_start(federation, engine_name))
-    rounds = _Rounds()
-    try:
-        publisher = Publisher(releases, directory, Origin(run, TASK, dataset.licence, federation.partition.split_by))
-        engine(
-            server_app(publisher, [Recorder(runs, run), rounds, *listeners]),
-            client_app(federation.handwriting_of),
-            devices=federation.partition.devices,
-            run_config={**settings.to_mapping(), ALPHABET_KEY: json.dumps(dataset.alphabet.names)},
-            progress=progress,
-        )
-        outcome = _outcome(federation, run, publisher.published(), tuple(rounds.kept), started)
-        runs.finish(run, outcome.summary())
-    except HandfedError as error:
-        runs.fail(run, str(error))
-        raise
-    except KeyboardInterrupt:
-        runs.stop(run)
-        raise
-    except Exception as error:
-        runs.fail(run, type(error).__name__)
-        raise
+    run = place.runs.start(_start(federation, engine)) if resume is None else resume
+    place.of_run(run).mkdir(parents=True, exist_ok=True)
+    with held(place.of_run(run) / "lock", what=f"run {run}"):
+        if resume is None:
+            write_atomically(place.of_run(run) / SCENARIO, federation.scenario.to_toml().encode())
+        state = None if resume is None else _taken_up(federation, place, run)
+        try:
+            publisher = _publisher(federation, place, run)
+            ENGINES[engine](
+                server_app(publisher, [Recorder(place.runs, run), *listeners], state),
+                federation.client_app,
+                devices=federation.partition.devices,
+                run_config={
+                    **federation.settings.to_mapping(),
+                    ALPHABET_KEY: json.dumps(federation.dataset.alphabet.names),
+                },
+                progress=progress,
+                workers=workers,
+            )
+            outcome = _outcome(federation, run, publisher.published(), place.runs.results(run), started)
+            place.runs.finish(run, outcome.summary())
+        except HandfedError as error:
+            place.runs.fail(run, str(error))
+            raise
+        except KeyboardInterrupt:
+            place.runs.stop(run)
+            raise
+        except Exception as error:
+            place.runs.fail(run, type(error).__name__)
+            raise
     return outcome
 
 
-class _Rounds:
-    """A listener that keeps the rounds for the report."""
-
-    def __init__(self) -> None:
-        self.kept: list[RoundResult] = []
-
-    def described(self, devices: Mapping[int, Device], rejections: tuple[Rejection, ...]) -> None:
-        pass
-
-    def round_started(self, number: int, phase: str, asked: int) -> None:
-        pass
-
-    def round_ended(self, result: RoundResult) -> None:
-        self.kept.append(result)
+def _taken_up(federation: Federation, place: Place, run: int) -> RunState | None:
+    """Where a run stands that broke off; None where it had not ended a round."""
+    began_with = place.runs.get(run).settings.get("data_sha256")
+    if began_with != federation.fingerprint():
+        raise SettingError(f"run {run} began with other handwriting than {federation.dataset.name} holds now")
+    place.runs.resume(run)
+    checkpoint = place.runs.checkpoint(run)
+    return None if checkpoint is None else RunState.from_bytes(checkpoint)
 
 
-def _start(federation: Federation, engine_name: str) -> RunStart:
+def _publisher(federation: Federation, place: Place, run: int) -> Publisher:
+    origin = Origin(run, TASK, federation.dataset.licence, federation.partition.split_by)
+    return Publisher(place.releases, data_directory.releases_in(place.directory), origin)
+
+
+def _start(federation: Federation, engine: str) -> RunStart:
     settings = federation.settings
-    kept: Mapping[str, object] = {
-        **settings.to_mapping(),
+    kept = {
+        **federation.scenario.to_mapping(),
         "data": federation.dataset.name,
-        "partition": federation.scheme,
+        "data_sha256": federation.fingerprint(),
         "split_by": federation.partition.split_by,
     }
     return RunStart(
-        TASK, settings.recogniser, settings.strategy, settings.seed, kept, federation.partition.devices, engine_name
+        TASK, settings.recogniser, settings.strategy, settings.seed, kept, federation.partition.devices, engine
     )
 
 

@@ -1,4 +1,4 @@
-"""The in-process engine carries messages, in order, and turns what a device raises into an error message."""
+"""The grid of every engine carries messages in order, and turns what a device raises into an error message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from flwr.app import Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 
-from handfed.simulations.engines.in_process import InProcessGrid, run
+from handfed.simulations.engines import Workers
+from handfed.simulations.engines.grid import LocalGrid, identify
+from handfed.simulations.engines.in_process import answer, run
 
 
 def counting_app() -> ClientApp:
@@ -29,10 +31,11 @@ def run_server(main: object, told: list[tuple[str, int, int]] | None = None) -> 
     app.main()(main)  # type: ignore[arg-type]
     run(
         app,
-        counting_app(),
+        counting_app,
         devices=4,
         run_config={"rounds": 3},
         progress=lambda kind, done, asked: (told if told is not None else []).append((kind, done, asked)),
+        workers=Workers(),
     )
 
 
@@ -68,7 +71,17 @@ def test_pushed_messages_are_pulled_once() -> None:
     run_server(main)
 
 
-def test_an_idle_device_costs_nothing() -> None:
-    grid = InProcessGrid(counting_app(), 1_000_000, lambda *_: None)
+def test_a_reply_that_is_pulled_names_the_message_it_answers() -> None:
+    def main(grid: Grid, _: Context) -> None:
+        ids = set(grid.push_messages(messages()))
+        assert {reply.metadata.reply_to_message_id for reply in grid.pull_messages(ids)} == ids
+
+    run_server(main)
+
+
+def test_only_a_device_that_keeps_something_costs_memory() -> None:
+    identify()
+    app = counting_app()
+    grid = LocalGrid(lambda questions: (answer(app, each) for each in questions), 1_000_000, lambda *_: None)
     grid.send_and_receive(messages())
-    assert len(grid._contexts) == 4
+    assert sorted(grid._states) == [1, 2, 4]  # the third is broken
