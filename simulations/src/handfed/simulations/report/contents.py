@@ -62,6 +62,7 @@ class Report:
         peak_memory_bytes: The most memory that it took.
         weights_sha256: SHA-256 of the weights it ended with, in hex.
         refused: Why nothing was published; None where nothing was refused.
+        styles: What is special about how each device's images look, in a few words; empty where devices do not differ.
     """
 
     title: str
@@ -85,3 +86,8 @@ class Report:
     peak_memory_bytes: int | None
     weights_sha256: str | None
     refused: str | None
+    styles: Sequence[str] = ()
+
+    def held_out_counts(self) -> NDArray[np.int64]:
+        """int64 (devices,): held-out images a device."""
+        return np.bincount(self.evaluation.device, minlength=len(self.label_counts))

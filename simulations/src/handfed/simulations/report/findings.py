@@ -118,6 +118,12 @@ def label_skew(label_counts: NDArray[np.int64]) -> float | None:
     return float(np.abs(label_shares(counts) - whole).sum(axis=1).mean() / 2)
 
 
+def half_of_all(samples: NDArray[np.int64]) -> int:
+    """The fewest devices that together hold at least half of all samples; 0 where there are none."""
+    largest = np.cumsum(np.sort(samples)[::-1])
+    return int(np.searchsorted(largest, largest[-1] / 2)) + 1 if samples.any() else 0
+
+
 def finite(figure: float | None) -> float | None:
     """The figure, or None where it is no number: rounds call that unknown."""
     return figure if figure is not None and math.isfinite(figure) else None

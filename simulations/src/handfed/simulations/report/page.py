@@ -17,7 +17,7 @@ from handfed.shared import targets
 from handfed.shared.metrics import confusion_matrix
 from handfed.shared.printable import printable
 from handfed.simulations.report import drawing, gallery, tables
-from handfed.simulations.report.charts import Chart, classes, costs, groups, rounds
+from handfed.simulations.report.charts import Chart, classes, costs, groups, holdings, rounds
 from handfed.simulations.report.contents import (
     Report,
 )
@@ -69,6 +69,7 @@ class Section:
         tables: Tables that are always seen.
         folded: Tables that open at a click.
         words: Paragraphs.
+        samples: An image of each device.
         tiles: Misread images.
         misread: How many were misread in all.
     """
@@ -79,6 +80,7 @@ class Section:
     tables: tuple[Table, ...] = ()
     folded: tuple[Table, ...] = ()
     words: tuple[str, ...] = ()
+    samples: tuple[gallery.Sample, ...] = ()
     tiles: tuple[gallery.Tile, ...] = ()
     misread: int = 0
 
@@ -253,13 +255,18 @@ def _errors(report: Report) -> Section:
 def _holdings(report: Report) -> Section:
     charts: tuple[Chart, ...] = ()
     if report.label_counts.size:
-        charts = (classes.labels(report.label_counts, report.dataset.alphabet.names),)
+        charts = (
+            holdings.labels(report.label_counts, report.dataset.alphabet.names),
+            holdings.sizes(report.label_counts, report.held_out_counts()),
+        )
     return Section(
         "handwriting",
         "Handwriting on devices",
         words=(f"Shared out among devices: {report.partition_scheme}.",),
         charts=charts,
         tables=(tables.holdings(report),),
+        folded=(tables.every_holding(report),),
+        samples=tuple(gallery.of_devices(report)),
     )
 
 

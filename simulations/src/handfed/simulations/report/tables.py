@@ -217,9 +217,32 @@ def holdings(report: Report) -> Table:
         "What devices hold, in figures",
         columns,
         frozenset(columns[1:]),
-        (row("Training samples", samples), row("Classes", kinds)),
+        (row("Training samples", samples), row("Classes", kinds), row("Held-out images", report.held_out_counts())),
         " ".join(notes),
     )
+
+
+def every_holding(report: Report) -> Table:
+    """What each device holds, in the order of their numbers."""
+    counts, held_out, names = report.label_counts, report.held_out_counts(), report.dataset.alphabet.names
+    samples, kinds, favourite = counts.sum(axis=1), np.count_nonzero(counts, axis=1), counts.argmax(axis=1)
+    columns = ("Device", "Training samples", "Held-out images", "Classes", "Most frequent", "Its share")
+    styles = report.styles
+    rows = tuple(
+        (
+            f"{device + 1}",
+            f"{samples[device]:,}",
+            f"{held_out[device]:,}",
+            f"{kinds[device]:,}",
+            name(names[favourite[device]]) if samples[device] else wording.percent(None),
+            wording.percent(float(counts[device].max() / samples[device]) if samples[device] else None),
+            *styles[device : device + 1],
+        )
+        for device in range(min(len(counts), MOST_ROWS))
+    )
+    note = f"The first {MOST_ROWS} of {len(counts):,} devices." if len(counts) > MOST_ROWS else ""
+    figures = frozenset(columns) - {"Most frequent"}
+    return Table("What every device holds", (*columns, *(["Style"] if styles else [])), figures, rows, note)
 
 
 def costs(report: Report) -> Table:

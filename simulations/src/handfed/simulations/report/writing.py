@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from handfed.shared.errors import StorageError
 from handfed.shared.files import write_atomically
 from handfed.simulations.federation import Federation, Outcome
+from handfed.simulations.partition.device_styles import styles_of
 from handfed.simulations.report.contents import Evaluation, Report
 from handfed.simulations.report.page import render
 
@@ -45,7 +46,7 @@ def report_of(federation: Federation, outcome: Outcome, command: str) -> Report:
         command=command,
         settings=federation.settings.to_mapping(),
         dataset=dataset,
-        partition_scheme=federation.scheme,
+        partition_scheme=federation.scenario.partition,
         split_by=partition.split_by,
         rounds=outcome.rounds,
         label_counts=_label_counts(federation),
@@ -66,7 +67,14 @@ def report_of(federation: Federation, outcome: Outcome, command: str) -> Report:
         peak_memory_bytes=outcome.peak_memory_bytes,
         weights_sha256=publication.weights_sha256,
         refused=None,
+        styles=_styles(federation),
     )
+
+
+def _styles(federation: Federation) -> list[str]:
+    """What each device's handwriting looks like, in words; none where all look alike."""
+    styles = styles_of(federation.scenario.partition, federation.partition.devices, federation.settings.seed)
+    return [style.in_words() for style in styles]
 
 
 def _label_counts(federation: Federation) -> NDArray[np.int64]:
