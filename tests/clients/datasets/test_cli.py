@@ -29,16 +29,16 @@ def letters(tmp_path: Path) -> str:
 def test_list_names_the_data_sets_and_the_formats() -> None:
     result = RUN.invoke(commands, ["list"], env={"COLUMNS": "100"})
     assert result.exit_code == 0
-    for expected in ("mnist5k", "CC BY-SA 3.0", ".npz", "labels.tsv", "class folders"):
+    for expected in ("mnist5k", "CC BY-SA 3.0", ".npz", "labels.tsv", "class folders", "idx", ".mat", "LEAF .json"):
         assert expected in result.stdout
 
 
 def test_list_as_json_is_one_object_and_nothing_else() -> None:
     result = RUN.invoke(commands, ["list", "--json"])
     answer = json.loads(result.stdout)
-    assert [each["name"] for each in answer["datasets"]] == ["mnist5k"]
+    assert [each["name"] for each in answer["datasets"]] == ["femnist", "mnist", "mnist5k"]
     assert set(answer["datasets"][0]) == {"name", "summary", "licence"}
-    assert set(answer["formats"]) == {".npz", "labels.tsv", "class folders"}
+    assert set(answer["formats"]) == {".npz", "labels.tsv", "class folders", "idx", ".mat", "LEAF .json"}
 
 
 def test_show_as_json_counts_classes_and_writers(letters: str) -> None:
@@ -86,6 +86,6 @@ def test_show_of_a_large_alphabet_is_cut(tmp_path: Path) -> None:
 
 
 def test_an_unknown_data_set_is_a_dataset_error() -> None:
-    result = RUN.invoke(commands, ["show", "mnist"])
+    result = RUN.invoke(commands, ["show", "mnist6k"])
     assert isinstance(result.exception, DatasetError)
     assert result.stdout == ""

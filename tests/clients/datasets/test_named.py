@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,9 +45,25 @@ def test_the_real_digits_of_the_simulations_are_on_offer() -> None:
     assert "CC BY-SA 3.0" in offered["mnist5k"].licence
 
 
+def test_what_is_downloaded_on_first_use_says_so_and_how_large_it_is() -> None:
+    offered = {each.name: each.summary for each in available()}
+    assert "downloads 201 MB on first use" in offered["femnist"]
+    assert "downloads 11 MB on first use" in offered["mnist"]
+    assert "download" not in offered["mnist5k"]
+
+
+def test_listing_imports_nothing_that_could_download() -> None:
+    code = (
+        "import sys; from handfed.clients.datasets import available; available();"
+        "print(sorted({'tensorflow', 'flwr_datasets', 'datasets', 'huggingface_hub'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_another_package_may_offer_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, monkeypatch, "letters = letterbox_of_a_test:LETTERS")
-    assert [each.name for each in available()] == ["letters", "mnist5k"]
+    assert [each.name for each in available()] == ["femnist", "letters", "mnist", "mnist5k"]
     assert read("letters").alphabet.names == ("a", "b")
 
 

@@ -26,8 +26,8 @@ def test_a_name_comes_before_a_file_of_that_name(tmp_path: Path, monkeypatch: py
 
 
 def test_a_near_name_is_suggested_and_the_names_are_listed() -> None:
-    with pytest.raises(DatasetError, match=r"'mnist' is neither .*did you mean 'mnist5k'\? named here: .*mnist5k"):
-        read("mnist")
+    with pytest.raises(DatasetError, match=r"'mnist6k' is neither .*did you mean 'mnist5k'\? named here: .*mnist"):
+        read("mnist6k")
 
 
 @pytest.mark.parametrize("reference", ["", "no/such/folder", "none.npz", "a\0b", "n" * 5_000])
@@ -51,6 +51,36 @@ def test_for_a_table_the_folder_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "labels.tsv").write_bytes(b"image\ttext\n")
     with pytest.raises(DatasetError, match="give the folder that holds it"):
         read(str(tmp_path / "labels.tsv"))
+
+
+def test_for_labels_in_idx_the_images_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(b"")
+    with pytest.raises(DatasetError, match="give the images file beside it, or the folder"):
+        read(str(tmp_path / "train-labels-idx1-ubyte.gz"))
+
+
+def test_a_table_comes_before_other_formats_in_a_folder(tmp_path: Path) -> None:
+    for name in ("labels.tsv", "all_data_0.json", "train-images-idx3-ubyte"):
+        (tmp_path / name).write_bytes(b"")
+    for name in ("labels.tsv", "train-images-idx3-ubyte", "all_data_0.json"):
+        with pytest.raises(DatasetError, match=name.removesuffix("-idx3-ubyte")):
+            read(str(tmp_path))
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.mat", "is not in MATLAB's format 5"),
+        ("A.MAT", "is not in MATLAB's format 5"),
+        ("a.json", "is not JSON"),
+        ("images-idx3-ubyte", "there is no 'labels-idx1-ubyte' beside it"),
+    ],
+)
+def test_a_published_data_set_is_known_by_its_name(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / name).write_bytes(b"something else")
+    with pytest.raises(DatasetError, match=f"{name}: {message}"):
+        read(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.zip", "A.ZIP"])

@@ -117,6 +117,13 @@ def test_folder_and_archive_show_the_same_tree(tmp_path: Path) -> None:
             tree.read("a/2.png")
 
 
+def test_the_files_at_the_top_of_a_folder_are_those_that_lie_right_in_it(tmp_path: Path) -> None:
+    for name in ("b.png", "a.png", ".DS_Store", "below/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert FolderTree(tmp_path).top_files() == ["a.png", "b.png"]
+
+
 def test_the_only_folder_of_an_archive_is_stepped_into_for_its_marker(tmp_path: Path) -> None:
     tree = ZipTree(archive(tmp_path / "a.zip", {"top/labels.tsv": b"", "top/1.png": b"one"}))
     tree.step_into_only_folder("labels.tsv")

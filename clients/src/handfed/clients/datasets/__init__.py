@@ -2,7 +2,7 @@
 
 `read` takes a name or a path and returns a whole, checked `Dataset`, or says which file and row are wrong and what to
 do; nothing is loaded half. `available` lists the names. A module reads each format: `npz`, `labelled` (a table and
-pictures) and `classfolders`.
+pictures), `classfolders`, and those of published data sets, `idx`, `mat` and `leaf`.
 
 Writers' own ids become numbers as they are read and are not kept. Images are decoded by Pillow (extra `edge`).
 """

@@ -1,7 +1,8 @@
 """Data sets that have a name, because an installed package offers them.
 
 A package offers one through the entry-point group `handfed.datasets`: the entry's name is the data set's, its value
-an object that is a `NamedDataset`. Nothing is downloaded: what a package offers is in the package.
+an object that is a `NamedDataset`. Naming and listing one downloads nothing. What is too large for a package may be
+downloaded by `load`, when the data set is first used; then its `summary` says so, and how large it is.
 """
 
 from __future__ import annotations
@@ -27,14 +28,19 @@ class NamedDataset(Protocol):
 
     @property
     def summary(self) -> str:
-        """What it is, in a line."""
+        """What it is, in a line; also what is downloaded on first use."""
 
     @property
     def licence(self) -> str:
         """What it may be used under."""
 
     def load(self) -> Dataset:
-        """The data set, read and checked."""
+        """The data set, read and checked.
+
+        Raises:
+            DatasetError: It cannot be downloaded, or is not what it should be.
+            MissingExtraError: It needs an optional dependency that is not installed here.
+        """
 
 
 def names() -> list[str]:

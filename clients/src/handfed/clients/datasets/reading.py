@@ -17,6 +17,10 @@ FORMATS: Final = {
     "labels.tsv": "a folder or .zip with a table of the columns image and text (writer is optional) and the pictures"
     " beside it, or in images.zip",
     "class folders": "a folder or .zip with one folder a class, named after it, of PNG or JPEG pictures",
+    "idx": "MNIST's and EMNIST's own files, plain or .gz: an images-idx3-ubyte file with its labels-idx1-ubyte file"
+    " beside it (and EMNIST's mapping.txt), or a folder with such a pair for each split",
+    ".mat": "EMNIST's MATLAB files, with their writers",
+    "LEAF .json": "FEMNIST as the LEAF benchmark writes it, with its writers: a file, or a folder of all_data_*.json",
 }
 
 
@@ -47,27 +51,50 @@ def read(reference: str) -> Dataset:
 
 def _read_folder(path: Path) -> Dataset:
     from handfed.clients.datasets.classfolders import read_class_folders
+    from handfed.clients.datasets.idx import is_images, is_labels, read_idx_folder
     from handfed.clients.datasets.labelled import TABLE, read_labelled
+    from handfed.clients.datasets.leaf import is_leaf, read_leaf_folder
     from handfed.clients.datasets.trees import FolderTree
 
     tree = FolderTree(path)
-    return read_labelled(path, tree) if tree.has(TABLE) else read_class_folders(path, tree)
+    if tree.has(TABLE):
+        return read_labelled(path, tree)
+    names = tree.top_files()
+    if any(is_images(name) or is_labels(name) for name in names):
+        return read_idx_folder(path, tree)
+    if any(is_leaf(name) for name in names):
+        return read_leaf_folder(path, tree)
+    return read_class_folders(path, tree)
 
 
 def _read_file(path: Path) -> Dataset:
+    from handfed.clients.datasets.idx import is_images, is_labels, read_idx_file
+    from handfed.clients.datasets.labelled import TABLE
+    from handfed.clients.datasets.leaf import read_leaf_file
+    from handfed.clients.datasets.mat import read_mat
+    from handfed.clients.datasets.npz import read_npz
+
+    readers = {".npz": read_npz, ".zip": _read_zip, ".mat": read_mat, ".json": read_leaf_file}
+    if is_images(path.name):
+        return read_idx_file(path)
+    if path.suffix.lower() in readers:
+        return readers[path.suffix.lower()](path)
+    advice = f"what is read: {', '.join(FORMATS)}"
+    if path.name == TABLE:
+        advice = "give the folder that holds it"
+    elif is_labels(path.name):
+        advice = "give the images file beside it, or the folder"
+    raise DatasetError(f"{path}: is not a kind of file that is read; {advice}")
+
+
+def _read_zip(path: Path) -> Dataset:
     from handfed.clients.datasets.classfolders import read_class_folders
     from handfed.clients.datasets.labelled import TABLE, read_labelled
-    from handfed.clients.datasets.npz import read_npz
     from handfed.clients.datasets.trees import ZipTree
 
-    if path.suffix.lower() == ".npz":
-        return read_npz(path)
-    if path.suffix.lower() == ".zip":
-        archive = ZipTree(path)
-        archive.step_into_only_folder(TABLE)
-        return read_labelled(path, archive) if archive.has(TABLE) else read_class_folders(path, archive)
-    advice = "give the folder that holds it" if path.name == TABLE else f"what is read: {', '.join(FORMATS)}"
-    raise DatasetError(f"{path}: is not a kind of file that is read; {advice}")
+    archive = ZipTree(path)
+    archive.step_into_only_folder(TABLE)
+    return read_labelled(path, archive) if archive.has(TABLE) else read_class_folders(path, archive)
 
 
 def _unknown(reference: str) -> str:

@@ -12,7 +12,7 @@ from handfed.clients.edge.pictures import read_picture
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, ImageError
-from handfed.shared.images import normalise
+from handfed.shared.images import normalise, normalise_all
 
 
 def normalised_picture(content: bytes, *, where: str) -> NDArray[np.uint8]:
@@ -29,6 +29,18 @@ def normalised_picture(content: bytes, *, where: str) -> NDArray[np.uint8]:
         return normalise(pixels)
     except ImageError as error:
         raise DatasetError(f"{where}: {error}; remove it or scan it again") from None
+
+
+def normalised_rows(pictures: NDArray[np.uint8], *, where: str) -> NDArray[np.uint8]:
+    """Normalises a stack of pictures, uint8 (n, height, width), to uint8 (n, 28, 28).
+
+    Raises:
+        DatasetError: A picture shows no ink; the message names its row.
+    """
+    try:
+        return normalise_all(pictures)
+    except ImageError as error:  # it names the row
+        raise DatasetError(f"{where}, {error}; leave the row out and save the data set anew") from None
 
 
 def number_writers(ids: Sequence[str] | NDArray[np.generic]) -> NDArray[np.int32]:

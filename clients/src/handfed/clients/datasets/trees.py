@@ -72,6 +72,10 @@ class FolderTree:
         """The folders directly below the root, sorted."""
         return sorted(entry.name for entry in self._entries(self._root) if self._is(stat.S_ISDIR, entry.name))
 
+    def top_files(self) -> list[str]:
+        """The files directly below the root, sorted."""
+        return sorted(entry.name for entry in self._entries(self._root) if self._is(stat.S_ISREG, entry.name))
+
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
         return self._is(stat.S_ISREG, name)
@@ -147,7 +151,7 @@ class ZipTree:
         """
         self.where = str(path)
         self._below = ""  # the folder in the archive that is the root, ending in `/`
-        self._archive = _open_archive(_read_archive(path), self.where)
+        self._archive = _open_archive(read_bounded(path), self.where)
         members = self._archive.infolist()
         _check_members(members, self.where, max_file_bytes)
         self._files = {m.filename: m for m in members if not m.is_dir() and not _left_behind(m.filename)}
@@ -191,7 +195,12 @@ class ZipTree:
             raise DatasetError(f"{self.where}: {name!r} cannot be unpacked: {error}; pack it anew") from error
 
 
-def _read_archive(path: Path) -> bytes:
+def read_bounded(path: Path) -> bytes:
+    """The content of a file that holds a whole data set, or one split of it.
+
+    Raises:
+        DatasetError: It cannot be read, or has more than `MAX_TOTAL_BYTES`.
+    """
     try:
         if path.stat().st_size > MAX_TOTAL_BYTES:
             raise DatasetError(f"{path}: is larger than {MAX_TOTAL_BYTES:,} bytes; split it into several data sets")

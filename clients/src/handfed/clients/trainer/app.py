@@ -29,8 +29,9 @@ from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import HandfedError
 from handfed.shared.litert import Int8Model
+from handfed.shared.local_training import LocalTraining
 from handfed.shared.run_settings import RunSettings
-from handfed.shared.tf.training import LocalTraining, Trainer, trainer
+from handfed.shared.tf.training import Trainer, trainer
 
 
 class DeviceError(HandfedError):
@@ -113,7 +114,7 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
             _arrays(message),
             mine.images,
             mine.labels,
-            _local_training(config),
+            LocalTraining.from_config(config),
             quantized=bool(config["quantized"]),
             seed=(_seed(config, context), int(config["round"])),
         )
@@ -166,28 +167,6 @@ def _trainer(message: Message) -> Trainer:
     alpha = RunSettings(class_alpha=str(config["class-alpha"])).alpha(names)
     return trainer(
         str(config["recogniser"]), len(names), seed=int(config["seed"]), alpha=tuple(alpha) if alpha else None
-    )
-
-
-def _local_training(config: dict[str, Any]) -> LocalTraining:
-    return LocalTraining(
-        epochs=int(config["local-epochs"]),
-        steps=int(config["local-steps"]),
-        batch_size=int(config["batch-size"]),
-        accumulation=int(config["gradient-accumulation"]),
-        learning_rate=float(config["learning-rate"]),
-        momentum=float(config["momentum"]),
-        clip_norm=float(config["clip-norm"]),
-        focal_gamma=float(config["focal-gamma"]),
-        label_prior=float(config["label-prior"]),
-        proximal_mu=float(config.get("proximal-mu", 0.0)),  # Flower's FedProx adds it
-        freeze_statistics=bool(config["freeze-statistics"]),
-        augmentation=float(config["augmentation"]),
-        stroke_width=float(config["stroke-width"]),
-        noise=float(config["noise"]),
-        salt_and_pepper=float(config["salt-and-pepper"]),
-        backgrounds=float(config["backgrounds"]),
-        polarity=float(config["polarity"]),
     )
 
 
