@@ -49,8 +49,9 @@ def trained_release(digits: Dataset) -> tuple[Manifest, bytes]:
     """
     from handfed.server.releases.publish import check_conversion, weights_sha256
     from handfed.shared.litert import Int8Model
+    from handfed.shared.local_training import LocalTraining
     from handfed.shared.tf.export import to_int8
-    from handfed.shared.tf.training import LocalTraining, Trainer
+    from handfed.shared.tf.training import Trainer
 
     seen, held_out = digits.take(np.arange(2000)), digits.take(np.arange(4000, 5000))
     trainer = Trainer("cnn", 10, seed=0)

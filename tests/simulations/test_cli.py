@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 from handfed.shared.datasets import Dataset
-from handfed.shared.run_settings import RunSettings
-from handfed.simulations.options import with_run_settings
+from handfed.simulations.cli import simulate
+from handfed.simulations.scenario import Scenario
 
 HANDFED = Path(sys.executable).parent / "handfed"
+TYPER_OWN = ("--help", "--install-completion", "--show-completion")
 SHORT = ["--rounds", "2", "--qat-rounds", "1", "--local-epochs", "1", "--float-margin", "1"]
 FIELDS = {
     "run",
@@ -100,6 +103,19 @@ def test_what_was_published_reads_the_same_file_again(
         (["--engine", "magic"], "choose one of: in-process"),
         (["--class-alpha", "x=2"], "class-alpha"),
         (["--no-such-option"], "No such option"),
+        (["--partition", "writer"], "scenario writers names no data set"),
+        (["digit"], "did you mean 'digits'"),
+        (["/no/such/scenario.toml"], "/no/such/scenario.toml"),
+        (["writers", "--data", "mnist5k", "--rounds", "5"], "qat-rounds 10 exceeds rounds 5"),
+        (["--nan", "1.5"], "nan is 1.5"),
+        (["--dropouts", "0.6", "--stragglers", "0.6"], "dropouts and stragglers"),
+        (["--sweep", "round=1,2"], "did you mean 'rounds'"),
+        (["--sweep", "rounds=40,0"], "rounds 0 is out of bounds"),
+        (["--sweep", "data=mnist5k,/no/such/file.npz"], "/no/such/file.npz"),
+        (["--seed", "1", "--sweep", "seed=0,1"], "both swept and set"),
+        (["--resume", "1"], "run 1 cannot be resumed"),
+        (["digits", "--resume", "1", "--rounds", "40"], "takes no scenario digits, --rounds"),
+        (["--resume", "1", "--sweep", "seed=0,1"], "takes no --sweep"),
     ],
 )
 def test_wrong_use_exits_with_2_says_what_to_do_and_leaves_nothing(
@@ -122,13 +138,66 @@ def test_what_is_not_the_users_doing_exits_with_1(my_digits: Path, tmp_path: Pat
     assert str(tmp_path) in done.stderr
 
 
-def test_every_setting_is_an_option_with_its_default() -> None:
-    @with_run_settings
-    def command(mine: int = 1, **settings: object) -> None:
-        """A command."""
+def test_every_option_is_documented() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "simulate.md").read_text(encoding="utf-8")
+    app = typer.Typer()
+    app.command()(simulate)
+    options = [name for each in typer.main.get_command(app).params for name in each.opts if name.startswith("--")]
+    assert "--sign-flipped" in options
+    named = [*TYPER_OWN, *re.findall(r"--[a-z-]+", page)]
+    assert not [option for option in options if option not in named]
 
-    import inspect
 
-    parameters = inspect.signature(command).parameters
-    assert next(iter(parameters)) == "mine"
-    assert {name: parameters[name].default for name in RunSettings().to_mapping()} == RunSettings().to_mapping()
+def test_a_wrong_file_is_named_with_its_table(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[run]\nround = 3\n")
+    done = handfed("simulate", str(file), data_dir=tmp_path / "data")
+    assert done.returncode == 2
+    assert f"{file}, [run]: there is no key 'round'; did you mean 'rounds'?" in done.stderr
+
+
+def test_scenarios_are_listed() -> None:
+    done = subprocess.run([str(HANDFED), "simulate", "--list"], capture_output=True, text=True, check=True)
+    assert "two-classes" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    done = subprocess.run([str(HANDFED), "simulate", "--list", "--json"], capture_output=True, text=True, check=True)
+    found = {each["name"]: each for each in json.loads(done.stdout)["scenarios"]}
+    assert set(found["writers"]) == {
+        "name", "summary", "default_for", "data", "partition", "devices", "held_out", "rounds",
+    }  # fmt: skip
+    assert found["writers"]["data"] is None
+    assert found["digits"]["rounds"] == 40
+
+
+def test_a_run_leaves_the_scenario_that_it_ran(simulated: tuple[Path, dict[str, object]], my_digits: Path) -> None:
+    data_dir, printed = simulated
+    file = data_dir / "runs" / f"{printed['run']:04}" / "scenario.toml"
+    scenario = Scenario.from_toml(file.read_text(encoding="utf-8"))
+    assert scenario.data == str(my_digits)
+    assert scenario.partition == "writer"
+    assert (scenario.run.rounds, scenario.run.qat_rounds, scenario.run.float_margin) == (2, 1, 1.0)  # as typed
+    assert (scenario.held_out, scenario.run.evaluate_every) == (0.1, 25)  # of the scenario `writers`
+    assert scenario.run.momentum == 0.9  # a default
+
+
+@pytest.mark.slow
+def test_a_sweep_compares_its_runs_and_goes_on_after_one_that_failed(my_digits: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        f'data = "{my_digits}"\npartition = "iid"\ndevices = 2\n'
+        "[run]\nrounds = 5\nqat-rounds = 1\naugmentation = 0\nfloat-margin = 1\n"
+    )
+    tracked = ["--tensorboard", str(tmp_path / "logs"), "--mlflow", f"file:{tmp_path}/mlflow"]
+    done = handfed("simulate", str(file), "--sweep", "nan=1,0", *tracked, "--json", data_dir=tmp_path / "data")
+    assert done.returncode == 1, done.stderr  # one of them failed
+    failed, well = json.loads(done.stdout)
+    assert set(failed) == {"swept", "error", "page"}
+    assert "quorum" in failed["error"]
+    assert (failed["swept"], well["swept"]) == ({"nan": 1.0}, {"nan": 0.0})
+    assert set(well) >= FIELDS
+    assert Path(well["page"]) == tmp_path / "data" / "runs" / "0001-0002" / "sweep.html"
+    page = Path(well["page"]).read_text(encoding="utf-8")
+    assert "run 2: nan=0" in page
+    assert "failed" in page
+    assert len(list((tmp_path / "logs").glob("*-run-*/events.out.tfevents.*"))) == 2
+    assert sorted(each.read_text() for each in (tmp_path / "mlflow").glob("*/*/params/nan")) == ["0.0", "1.0"]

@@ -19,6 +19,8 @@ from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, HandfedError
+from handfed.shared.local_training import LocalTraining
+from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.training import trainer
 
 NAMES = [str(digit) for digit in range(10)]
@@ -32,23 +34,8 @@ COMMON: dict[str, Any] = {
 TRAINING: dict[str, Any] = {
     "round": 1,
     "quantized": False,
-    "local-epochs": 1,
-    "local-steps": 0,
-    "batch-size": 16,
-    "gradient-accumulation": 1,
-    "learning-rate": 0.05,
-    "momentum": 0.9,
-    "clip-norm": 1.0,
     "clip-update": 0.0,
-    "focal-gamma": 2.0,
-    "label-prior": 0.7,
-    "freeze-statistics": True,
-    "augmentation": 1.0,
-    "stroke-width": 0.0,
-    "noise": 0.0,
-    "salt-and-pepper": 0.0,
-    "backgrounds": 0.0,
-    "polarity": 0.0,
+    **LocalTraining.of(RunSettings(local_epochs=1), learning_rate=0.05, freeze_statistics=True).to_config(),
 }
 
 

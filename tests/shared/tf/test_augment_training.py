@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from handfed.shared.datasets import Dataset
-from handfed.shared.tf.training import LocalTraining, Trainer
+from handfed.shared.local_training import LocalTraining
+from handfed.shared.tf.training import Trainer
 
 PLAIN = LocalTraining(
     epochs=1,

@@ -10,10 +10,11 @@ import pytest
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import SettingError
 from handfed.shared.litert import Int8Model
+from handfed.shared.local_training import LocalTraining
 from handfed.shared.run_settings import RECOGNISERS
 from handfed.shared.tf.export import to_int8
 from handfed.shared.tf.recognisers import BUILDERS
-from handfed.shared.tf.training import LocalTraining, Trainer
+from handfed.shared.tf.training import Trainer
 from handfed.shared.wire import Role
 
 SETTINGS = LocalTraining(

@@ -3,7 +3,7 @@
     <data directory>/
     ├── handfed.db      the record of runs and releases (SQLite), unless a database is named
     ├── releases/       published models, a directory each, named by number
-    └── runs/           checkpoints of runs
+    └── runs/           of each run its scenario and its report, and the pages of sweeps
 
 For each place the order is: the option of the command, then the environment, then the default.
 """
@@ -35,7 +35,7 @@ def releases_in(directory: Path) -> Path:
 
 
 def runs_in(directory: Path) -> Path:
-    """Where checkpoints of runs are, within a data directory."""
+    """Where scenarios and reports of runs are, within a data directory."""
     return directory / "runs"
 
 

@@ -4,72 +4,145 @@
 accuracy_int8_calibrated_only, float_minus_int8 {difference, low, high}, size_bytes, latency_ms_median, rounds, wall_s,
 peak_memory_bytes, weights_sha256, report. Rates are fractions from 0 to 1.
 
-Exit status: 0 a release was published, 2 wrong use or input, 1 anything else.
+With `--sweep` it prints a list of these, one a run, each with `swept` (an object of what was varied) and `page` (where
+the comparison is); a run that failed has only `swept`, `error` and `page`. With `--list` it prints
+`{"scenarios": [...]}`, each with name, summary, data, partition, devices, held_out, rounds and default_for.
+
+Exit status: 0 a release was published (of every run of a sweep), 2 wrong use or input, 1 anything else.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import os
-import shlex
 import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from handfed.shared import data_directory
-from handfed.shared.errors import SettingError
-from handfed.shared.run_settings import RunSettings
-from handfed.simulations.options import with_run_settings
+from handfed.shared.errors import ReleaseRefusedError, RunFailedError, SettingError
+from handfed.shared.printable import printable
+from handfed.shared.run_settings import RunSettings, Value, option
+from handfed.simulations import running
+from handfed.simulations.faults import Faults
+from handfed.simulations.options import command_line, typed, with_settings
+from handfed.simulations.running import Means
+from handfed.simulations.scenario import Scenario, ScenarioFile, types_by_name
+from handfed.simulations.sweep import Swept, grid, label
 
 if TYPE_CHECKING:
     from handfed.simulations.federation import Federation, Outcome
 
 
-@with_run_settings
+@with_settings(RunSettings, Faults)
 def simulate(
+    context: typer.Context,
+    scenario: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME|FILE]", help="A scenario (see --list), or a file of one.", show_default=False),
+    ] = None,
     data: Annotated[
         str, typer.Option(help="Name of a data set (see `handfed data list`), or a file or folder of one.")
     ] = "mnist5k",
     partition: Annotated[
-        str, typer.Option(help="Who holds what: iid, dirichlet:ALPHA, or writer (a device for each writer).")
+        str,
+        typer.Option(
+            help="Who holds what: iid, dirichlet:ALPHA, shards:K, quantity:BETA, writer (a device for each writer),"
+            " schools:N or feature:STYLE."
+        ),
     ] = "dirichlet:0.3",
-    devices: Annotated[int, typer.Option(help="How many devices; with writer, one for each writer.")] = 20,
+    devices: Annotated[int, typer.Option(help="How many devices; writer and schools:N have their own number.")] = 20,
     held_out: Annotated[float, typer.Option(help="Fraction that is never trained on: writers, or images.")] = 0.2,
-    engine: Annotated[str, typer.Option(help="What carries the messages: in-process.")] = "in-process",
+    list_scenarios: Annotated[bool, typer.Option("--list", help="Show the scenarios that have a name.")] = False,
+    resume: Annotated[
+        int | None, typer.Option(help="Go on with a run that broke off, by its number.", show_default=False)
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=A,B,...",
+            help="Run once with each of these values; given again, with each combination.",
+            show_default=False,
+        ),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="What carries the messages: in-process, pool (a process a core) or ray.")
+    ] = "in-process",
+    workers: Annotated[int, typer.Option(help="Worker processes of the engine; 0 for one a core.", min=0)] = 0,
+    ray_address: Annotated[
+        str | None, typer.Option(help="A Ray cluster, for --engine ray, instead of this machine.", show_default=False)
+    ] = None,
     threads: Annotated[
         int,
         typer.Option(
             help="Threads of TensorFlow; 0 for every core. Small batches gain nothing from more than 1.", min=0
         ),
     ] = 1,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the course of the run for TensorBoard.")
+    ] = None,
+    mlflow: Annotated[
+        str | None, typer.Option(metavar="URI", help="Tell the course of the run to an MLflow tracking store.")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where runs and releases are kept.")] = None,
     database: Annotated[str | None, typer.Option(help="URL of the database, instead of one in the folder.")] = None,
     report: Annotated[Path | None, typer.Option(help="Where the report goes, instead of the run's folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
-    **settings: Any,  # noqa: ANN401 - the fields of RunSettings
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    **_settings: Any,  # noqa: ANN401 - the fields of RunSettings and Faults, which `typed` reads
 ) -> None:
     """Simulate a federation on this machine: train, quantize, publish, report."""
-    run_settings = RunSettings.from_mapping(settings)
-    # No telemetry and no update check: Flower reads these when it is imported.
-    os.environ.update(FLWR_TELEMETRY_ENABLED="0", FLWR_DISABLE_UPDATE_CHECK="1", RAY_USAGE_STATS_ENABLED="0")
-    from handfed.simulations.engines import ENGINES
-    from handfed.simulations.terminal import starting
+    del data, partition, devices, held_out  # the scenario takes them when they are typed
+    if list_scenarios:
+        _list(as_json=as_json)
+        return
+    means = Means(
+        engine=engine,
+        workers=workers,
+        threads=threads,
+        ray_address=ray_address,
+        tensorboard=tensorboard,
+        mlflow=mlflow,
+        directory=data_directory.locate(data_dir),
+        database=database,
+        report=report,
+        command=command_line(),
+        quiet=as_json,
+    )
+    changes = {name: value for name, value in typed(context).items() if name in types_by_name()}
+    if resume is not None:
+        others = ["--sweep"] if sweep else [f"--{option(name)}" for name in changes]
+        _refuse_changes([f"scenario {scenario}", *others] if scenario else others)
+        _one(running.recorded(means.directory, resume), means, resume)
+        return
+    source, values = _values(scenario, changes)
+    _say(source, means)
+    if sweep:
+        runs = grid(sweep, given=changes)
+        _sweep(runs, [Scenario.from_mapping({**values, **swept}, source) for swept in runs], means)
+    else:
+        _one(Scenario.from_mapping(values, source), means)
 
-    if engine not in ENGINES:
-        raise SettingError(f"there is no engine {engine!r}; choose one of: {', '.join(ENGINES)}")
 
-    with starting(quiet=as_json):
-        federation = _federation(data, partition, devices, held_out, run_settings)
-        from handfed.shared.tf.runtime import configure
+def _values(reference: str | None, changes: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:
+    """What errors call the scenario, and what it says, changed by the command line."""
+    from handfed.simulations import scenarios
 
-        configure(threads)
-        logging.getLogger("flwr").setLevel(logging.WARNING)  # Flower sets INFO when it is imported
-    outcome, page = _run(federation, engine, data_directory.locate(data_dir), database, report, as_json)
-    if as_json:
-        print(json.dumps({**outcome.summary(), "rounds": run_settings.rounds, "report": str(page)}))
+    if reference is None:
+        partition = changes.get("partition")
+        found = scenarios.taken_for(None if partition is None else str(partition))
+    else:
+        found = scenarios.find(reference)
+    return f"scenario {found.name}", {**found.values, **changes}
+
+
+def _one(scenario: Scenario, means: Means, resume: int | None = None) -> None:
+    (federation,) = _prepared([scenario], means)
+    outcome, page = running.run(federation, means, resume)
+    if means.quiet:
+        print(json.dumps(_summary(outcome, scenario, page)))
     else:
         from rich.console import Console
 
@@ -78,51 +151,85 @@ def simulate(
         Console().print(closing(outcome, str(page)))
 
 
-def _federation(data: str, scheme: str, devices: int, held_out: float, settings: RunSettings) -> Federation:
-    """Reads and checks everything that can be wrong before TensorFlow is imported, which takes seconds."""
-    from handfed.clients import datasets
-    from handfed.simulations.partition import split
+def _sweep(runs: Sequence[Swept], scenarios: Sequence[Scenario], means: Means) -> None:
+    """Runs scenarios one after another; one that fails does not stop the others."""
+    numbers: list[int] = []
+    printed: list[dict[str, object]] = []
+    federations = _prepared(scenarios, means)
+    for swept, scenario, federation in zip(runs, scenarios, federations, strict=True):
+        _say(f"run {len(printed) + 1} of {len(runs)}: {label(swept)}", means)
+        entry: dict[str, object] = {"swept": {option(name): value for name, value in swept.items()}}
+        try:
+            outcome, page = running.run(federation, replace(means, report=None), begun=numbers.append)
+        except (RunFailedError, ReleaseRefusedError) as error:
+            print(printable(f"{label(swept)}: {error}"), file=sys.stderr)
+            entry["error"] = str(error)
+        else:
+            entry |= _summary(outcome, scenario, page)
+        printed.append(entry)
+    compared, page = running.compare(dict(zip(numbers, map(label, runs), strict=True)), means)
+    if means.quiet:
+        print(json.dumps([{**entry, "page": str(page)} for entry in printed]))
+    else:
+        from rich.console import Console
 
-    dataset = datasets.read(data)
-    settings.alpha(dataset.alphabet.names)  # a wrong class is told now, not in the first round
-    count = None if scheme == "writer" else devices
-    partition = split(dataset, scheme=scheme, devices=count, held_out=held_out, seed=settings.seed)
-    from handfed.simulations.federation import Federation
+        from handfed.simulations.terminal import run_table
 
-    return Federation(dataset, partition, scheme, settings)
+        Console(highlight=False).print(run_table(compared), f"\npage  {page}", markup=False, soft_wrap=True)
+    if any("error" in entry for entry in printed):
+        raise typer.Exit(1)
 
 
-def _run(
-    federation: Federation,
-    engine: str,
-    directory: Path,
-    database: str | None,
-    report: Path | None,
-    as_json: bool,
-) -> tuple[Outcome, Path]:
-    from handfed.server.database import open_database
-    from handfed.server.releases.service import ReleaseRecord
-    from handfed.server.runs.service import RunRecord
-    from handfed.simulations.engines import ENGINES
-    from handfed.simulations.federation import simulate as run_federation
-    from handfed.simulations.report.writing import write_report
-    from handfed.simulations.terminal import watching
+def _prepared(scenarios: Sequence[Scenario], means: Means) -> list[Federation]:
+    """The federations, all of them checked before anything runs."""
+    running.silence()
+    running.check_engine(means.engine)
+    from handfed.simulations.terminal import starting
 
-    with (
-        open_database(data_directory.database_url(directory, database)) as record,
-        watching(federation.settings.rounds, quiet=as_json) as watch,
-    ):
-        outcome = run_federation(
-            federation,
-            engine=ENGINES[engine],
-            engine_name=engine,
-            runs=RunRecord(record),
-            releases=ReleaseRecord(record),
-            directory=data_directory.releases_in(directory),
-            listeners=[watch],
-            progress=watch,
+    with starting(quiet=means.quiet):
+        federations = running.prepare(scenarios)
+        running.start_tensorflow(means.threads)
+    return federations
+
+
+def _say(text: str, means: Means) -> None:
+    if not means.quiet:
+        print(printable(text), file=sys.stderr)
+
+
+def _summary(outcome: Outcome, scenario: Scenario, page: Path) -> dict[str, object]:
+    return {**outcome.summary(), "rounds": scenario.run.rounds, "report": str(page)}
+
+
+def _list(*, as_json: bool) -> None:
+    from handfed.simulations import scenarios
+
+    found = scenarios.built_in()
+    if as_json:
+        print(json.dumps({"scenarios": [_listed(each) for each in found]}))
+    else:
+        from rich.console import Console
+
+        from handfed.simulations.terminal import scenario_table
+
+        Console(highlight=False).print(scenario_table(found))
+
+
+def _listed(found: ScenarioFile) -> dict[str, object]:
+    scenario = found.values
+    return {
+        "name": found.name,
+        "summary": found.summary,
+        "default_for": found.default_for,
+        **{name: scenario.get(name) for name in ("data", "partition", "devices", "held_out")},
+        "rounds": scenario.get("rounds", RunSettings().rounds),
+    }
+
+
+def _refuse_changes(given: Iterable[str]) -> None:
+    others = [each for each in given if each]
+    if others:
+        raise SettingError(
+            f"--resume goes on with a run as it began, so it takes no {', '.join(others)}; leave that out, or start a"
+            " new run"
         )
-        page = report or data_directory.runs_in(directory) / f"{outcome.run:04d}" / "report.html"
-        command = f"handfed {shlex.join(sys.argv[1:])}"
-        write_report(page, federation, outcome, command)
-    return outcome, page

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from flwr.app import Context
@@ -35,7 +36,7 @@ from handfed.server.flower.state import RunState
 from handfed.server.releases.publish import Origin, Publication, Publisher
 from handfed.server.releases.service import ReleaseRecord
 from handfed.server.runs.recorder import Recorder
-from handfed.server.runs.schemas import RoundResult, RunStart
+from handfed.server.runs.schemas import RecordedRun, RoundResult, RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.shared import data_directory
 from handfed.shared.datasets import Dataset
@@ -48,10 +49,9 @@ from handfed.simulations.engines import ENGINES, Progress, Workers
 from handfed.simulations.faults import liars
 from handfed.simulations.misbehaviour import flipped, misbehaving
 from handfed.simulations.partition import Partition
-from handfed.simulations.scenario import Scenario
+from handfed.simulations.scenario import SCENARIO, Scenario
 
 TASK = "characters"
-SCENARIO = "scenario.toml"  # in the directory of a run
 LATENCY_SAMPLES = 300
 
 
@@ -182,6 +182,13 @@ class Outcome:
         }
 
 
+class Begun(Protocol):
+    """Is told that a run begins, or goes on."""
+
+    def __call__(self, run: RecordedRun, *, resumed: bool) -> None:
+        """`run` has its number; `resumed` says whether it goes on where it broke off."""
+
+
 def simulate(
     federation: Federation,
     place: Place,
@@ -191,6 +198,7 @@ def simulate(
     listeners: Iterable[Listener],
     progress: Progress,
     resume: int | None = None,
+    begun: Begun = lambda _run, *, resumed: None,  # noqa: ARG005 - named in the call
 ) -> Outcome:
     """Runs a federation to its release.
 
@@ -202,6 +210,7 @@ def simulate(
         listeners: Told of every round, after the record.
         progress: Told of every message.
         resume: Number of a run that broke off, to go on with; it must have begun with this federation.
+        begun: Told of the run once it is on record, before its first round.
 
     Raises:
         SettingError: The run to resume began with other data, or another process is at it.
@@ -215,6 +224,7 @@ def simulate(
             write_atomically(place.of_run(run) / SCENARIO, federation.scenario.to_toml().encode())
         state = None if resume is None else _taken_up(federation, place, run)
         try:
+            begun(place.runs.get(run), resumed=resume is not None)
             publisher = _publisher(federation, place, run)
             ENGINES[engine](
                 server_app(publisher, [Recorder(place.runs, run), *listeners], state),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
+from handfed.server import wording
 from handfed.shared import targets, wire
+from handfed.shared.run_settings import RunSettings
 
 if TYPE_CHECKING:
-    from handfed.server.flower.course import Device
+    from handfed.server.flower.queries import Device
+    from handfed.server.flower.state import RunState
     from handfed.server.runs.schemas import Rejection, RoundResult
+    from handfed.simulations.comparison.contents import Compared
     from handfed.simulations.federation import Outcome
+    from handfed.simulations.scenario import ScenarioFile
 
 KINDS = {
     wire.DESCRIBE: "devices describe themselves",
@@ -56,7 +62,7 @@ class Watch:
     def round_started(self, number: int, phase: str, asked: int) -> None:
         """A round's messages go out."""
 
-    def round_ended(self, result: RoundResult) -> None:
+    def round_ended(self, result: RoundResult, state: RunState) -> None:  # noqa: ARG002 - a listener's signature
         """Shows how the round went."""
         note = f"{result.phase}: loss {_number(result.loss)}, accuracy {_percent(result.accuracy)}"
         self._progress.update(self._rounds, completed=result.number, note=note)
@@ -129,6 +135,42 @@ def closing(outcome: Outcome, report: str) -> Table:
     table.add_row("memory", f"{outcome.peak_memory_bytes / 1e6:,.0f} MB", "", "")
     table.caption = f"model   {outcome.publication.directory}\nreport  {report}"
     table.caption_justify = "left"
+    return table
+
+
+def scenario_table(found: Sequence[ScenarioFile]) -> Table:
+    """The scenarios that have a name; what a scenario leaves open is a dash."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("name", "what it is", "data", "partition", "devices", "rounds"):
+        table.add_column(heading, justify="right" if heading in ("devices", "rounds") else "left")
+    for each in found:
+        values = {"rounds": RunSettings().rounds, **each.values}
+        table.add_row(
+            Text(each.name, style="bold", no_wrap=True),
+            Text(each.summary),
+            *(Text(str(values.get(name, "-")), no_wrap=True) for name in ("data", "partition", "devices", "rounds")),
+        )
+    return table
+
+
+def run_table(compared: Sequence[Compared]) -> Table:
+    """A row a run: what it differed in, and its closing figures."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("run", justify="right")
+    table.add_column("")
+    for heading in ("INT8", "float", "to 95%", "to 99%", "sent", "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in compared:
+        table.add_row(
+            str(each.run.id),
+            Text(each.label if each.run.status == "done" else f"{each.label} ({each.run.status})"),
+            _percent(each.figure("accuracy_int8")),
+            _percent(each.figure("accuracy_float")),
+            str(each.rounds_to(0.95) or "-"),
+            str(each.rounds_to(0.99) or "-"),
+            wording.megabytes(each.bytes_sent),
+            "-" if (seconds := each.figure("wall_s")) is None else f"{seconds:.0f} s",
+        )
     return table
 
 

@@ -33,6 +33,7 @@ from handfed.server.runs.schemas import DeviceResult, Phase, Rejection, RoundRes
 from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import QuorumError
+from handfed.shared.local_training import LocalTraining
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.schedules import cosine_with_warmup
 from handfed.shared.tf.training import Trainer
@@ -235,22 +236,7 @@ class Course:
                 **self._common,
                 "round": number,
                 "quantized": quantized,
-                "local-epochs": settings.local_epochs,
-                "local-steps": settings.local_steps,
-                "batch-size": settings.batch_size,
-                "gradient-accumulation": settings.gradient_accumulation,
-                "learning-rate": rate,
-                "momentum": settings.momentum,
-                "clip-norm": settings.clip_norm,
                 "clip-update": settings.clip_update,
-                "focal-gamma": settings.focal_gamma,
-                "label-prior": settings.label_prior,
-                "freeze-statistics": frozen,
-                "augmentation": settings.augmentation,
-                "stroke-width": settings.stroke_width,
-                "noise": settings.noise,
-                "salt-and-pepper": settings.salt_and_pepper,
-                "backgrounds": settings.backgrounds,
-                "polarity": settings.polarity,
+                **LocalTraining.of(settings, learning_rate=rate, freeze_statistics=frozen).to_config(),
             }
         )

@@ -14,13 +14,14 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from handfed.shared.local_training import LocalTraining
 from handfed.shared.tf import recognisers
 from handfed.shared.tf.augment import Augmentation, augment
 from handfed.shared.tf.losses import focal_loss
@@ -30,54 +31,6 @@ from handfed.shared.tf.variables import NamedVariables, batch_norms
 from handfed.shared.wire import Arrays, Schema
 
 _EVALUATION_BATCH = 500
-
-
-@dataclass(frozen=True)
-class LocalTraining:
-    """How a device trains in a round; the server sends it with the arrays.
-
-    Attributes:
-        epochs: Passes over the device's training images.
-        batch_size: Images of which a gradient is computed at once.
-        learning_rate: Of stochastic gradient descent.
-        momentum: Momentum of the device's optimiser, 0 to below 1.
-        clip_norm: Gradients are scaled down to this global norm.
-        focal_gamma: Focusing parameter of the focal loss.
-        label_prior: How far logits are adjusted by the device's class frequencies, 0 to 1.
-        proximal_mu: Weight of the pull towards the arrays it started from (FedProx, Li et al. 2020), 0 for none.
-        freeze_statistics: Whether batch normalisation uses the global moments.
-        augmentation: Strength of the default deformations, 0 for none.
-        steps: Training steps, instead of whole passes; 0 for passes.
-        accumulation: Batches whose gradients are averaged for one step; 0 for all batches of a pass.
-        stroke_width: Probability that strokes are made thinner or thicker.
-        noise: Highest standard deviation of Gaussian noise, 1 is full ink.
-        salt_and_pepper: Highest fraction of pixels that become paper or ink.
-        backgrounds: Probability of paper, lines or a watermark under an image.
-        polarity: Probability that ink and paper change places.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    momentum: float
-    clip_norm: float
-    focal_gamma: float
-    label_prior: float
-    proximal_mu: float
-    freeze_statistics: bool
-    augmentation: float
-    steps: int = 0
-    accumulation: int = 1
-    stroke_width: float = 0.0
-    noise: float = 0.0
-    salt_and_pepper: float = 0.0
-    backgrounds: float = 0.0
-    polarity: float = 0.0
-
-    def batches(self, images: int) -> int:
-        """How many batches a device with so many images computes in a round."""
-        a_pass = -(-images // self.batch_size)
-        return self.steps * (self.accumulation or a_pass) if self.steps else self.epochs * a_pass
 
 
 class Trainer:

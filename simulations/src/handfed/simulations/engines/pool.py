@@ -11,9 +11,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 
 from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
@@ -38,7 +39,25 @@ def run(
     progress: Progress,
     workers: Workers,
 ) -> None:
-    """Runs a federation; see `handfed.simulations.engines.Engine`.
+    """Runs a federation; see `handfed.simulations.engines.Engine`."""
+    with processes(workers, _begin, (make_client_app,)) as pool:
+
+        def carry(questions: Sequence[Question]) -> Iterator[Answer]:
+            return pool.map(_answer, questions)
+
+        serve(server_app, LocalGrid(carry, devices, progress), run_config)
+
+
+@contextmanager
+def processes(
+    workers: Workers, initializer: Callable[..., None], arguments: tuple[object, ...]
+) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes with TensorFlow, for as long as the block runs.
+
+    Args:
+        workers: How many, and how many threads each.
+        initializer: Called in each with `arguments`, when it is otherwise ready.
+        arguments: Can be pickled.
 
     Raises:
         HandfedError: A worker process died; the machine may be out of memory.
@@ -47,14 +66,10 @@ def run(
     context.set_forkserver_preload(_PRELOADED)
     count = workers.count or len(os.sched_getaffinity(0))
     pool = ProcessPoolExecutor(
-        count, mp_context=context, initializer=_begin, initargs=(make_client_app, workers.threads)
+        count, mp_context=context, initializer=_make_ready, initargs=(workers.threads, initializer, arguments)
     )
-
-    def carry(questions: Sequence[Question]) -> Iterator[Answer]:
-        return pool.map(_answer, questions)
-
     try:
-        serve(server_app, LocalGrid(carry, devices, progress), run_config)
+        yield pool
     except BrokenProcessPool:
         raise HandfedError(
             "a worker process died, perhaps for want of memory; try fewer --workers, or --engine in-process, and go on"
@@ -64,7 +79,7 @@ def run(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(make_client_app: MakeClientApp, threads: int) -> None:
+def _make_ready(threads: int, initializer: Callable[..., None], arguments: tuple[object, ...]) -> None:
     """Makes a worker ready: it belongs to the run, and dies with the process that started it."""
     from handfed.shared.tf.runtime import configure
 
@@ -72,6 +87,10 @@ def _begin(make_client_app: MakeClientApp, threads: int) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     configure(threads)
     identify()
+    initializer(*arguments)
+
+
+def _begin(make_client_app: MakeClientApp) -> None:
     global _client_app  # noqa: PLW0603 - what a pool's initializer leaves for its tasks
     _client_app = make_client_app()
 

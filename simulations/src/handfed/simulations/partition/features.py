@@ -1,6 +1,6 @@
 """The scheme whose devices' images look different (feature skew): the samples are dealt like `iid`, and styled apart.
 
-Which sample is where is all that a partition says; `handfed.simulations.partition.styled` says how it looks there.
+Which sample is where is all that a partition says; `partition.device_styles.styled` says how it looks there.
 """
 
 from __future__ import annotations

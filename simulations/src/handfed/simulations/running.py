@@ -1,0 +1,217 @@
+"""From a scenario to its outcome on this machine: reads the data, runs the federation, writes the report."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handfed.shared import data_directory
+from handfed.shared.errors import SettingError
+from handfed.simulations.scenario import SCENARIO, Scenario
+
+if TYPE_CHECKING:
+    from handfed.server.runs.schemas import RecordedRun
+    from handfed.shared.datasets import Dataset
+    from handfed.simulations.comparison.contents import Compared
+    from handfed.simulations.federation import Federation, Outcome
+    from handfed.simulations.partition import Partition
+
+
+@dataclass(frozen=True)
+class Means:
+    """With what a scenario is run and where what it leaves is kept; nothing of it changes what is learnt.
+
+    Attributes:
+        engine: Name of the engine.
+        workers: Worker processes; 0 for one a core.
+        threads: Threads of TensorFlow in each; 0 for every core.
+        ray_address: An existing Ray cluster; None to start Ray on this machine.
+        tensorboard: A folder for TensorBoard; None for none.
+        mlflow: URI of an MLflow tracking store; None for none.
+        directory: The data directory.
+        database: URL of the database; None for the one in the directory.
+        report: Where the report goes; None for the run's folder.
+        command: What a person typed, for the report.
+        quiet: Whether to show nothing while it goes on.
+    """
+
+    engine: str
+    workers: int
+    threads: int
+    ray_address: str | None
+    tensorboard: Path | None
+    mlflow: str | None
+    directory: Path
+    database: str | None
+    report: Path | None
+    command: str
+    quiet: bool
+
+
+def prepare(scenarios: Sequence[Scenario]) -> list[Federation]:
+    """Reads and checks everything that can be wrong before TensorFlow is imported, which takes seconds.
+
+    Raises:
+        UsageError: A data set cannot be read, or a scenario does not fit it.
+    """
+    checked = [(*_split(scenario), scenario) for scenario in scenarios]
+    from handfed.simulations.federation import Federation
+
+    return [
+        Federation(dataset, partition, replace(scenario, data=_found_from_anywhere(scenario.data)))
+        for dataset, partition, scenario in checked
+    ]
+
+
+def recorded(directory: Path, number: int) -> Scenario:
+    """The scenario that a run began with, from the run's directory.
+
+    Raises:
+        SettingError: It is not there: no run of that number was simulated here.
+    """
+    file = data_directory.runs_in(directory) / f"{number:04d}" / SCENARIO
+    try:
+        text = file.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingError(
+            f"run {number} cannot be resumed: {file} cannot be read ({reason}); `handfed runs` lists the runs, and"
+            " --data-dir says where they are"
+        ) from error
+    return Scenario.from_toml(text, str(file))
+
+
+def run(
+    federation: Federation,
+    means: Means,
+    resume: int | None = None,
+    begun: Callable[[int], None] = lambda _number: None,
+) -> tuple[Outcome, Path]:
+    """Runs a federation to its release and writes its report.
+
+    Args:
+        federation: What is simulated.
+        means: With what.
+        resume: Number of a run that broke off, to go on with; None for a new one.
+        begun: Told the number of the run when it begins.
+
+    Returns:
+        The outcome, and where the report is.
+
+    Raises:
+        HandfedError: What ended the run; it is on record.
+    """
+    from handfed.server.database import open_database
+    from handfed.server.releases.service import ReleaseRecord
+    from handfed.server.runs.service import RunRecord
+    from handfed.simulations.engines import Workers
+    from handfed.simulations.federation import Place, simulate
+    from handfed.simulations.report.writing import write_report
+    from handfed.simulations.terminal import watching
+    from handfed.simulations.tracking import follow
+
+    with (
+        open_database(data_directory.database_url(means.directory, means.database)) as record,
+        follow(federation.scenario, means.tensorboard, means.mlflow) as following,
+        watching(federation.settings.rounds, quiet=means.quiet) as watch,
+    ):
+
+        def announce(run: RecordedRun, *, resumed: bool) -> None:
+            begun(run.id)
+            following.begin(run, resumed=resumed)
+
+        place = Place(RunRecord(record), ReleaseRecord(record), means.directory)
+        outcome = simulate(
+            federation,
+            place,
+            engine=means.engine,
+            workers=Workers(means.workers, means.threads, means.ray_address),
+            listeners=[watch, following],
+            progress=watch,
+            resume=resume,
+            begun=announce,
+        )
+        following.done(outcome.summary())
+        page = means.report or place.of_run(outcome.run) / "report.html"
+        write_report(page, federation, outcome, means.command)
+    return outcome, page
+
+
+def compare(labels: Mapping[int, str], means: Means) -> tuple[list[Compared], Path]:
+    """Sets runs side by side on a page.
+
+    Args:
+        labels: What tells each run from the others, by its number; at least one.
+        means: Where they are; its report is where the page goes, instead of a folder beside those of the runs.
+    """
+    from handfed.server.database import open_database
+    from handfed.server.runs.service import RunRecord
+    from handfed.simulations.comparison.contents import read
+    from handfed.simulations.comparison.writing import write_page
+
+    with open_database(data_directory.database_url(means.directory, means.database)) as database:
+        compared = read(RunRecord(database), labels)
+    folder = data_directory.runs_in(means.directory) / f"{min(labels):04d}-{max(labels):04d}"
+    page = means.report or folder / "sweep.html"
+    write_page(page, compared, means.command)
+    return compared, page
+
+
+def check_engine(name: str) -> None:
+    """Checks that there is such an engine.
+
+    Raises:
+        SettingError: There is none.
+    """
+    from handfed.simulations.engines import ENGINES
+
+    if name not in ENGINES:
+        raise SettingError(f"there is no engine {name!r}; choose one of: {', '.join(ENGINES)}")
+
+
+def silence() -> None:
+    """Keeps Flower and Ray from reporting home; they read this when they are imported."""
+    os.environ.update(FLWR_TELEMETRY_ENABLED="0", FLWR_DISABLE_UPDATE_CHECK="1", RAY_USAGE_STATS_ENABLED="0")
+
+
+def start_tensorflow(threads: int) -> None:
+    """Imports TensorFlow, for this process."""
+    from handfed.shared.tf.runtime import configure
+
+    configure(threads)
+    logging.getLogger("flwr").setLevel(logging.WARNING)  # Flower sets INFO when it is imported
+
+
+def _split(scenario: Scenario) -> tuple[Dataset, Partition]:
+    from handfed.simulations.partition import split
+    from handfed.simulations.partition.device_styles import styled
+
+    dataset = _dataset(scenario.data)
+    scenario.run.alpha(dataset.alphabet.names)  # a wrong class is told now, not in the first round
+    partition = split(
+        dataset,
+        scheme=scenario.partition,
+        devices=scenario.devices,
+        held_out=scenario.held_out,
+        seed=scenario.run.seed,
+    )
+    return styled(dataset, partition, scenario.partition, scenario.run.seed), partition
+
+
+@lru_cache(maxsize=4)  # the runs of a sweep share their handwriting
+def _dataset(reference: str) -> Dataset:
+    from handfed.clients import datasets
+
+    return datasets.read(reference)
+
+
+def _found_from_anywhere(data: str) -> str:
+    """A data set's name, or its path such that the run can be resumed from another folder."""
+    from handfed.clients.datasets import named
+
+    return data if data in named.names() else str(Path(data).absolute())
