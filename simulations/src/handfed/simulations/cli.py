@@ -4,6 +4,11 @@
 accuracy_int8_calibrated_only, float_minus_int8 {difference, low, high}, size_bytes, latency_ms_median, rounds, wall_s,
 peak_memory_bytes, weights_sha256, report. Rates are fractions from 0 to 1.
 
+With `--local-only` the object holds devices, passes, accuracy_mean, accuracy_p10, accuracy_median, accuracy_p90 and
+accuracy_best over the devices, each of which trained alone and read everybody's held-out images.
+
+`handfed train` prints the same as `handfed simulate`: it is a federation of one device.
+
 With `--sweep` it prints a list of these, one a run, each with `swept` (an object of what was varied) and `page` (where
 the comparison is); a run that failed has only `swept`, `error` and `page`. With `--list` it prints
 `{"scenarios": [...]}`, each with name, summary, data, partition, devices, held_out, rounds and default_for.
@@ -60,6 +65,12 @@ def simulate(
     resume: Annotated[
         int | None, typer.Option(help="Go on with a run that broke off, by its number.", show_default=False)
     ] = None,
+    local_only: Annotated[
+        bool,
+        typer.Option(
+            "--local-only", help="Let each device train alone instead, and say how it reads: a lower reference."
+        ),
+    ] = False,
     sweep: Annotated[
         list[str] | None,
         typer.Option(
@@ -119,11 +130,56 @@ def simulate(
         return
     source, values = _values(scenario, changes)
     _say(source, means)
-    if sweep:
+    if local_only:
+        _alone(Scenario.from_mapping(values, source), means)
+    elif sweep:
         runs = grid(sweep, given=changes)
         _sweep(runs, [Scenario.from_mapping({**values, **swept}, source) for swept in runs], means)
     else:
         _one(Scenario.from_mapping(values, source), means)
+
+
+@with_settings(RunSettings)
+def train(
+    context: typer.Context,
+    scenario: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME|FILE]", help="A scenario, as of `handfed simulate`.", show_default=False),
+    ] = None,
+    data: Annotated[
+        str, typer.Option(help="Name of a data set (see `handfed data list`), or a file or folder of one.")
+    ] = "mnist5k",
+    partition: Annotated[str, typer.Option(help="The federation to compare with: who holds what.")] = "dirichlet:0.3",
+    held_out: Annotated[float, typer.Option(help="Fraction that is never trained on: writers, or images.")] = 0.2,
+    threads: Annotated[int, typer.Option(help="Threads of TensorFlow; 0 for every core.", min=0)] = 1,
+    data_dir: Annotated[Path | None, typer.Option(help="Where runs and releases are kept.")] = None,
+    database: Annotated[str | None, typer.Option(help="URL of the database, instead of one in the folder.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Where the report goes, instead of the run's folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    **_settings: Any,  # noqa: ANN401 - the fields of RunSettings, which `typed` reads
+) -> None:
+    """Train in one place, as many passes over the data as a federation: an upper reference."""
+    del data, partition, held_out  # the scenario takes them when they are typed
+    means = Means(
+        engine="in-process",
+        workers=0,
+        threads=threads,
+        ray_address=None,
+        tensorboard=None,
+        mlflow=None,
+        directory=data_directory.locate(data_dir),
+        database=database,
+        report=report,
+        command=command_line(),
+        quiet=as_json,
+    )
+    changes = {name: value for name, value in typed(context).items() if name in types_by_name()}
+    source, values = _values(scenario, changes)
+    _say(f"{source}, in one place", means)
+    running.silence()
+    from handfed.simulations.baselines import central
+
+    _one(central(Scenario.from_mapping(values, source)), means)
 
 
 def _values(reference: str | None, changes: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:
@@ -149,6 +205,19 @@ def _one(scenario: Scenario, means: Means, resume: int | None = None) -> None:
         from handfed.simulations.terminal import closing
 
         Console().print(closing(outcome, str(page)))
+
+
+def _alone(scenario: Scenario, means: Means) -> None:
+    (federation,) = _prepared([scenario], means)
+    found = running.alone(federation, means)
+    if means.quiet:
+        print(json.dumps(found.summary()))
+    else:
+        from rich.console import Console
+
+        from handfed.simulations.terminal import alone_table
+
+        Console(highlight=False).print(alone_table(found))
 
 
 def _sweep(runs: Sequence[Swept], scenarios: Sequence[Scenario], means: Means) -> None:

@@ -17,6 +17,7 @@ from handfed.simulations.scenario import SCENARIO, Scenario
 if TYPE_CHECKING:
     from handfed.server.runs.schemas import RecordedRun
     from handfed.shared.datasets import Dataset
+    from handfed.simulations.alone import Alone
     from handfed.simulations.comparison.contents import Compared
     from handfed.simulations.federation import Federation, Outcome
     from handfed.simulations.partition import Partition
@@ -140,6 +141,16 @@ def run(
         page = means.report or place.of_run(outcome.run) / "report.html"
         write_report(page, federation, outcome, means.command)
     return outcome, page
+
+
+def alone(federation: Federation, means: Means) -> Alone:
+    """Has each device train alone; nothing of it is recorded or published."""
+    from handfed.simulations.alone import alone as train_alone
+    from handfed.simulations.engines import Workers
+    from handfed.simulations.terminal import watching
+
+    with watching(0, quiet=means.quiet) as watch:
+        return train_alone(federation, Workers(means.workers, means.threads, means.ray_address), watch)
 
 
 def compare(labels: Mapping[int, str], means: Means) -> tuple[list[Compared], Path]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handfed.server.flower.queries import Device
     from handfed.server.flower.state import RunState
     from handfed.server.runs.schemas import Rejection, RoundResult
+    from handfed.simulations.alone import Alone
     from handfed.simulations.comparison.contents import Compared
     from handfed.simulations.federation import Outcome
     from handfed.simulations.scenario import ScenarioFile
@@ -171,6 +172,19 @@ def run_table(compared: Sequence[Compared]) -> Table:
             wording.megabytes(each.bytes_sent),
             "-" if (seconds := each.figure("wall_s")) is None else f"{seconds:.0f} s",
         )
+    return table
+
+
+def alone_table(alone: Alone) -> Table:
+    """How devices read that trained alone."""
+    figures = alone.summary()
+    table = Table(
+        title=f"{figures['devices']} devices, {figures['passes']} passes each over their own", title_justify="left"
+    )
+    table.add_column("of everybody's held-out images")
+    table.add_column("accuracy", justify="right")
+    for name in ("mean", "p10", "median", "p90", "best"):
+        table.add_row(name, f"{figures[f'accuracy_{name}']:.2%}")
     return table
 
 
