@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from handfed.shared.errors import HandfedError, MissingExtraError
 from handfed.shared.run_settings import Value
 from handfed.simulations.engines.engine import MakeClientApp, Progress, Workers
 from handfed.simulations.engines.grid import Answer, LocalGrid, Question, failed, identify, serve
+
+
+_PATIENCE_S = 5.0  # for the head of a cluster
 
 
 def run(
@@ -62,6 +66,7 @@ def _backend(workers: Workers) -> Any:  # noqa: ANN401 - Flower's class is only 
         raise MissingExtraError(error.name or "ray", "handfed-simulations[ray]") from error
     arguments: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     if workers.ray_address:
+        _check_reachable(workers.ray_address)
         arguments["address"] = workers.ray_address
     else:
         arguments["num_cpus"] = workers.count or len(os.sched_getaffinity(0))
@@ -74,6 +79,22 @@ def _backend(workers: Workers) -> Any:  # noqa: ANN401 - Flower's class is only 
         where = f"the Ray cluster at {workers.ray_address}" if workers.ray_address else "Ray on this machine"
         raise HandfedError(f"{where} cannot be used: {error}; try --engine pool, which needs no Ray") from error
     return backend
+
+
+def _check_reachable(address: str) -> None:
+    """Refuses an address at which nobody listens: Ray itself would try for minutes.
+
+    Raises:
+        HandfedError: The address is not HOST:PORT, or nobody answers there.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise HandfedError(
+            f"the Ray cluster at {address} cannot be reached: {error}; give the HOST:PORT that `ray start --head` printed,"
+            " or use --engine pool, which needs no Ray"
+        ) from error
 
 
 @dataclass(frozen=True)
