@@ -25,7 +25,6 @@ from handfed.shared.run_settings import Value
 from handfed.simulations.engines.engine import MakeClientApp, Progress, Workers
 from handfed.simulations.engines.grid import Answer, LocalGrid, Question, failed, identify, serve
 
-
 _PATIENCE_S = 5.0  # for the head of a cluster
 
 
@@ -92,8 +91,8 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
     except (OSError, ValueError, OverflowError) as error:
         raise HandfedError(
-            f"the Ray cluster at {address} cannot be reached: {error}; give the HOST:PORT that `ray start --head` printed,"
-            " or use --engine pool, which needs no Ray"
+            f"the Ray cluster at {address} cannot be reached: {error}; give the HOST:PORT that `ray start --head`"
+            " printed, or use --engine pool, which needs no Ray"
         ) from error
 
 
