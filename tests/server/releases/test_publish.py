@@ -45,6 +45,11 @@ def test_a_file_of_other_weights_is_refused(trainer: Trainer, trained: Arrays) -
         check_conversion(trainer, trained, to_int8(trainer.quantized_model(other)))
 
 
+def test_a_model_that_diverged_is_refused_and_says_so(trainer: Trainer, trained: Arrays) -> None:
+    with pytest.raises(ReleaseRefusedError, match="diverged"):
+        check_conversion(trainer, trained, b"what the converter makes of NaN")
+
+
 def test_a_file_with_a_floating_point_operator_is_refused(trainer: Trainer, trained: Arrays) -> None:
     """The trap of a dense layer before batch normalisation, which silently stays float32 between integer ends."""
     picture = keras.Input((28, 28, 1))

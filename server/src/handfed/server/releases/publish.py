@@ -23,7 +23,7 @@ from handfed.server.releases.model_card import model_card
 from handfed.server.releases.schemas import ReleaseFacts
 from handfed.server.releases.selftest import pictures
 from handfed.server.releases.service import ReleaseRecord
-from handfed.shared.errors import ReleaseRefusedError
+from handfed.shared.errors import ManifestError, ReleaseRefusedError
 from handfed.shared.files import sha256_of
 from handfed.shared.litert import Int8Model
 from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, Manifest, SelfTest
@@ -198,9 +198,15 @@ def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTes
         A self-test for the manifest.
 
     Raises:
-        ReleaseRefusedError: The file touches floating point, or disagrees.
+        ReleaseRefusedError: The file cannot be loaded, touches floating point, or disagrees.
     """
-    int8 = Int8Model(model, where="the converted model")
+    try:
+        int8 = Int8Model(model, where="the converted model")
+    except ManifestError as error:
+        raise ReleaseRefusedError(
+            "the converted model cannot be loaded; training has probably diverged: see the loss by round, and train with a"
+            " lower learning rate"
+        ) from error
     floats = int8.operators_with_floats()
     if floats:
         raise ReleaseRefusedError(
