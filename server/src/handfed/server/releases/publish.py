@@ -204,8 +204,8 @@ def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTes
         int8 = Int8Model(model, where="the converted model")
     except ManifestError as error:
         raise ReleaseRefusedError(
-            "the converted model cannot be loaded; training has probably diverged: see the loss by round, and train with a"
-            " lower learning rate"
+            "the converted model cannot be loaded; training has probably diverged: see the loss by round, and lower the"
+            " learning rate"
         ) from error
     floats = int8.operators_with_floats()
     if floats:

@@ -22,7 +22,7 @@ def handfed(arguments: Sequence[str], *, data_dir: Path) -> dict[str, Any]:
         HandfedError: It failed; the message holds what it said.
     """
     done = subprocess.run(  # noqa: S603 - the command of this environment
-        [str(command()), *arguments, "--json"], capture_output=True, text=True, env=_environment(data_dir), check=False
+        [str(command()), *arguments, "--json"], capture_output=True, text=True, env=environment(data_dir), check=False
     )
     if done.returncode:
         raise HandfedError(f"handfed {' '.join(arguments)} failed:\n{done.stderr}")
@@ -35,7 +35,7 @@ def seconds(arguments: Sequence[str], *, data_dir: Path, repetitions: int) -> fl
     for _ in range(repetitions + 1):
         started = time.perf_counter()
         subprocess.run(  # noqa: S603 - likewise
-            [str(command()), *arguments], stdout=subprocess.DEVNULL, env=_environment(data_dir), check=True
+            [str(command()), *arguments], stdout=subprocess.DEVNULL, env=environment(data_dir), check=True
         )
         times.append(time.perf_counter() - started)
     return statistics.median(times[1:])
@@ -46,5 +46,6 @@ def command() -> Path:
     return Path(sys.executable).parent / "handfed"
 
 
-def _environment(data_dir: Path) -> dict[str, str]:
+def environment(data_dir: Path) -> dict[str, str]:
+    """The environment of a command that keeps everything in `data_dir`."""
     return {**os.environ, "HANDFED_DATA_DIR": str(data_dir)}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from handfed.server.runs.schemas import RoundResult
 from handfed.shared.datasets import Dataset
+from handfed.simulations.faults import Faults, Lie
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,36 @@ class Evaluation:
     float_readings: NDArray[np.int32]
     device: NDArray[np.int32]
     writer: NDArray[np.int32] | None
+
+
+@dataclass(frozen=True)
+class Misbehaviour:
+    """The faults that a scenario has on purpose.
+
+    Attributes:
+        faults: How many of the devices lie, and how many of a round's answers never come or come too late.
+        liars: The devices that lie in every round, and how.
+        inspected: Whether the server saw single updates, so that the rounds tell whose were used.
+    """
+
+    faults: Faults
+    liars: Mapping[int, Lie]
+    inspected: bool
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What the INT8 file reads right of held-out images that are deformed.
+
+    Attributes:
+        images: How many images were read under each deformation, at least 1.
+        accuracies: Fractions by deformation, in the order of the page; `robustness.AS_WRITTEN` is the first.
+        examples: uint8 (deformations, 28, 28), one image under each, in the order of `accuracies`.
+    """
+
+    images: int
+    accuracies: Mapping[str, float]
+    examples: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -63,6 +94,8 @@ class Report:
         weights_sha256: SHA-256 of the weights it ended with, in hex.
         refused: Why nothing was published; None where nothing was refused.
         styles: What is special about how each device's images look, in a few words; empty where devices do not differ.
+        misbehaviour: Its faults on purpose; None where everything goes well.
+        robustness: On deformed images.
     """
 
     title: str
@@ -87,6 +120,8 @@ class Report:
     weights_sha256: str | None
     refused: str | None
     styles: Sequence[str] = ()
+    misbehaviour: Misbehaviour | None = None
+    robustness: Robustness | None = None
 
     def held_out_counts(self) -> NDArray[np.int64]:
         """int64 (devices,): held-out images a device."""

@@ -1,17 +1,27 @@
-"""What follows from a run's figures: pairs of right and wrong, groups from worst to best, skew, totals."""
+"""What follows from a run's figures: pairs of right and wrong, groups from worst to best, skew, what became of updates.
+
+An update is used, or is not, for a reason. Where a device never answered or failed, there is none: that is told apart,
+as it says nothing of the rules that updates are held to.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handfed.server.runs.schemas import RoundResult
-from handfed.shared.metrics import Z_95, Difference, paired_difference
+from handfed.server.runs.schemas import Rejection, RoundResult
+from handfed.shared.metrics import Z_95, Difference, Spread, paired_difference, spread
+from handfed.shared.wire import Reason
+from handfed.simulations.faults import LIES, Lie
 from handfed.simulations.report.contents import Evaluation
+
+WITHOUT_UPDATE: Final = frozenset({Reason.SILENT, Reason.ERROR})  # reasons that nothing came that could be checked
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,100 @@ def worst_first(evaluation: Evaluation, numbers: NDArray[np.int32]) -> list[Grou
 def worst_decile(groups: Sequence[Group]) -> Sequence[Group]:
     """The worst tenth, at least one, of groups that come worst first; as `handfed.shared.metrics.spread` has it."""
     return groups[: math.ceil(len(groups) / 10)]
+
+
+def mean_accuracy(groups: Sequence[Group]) -> float:
+    """The mean over groups, at least one, each of which counts the same."""
+    return sum(group.accuracy for group in groups) / len(groups)
+
+
+def by_writer(evaluation: Evaluation) -> Spread | None:
+    """How the accuracy of INT8 differs between writers: percentiles, and the mean of the worst tenth.
+
+    Returns:
+        Fractions, which `Spread.as_json` names; None where writers are unknown or nothing was read.
+    """
+    if evaluation.writer is None or not len(evaluation.labels):
+        return None
+    return spread(evaluation.readings == evaluation.labels, evaluation.writer)
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of the updates of devices of one kind.
+
+    Attributes:
+        kind: How they lie; None for honest devices.
+        devices: How many devices are of this kind.
+        used: How many of their updates were combined, over all rounds.
+        unused: How many were not, by reason.
+    """
+
+    kind: Lie | None
+    devices: int
+    used: int
+    unused: Mapping[str, int]
+
+    @property
+    def rejected(self) -> int:
+        """How many were not used, for whatever reason."""
+        return sum(self.unused.values())
+
+
+def fates(rounds: Sequence[RoundResult], liars: Mapping[int, Lie], devices: int) -> list[Fate]:
+    """What became of all updates, by kind of device: each kind of liar there is, and the honest last.
+
+    Args:
+        rounds: The rounds of a run whose server saw single updates.
+        liars: Which devices lie, and how, counted from 0.
+        devices: How many devices there are.
+    """
+    used = Counter(_kind(each.device, liars) for one in rounds for each in one.devices if each.examples)
+    unused = Counter(
+        (_kind(each.device, liars), each.reason) for each in _rejections(rounds) if each.reason not in WITHOUT_UPDATE
+    )
+    of_kind = Counter(liars.values())
+    kinds: list[Lie | None] = [*(lie for lie in LIES if of_kind[lie]), None]
+    return [
+        Fate(
+            kind,
+            devices - len(liars) if kind is None else of_kind[kind],
+            used[kind],
+            {reason: count for (whose, reason), count in unused.most_common() if whose == kind},
+        )
+        for kind in kinds
+    ]
+
+
+def without_update(rounds: Sequence[RoundResult]) -> Mapping[str, int]:
+    """How many times a device that was asked sent no update, by reason."""
+    return Counter(each.reason for each in _rejections(rounds) if each.reason in WITHOUT_UPDATE)
+
+
+def unused_by_round(
+    rounds: Sequence[RoundResult], liars: Mapping[int, Lie]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """How many updates were not used in each round.
+
+    Returns:
+        int64 (rounds,): those of devices that lie, those of the others, and those that never came.
+    """
+    counts = np.zeros((len(rounds), 3), np.int64)
+    for row, one in enumerate(rounds):
+        for each in one.rejections:
+            honest = _kind(each.device, liars) is None
+            counts[row, 2 if each.reason in WITHOUT_UPDATE else int(honest)] += 1
+    lying, others, absent = counts.T
+    return lying, others, absent
+
+
+def _kind(device: int, liars: Mapping[int, Lie]) -> Lie | None:
+    """How a device lies, by the number that it has in a round, which counts from 1."""
+    return liars.get(device - 1)
+
+
+def _rejections(rounds: Sequence[RoundResult]) -> Iterable[Rejection]:
+    return (rejection for one in rounds for rejection in one.rejections)
 
 
 def wilson(correct: int, samples: int) -> tuple[float, float]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from markupsafe import Markup
@@ -12,15 +12,43 @@ from numpy.typing import NDArray
 
 from handfed.server import wording
 from handfed.shared.metrics import spread, worst_confusions
+from handfed.shared.run_settings import option
 from handfed.simulations.report.charts.groups import signed
-from handfed.simulations.report.contents import Evaluation, Report
-from handfed.simulations.report.findings import Group, Pairs, finite, label_skew, worst_decile
+from handfed.simulations.report.charts.robustness import in_words
+from handfed.simulations.report.contents import Evaluation, Report, Robustness
+from handfed.simulations.report.findings import (
+    Group,
+    Pairs,
+    finite,
+    label_skew,
+    mean_accuracy,
+    wilson,
+    worst_decile,
+    worst_first,
+)
+from handfed.simulations.robustness import AS_WRITTEN
 
 MOST_ROWS = 200  # of a table that grows with the run
 MOST_DEVICES = 10  # of the worst tenth; the others are in the table of all
 MOST_CONFUSIONS = 10
 
 Cell = str | Markup
+
+_DEFORMATIONS: Final[Mapping[str, str]] = {
+    AS_WRITTEN: "nothing",
+    "rotation": "15 degrees, one way or the other",
+    "scale": "to 90 to 110% of its size",
+    "shift": "by 2 pixels",
+    "elastic": "waves that displace by up to 2 to 4 pixels",
+    "noise": "Gaussian, 5% of full ink",
+    "salt-and-pepper": "2% of the pixels are paper or full ink",
+    "paper": "uneven, a quarter grey",
+    "watermark": "a ring in the paper, a quarter grey",
+    "thin-stroke": "1.6 pixels thinner",
+    "thick-stroke": "2 pixels wider",
+    "dark-on-light": "ink and paper change places",
+    "all-together": "all of these; the stroke thinner or thicker",
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +111,7 @@ def rounds(report: Report) -> Table:
     )
     shown = rows[-MOST_ROWS:]
     note = f"The last {MOST_ROWS} of {len(rows):,} rounds." if len(shown) < len(rows) else ""
-    return Table("Every round", columns, frozenset(columns) - {"Phase"}, shown, note)
+    return Table("Every round", columns, frozenset(columns[2:]), shown, note)
 
 
 def pairs(found: Pairs) -> Table:
@@ -115,6 +143,7 @@ def spreads(evaluation: Evaluation) -> Table:
     if evaluation.writer is not None:
         groups.append(("Writers", evaluation.writer))
     found = [(what, spread(correct, numbers)) for what, numbers in groups]
+    means = [mean_accuracy(worst_first(evaluation, numbers)) for _, numbers in groups]
     columns = ("Accuracy of", *(what for what, _ in found))
     return Table(
         f"{' and '.join(what for what, _ in groups)}, in figures".capitalize(),
@@ -122,6 +151,7 @@ def spreads(evaluation: Evaluation) -> Table:
         frozenset(columns[1:]),
         (
             ("How many", *(f"{each.count:,}" for _, each in found)),
+            ("Mean", *map(wording.percent, means)),
             ("Tenth percentile", *(wording.percent(each.p10) for _, each in found)),
             ("Median", *(wording.percent(each.median) for _, each in found)),
             ("Ninetieth percentile", *(wording.percent(each.p90) for _, each in found)),
@@ -161,7 +191,7 @@ def _devices(caption: str, shown: Sequence[Group], note: str) -> Table:
         (f"{each.number + 1}", f"{each.samples:,}", f"{each.correct:,}", wording.percent(each.accuracy))
         for each in shown
     )
-    return Table(caption, columns, frozenset(columns), rows, note)
+    return Table(caption, columns, frozenset(columns[1:]), rows, note)
 
 
 def confusions(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
@@ -241,7 +271,7 @@ def every_holding(report: Report) -> Table:
         for device in range(min(len(counts), MOST_ROWS))
     )
     note = f"The first {MOST_ROWS} of {len(counts):,} devices." if len(counts) > MOST_ROWS else ""
-    figures = frozenset(columns) - {"Most frequent"}
+    figures = frozenset(columns) - {"Device", "Most frequent"}
     return Table("What every device holds", (*columns, *(["Style"] if styles else [])), figures, rows, note)
 
 
@@ -266,32 +296,28 @@ def costs(report: Report) -> Table:
     )
 
 
-def rejections(report: Report) -> tuple[Table, Table] | None:
-    """Replies that were not used, by reason and one by one; None where all were used."""
-    found = [(each.number, rejection) for each in report.rounds for rejection in each.rejections]
-    if not found:
-        return None
-    reasons = Counter(rejection.reason for _, rejection in found)
-    by_reason = Table(
-        "Rejected updates by reason",
-        ("Reason", "Updates"),
-        frozenset({"Updates"}),
-        tuple(
-            (reason, f"{count:,}") for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-        ),
-    )
+def robustness(found: Robustness) -> Table:
+    """Accuracy under each deformation."""
+    usual = found.accuracies[AS_WRITTEN]
     rows = tuple(
-        (f"{number}", f"{rejection.device}", rejection.reason, rejection.detail) for number, rejection in found
+        (
+            in_words(name),
+            _DEFORMATIONS.get(name, wording.percent(None)),
+            wording.percent(accuracy),
+            wording.percent(None) if name == AS_WRITTEN else signed((accuracy - usual) * 100, 2),
+        )
+        for name, accuracy in found.accuracies.items()
     )
-    note = f"The first {MOST_ROWS} of {len(rows):,}." if len(rows) > MOST_ROWS else ""
-    one_by_one = Table(
-        "Every rejected update",
-        ("Round", "Device", "Reason", "Detail"),
-        frozenset({"Round", "Device"}),
-        rows[:MOST_ROWS],
-        note,
+    intervals = [wilson(round(accuracy * found.images), found.images) for accuracy in found.accuracies.values()]
+    widest = max(high - low for low, high in intervals) * 50
+    columns = ("Deformation", "What is done", "Right", "Points")
+    return Table(
+        "Deformations, in figures",
+        columns,
+        frozenset(columns[2:]),
+        rows,
+        f"On {found.images:,} held-out images each; 95% intervals reach up to {widest:.1f} percentage points either way.",
     )
-    return by_reason, one_by_one
 
 
 def settings(report: Report) -> Table:
@@ -300,5 +326,5 @@ def settings(report: Report) -> Table:
         f"All {len(report.settings)} settings",
         ("Setting", "Value"),
         frozenset(),
-        tuple(wording.entries(report.settings)),
+        tuple((option(setting), value) for setting, value in wording.entries(report.settings)),
     )

@@ -46,8 +46,9 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Chart:
     axes.set_xlabel("read as")
     axes.xaxis.set_label_coords(0.5, 1 + (margin - 14) / side)
     if count <= _MOST_COUNTED:
+        size = min(9.5, side / count / (0.64 * len(str(part.max()))))  # so that the longest figure fits
         for row, column in zip(*np.nonzero(part), strict=True):
-            axes.text(column + 0.5, row + 0.5, f"{part[row, column]}", ha="center", va="center", fontsize=9.5)
+            axes.text(column + 0.5, row + 0.5, f"{part[row, column]}", ha="center", va="center", fontsize=size)
     errors, samples = int(matrix.sum() - np.trace(matrix)), int(matrix.sum())
     left_out = f" The {count} of {len(matrix)} classes with most errors are shown." if count < len(matrix) else ""
     return Chart(

@@ -37,8 +37,9 @@ def accuracy(report: Report) -> Chart:
     heights = {phase: [(number, stretched(value)) for number, value in points] for phase, points in phases.items()}
     _draw_phases(axes, heights, len(report.rounds))
     last = max(each.number for each in report.rounds)
+    last_float = max((each.number for each in report.rounds if each.phase == "float"), default=last)
     finals = _finals(report)
-    end = _draw_finals(axes, finals, last)
+    end = _draw_finals(axes, finals, last, last_float)
     known = [value for points in phases.values() for _, value in points]
     _accuracy_axis(axes, known + [final.value for final in finals])
     round_axis(axes, last, end)
@@ -143,7 +144,7 @@ class _Final:
     Attributes:
         key: Its entry in the legend.
         value: The accuracy.
-        steps: How many steps right of the last round it is drawn.
+        steps: How many steps right of the last round it is drawn; 0 for at the last float round.
         marker: Matplotlib's name of its marker.
         colour: Of the marker.
     """
@@ -156,7 +157,7 @@ class _Final:
 
 
 def _finals(report: Report) -> list[_Final]:
-    """What is known of the end: the float model is that of the last round, the others are converted from it."""
+    """What is known of the end: the model of the last float round, and what it became through conversion."""
     found: tuple[tuple[float | None, str, Mark, Role, int, str, str], ...] = (
         (report.accuracy_float, "final float model", Mark.RING, "ink", 0, "o", INK),
         (report.accuracy_int8, "final INT8", Mark.DIAMOND, "third", 1, "D", THIRD),
@@ -169,12 +170,12 @@ def _finals(report: Report) -> list[_Final]:
     ]
 
 
-def _draw_finals(axes: Axes, finals: Sequence[_Final], last: int) -> float:
+def _draw_finals(axes: Axes, finals: Sequence[_Final], last: int, last_float: int) -> float:
     """Draws the accuracies in the end, and where INT8 was converted; returns how far right that goes."""
     step = max(last * 0.05, 0.4)
     for final in finals:
         axes.plot(
-            [last + final.steps * step],
+            [last + final.steps * step if final.steps else last_float],
             [stretched(final.value)],
             linestyle="",
             marker=final.marker,
