@@ -18,7 +18,7 @@ from handfed.simulations.scenario import Scenario
 
 HANDFED = Path(sys.executable).parent / "handfed"
 TYPER_OWN = ("--help", "--install-completion", "--show-completion")
-SHORT = ["--rounds", "2", "--qat-rounds", "1", "--local-epochs", "1", "--float-margin", "1"]
+SHORT = ["--rounds", "2", "--qat-rounds", "1", "--local-epochs", "1", "--float-margin", "1", "--engine", "in-process"]
 FIELDS = {
     "run",
     "release",

@@ -26,6 +26,7 @@ class LocalTraining:
         augmentation: Strength of the default deformations, 0 for none.
         steps: Training steps, instead of whole passes; 0 for passes.
         accumulation: Batches whose gradients are averaged for one step; 0 for all batches of a pass.
+        dropout: Fraction of the features before the last layer that a step leaves out.
         stroke_width: Probability that strokes are made thinner or thicker.
         noise: Highest standard deviation of Gaussian noise, 1 is full ink.
         salt_and_pepper: Highest fraction of pixels that become paper or ink.
@@ -45,6 +46,7 @@ class LocalTraining:
     augmentation: float
     steps: int = 0
     accumulation: int = 1
+    dropout: float = 0.0
     stroke_width: float = 0.0
     noise: float = 0.0
     salt_and_pepper: float = 0.0
@@ -78,6 +80,7 @@ class LocalTraining:
             augmentation=settings.augmentation,
             steps=settings.local_steps,
             accumulation=settings.gradient_accumulation,
+            dropout=settings.dropout,
             stroke_width=settings.stroke_width,
             noise=settings.noise,
             salt_and_pepper=settings.salt_and_pepper,

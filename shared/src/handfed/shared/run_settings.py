@@ -129,6 +129,9 @@ class RunSettings:
         least=0.0,
         most=1.0,
     )
+    dropout: float = _setting(
+        0.3, "Fraction of the features before the last layer that are left out in a training step.", least=0.0, most=0.9
+    )
     batch_statistics: str = _setting(
         "fixed",
         "Moments of batch normalisation: measured once by all devices on the untrained model and fixed, or running"

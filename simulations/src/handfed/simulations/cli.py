@@ -80,8 +80,13 @@ def simulate(
         ),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="What carries the messages: in-process, pool (a process a core) or ray.")
-    ] = "in-process",
+        str | None,
+        typer.Option(
+            help="What carries the messages: in-process, pool (a worker process a core) or ray. Without it pool, where"
+            " there are several cores.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Worker processes of the engine; 0 for one a core.", min=0)] = 0,
     ray_address: Annotated[
         str | None, typer.Option(help="A Ray cluster, for --engine ray, instead of this machine.", show_default=False)
@@ -252,7 +257,7 @@ def _sweep(runs: Sequence[Swept], scenarios: Sequence[Scenario], means: Means) -
 def _prepared(scenarios: Sequence[Scenario], means: Means) -> list[Federation]:
     """The federations, all of them checked before anything runs."""
     running.silence()
-    running.check_engine(means.engine)
+    running.engine_of(means.engine)  # a wrong one is told before the data is read
     from handfed.simulations.terminal import starting
 
     with starting(quiet=means.quiet):

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
 import statistics
 import time
 from collections.abc import Iterable
@@ -47,6 +46,7 @@ from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.training import trainer
 from handfed.simulations.engines import ENGINES, Progress, Workers
 from handfed.simulations.faults import liars
+from handfed.simulations.memory import watched
 from handfed.simulations.misbehaviour import flipped, misbehaving
 from handfed.simulations.partition import Partition
 from handfed.simulations.scenario import SCENARIO, Scenario
@@ -147,7 +147,7 @@ class Outcome:
         readings: What float and INT8 read on the held-out images.
         latency_ms: Median of one inference on one core.
         wall_s: Seconds from start to release.
-        peak_memory_bytes: The process's highest resident memory.
+        peak_memory_bytes: The most memory of all its processes together.
     """
 
     run: int
@@ -219,7 +219,7 @@ def simulate(
     started = time.monotonic()
     run = place.runs.start(_start(federation, engine)) if resume is None else resume
     place.of_run(run).mkdir(parents=True, exist_ok=True)
-    with held(place.of_run(run) / "lock", what=f"run {run}"):
+    with held(place.of_run(run) / "lock", what=f"run {run}"), watched() as memory:
         if resume is None:
             write_atomically(place.of_run(run) / SCENARIO, federation.scenario.to_toml().encode())
         state = None if resume is None else _taken_up(federation, place, run)
@@ -237,7 +237,10 @@ def simulate(
                 progress=progress,
                 workers=workers,
             )
-            outcome = _outcome(federation, run, publisher.published(), place.runs.results(run), started)
+            memory.look()
+            outcome = _outcome(
+                federation, run, publisher.published(), place.runs.results(run), started, memory.peak_bytes
+            )
             place.runs.finish(run, outcome.summary())
         except HandfedError as error:
             place.runs.fail(run, str(error))
@@ -279,8 +282,13 @@ def _start(federation: Federation, engine: str) -> RunStart:
     )
 
 
-def _outcome(
-    federation: Federation, run: int, publication: Publication, rounds: tuple[RoundResult, ...], started: float
+def _outcome(  # noqa: PLR0917 - an outcome has that many sources
+    federation: Federation,
+    run: int,
+    publication: Publication,
+    rounds: tuple[RoundResult, ...],
+    started: float,
+    peak_memory_bytes: int,
 ) -> Outcome:
     readings, latency_ms = _read(federation, publication)
     return Outcome(
@@ -290,7 +298,7 @@ def _outcome(
         readings,
         latency_ms,
         time.monotonic() - started,
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # Linux counts in KiB
+        peak_memory_bytes,
     )
 
 

@@ -28,7 +28,7 @@ class Means:
     """With what a scenario is run and where what it leaves is kept; nothing of it changes what is learnt.
 
     Attributes:
-        engine: Name of the engine.
+        engine: Name of the engine; None for the one that suits this machine.
         workers: Worker processes; 0 for one a core.
         threads: Threads of TensorFlow in each; 0 for every core.
         ray_address: An existing Ray cluster; None to start Ray on this machine.
@@ -41,7 +41,7 @@ class Means:
         quiet: Whether to show nothing while it goes on.
     """
 
-    engine: str
+    engine: str | None
     workers: int
     threads: int
     ray_address: str | None
@@ -130,7 +130,7 @@ def run(
         outcome = simulate(
             federation,
             place,
-            engine=means.engine,
+            engine=engine_of(means.engine),
             workers=Workers(means.workers, means.threads, means.ray_address),
             listeners=[watch, following],
             progress=watch,
@@ -173,16 +173,19 @@ def compare(labels: Mapping[int, str], means: Means) -> tuple[list[Compared], Pa
     return compared, page
 
 
-def check_engine(name: str) -> None:
-    """Checks that there is such an engine.
+def engine_of(name: str | None) -> str:
+    """The engine to use: the one that was asked for, or a process a core where there are several cores.
 
     Raises:
-        SettingError: There is none.
+        SettingError: There is none of that name.
     """
     from handfed.simulations.engines import ENGINES
 
+    if name is None:
+        return "pool" if len(os.sched_getaffinity(0)) > 1 else "in-process"
     if name not in ENGINES:
         raise SettingError(f"there is no engine {name!r}; choose one of: {', '.join(ENGINES)}")
+    return name
 
 
 def silence() -> None:

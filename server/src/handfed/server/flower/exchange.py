@@ -41,7 +41,8 @@ def send(grid: Grid, kind: str, content: RecordDict, devices: Sequence[int], *, 
         part = devices[start : start + PART]
         messages = [Message(content=content, message_type=kind, dst_node_id=device) for device in part]
         replies = grid.send_and_receive(messages, timeout=deadline_s)
-        known = [reply for reply in replies if reply.metadata.src_node_id in set(part)]
+        asked = set(part)
+        known = [reply for reply in replies if reply.metadata.src_node_id in asked]
         yield from replies_by_device(known)
 
 

@@ -31,6 +31,7 @@ from handfed.shared.tf.variables import NamedVariables, batch_norms
 from handfed.shared.wire import Arrays, Schema
 
 _EVALUATION_BATCH = 500
+_DROPOUT_STREAM = 100  # of a batch's seed; augmentation has the numbers below
 
 
 class Trainer:
@@ -289,11 +290,31 @@ class _Compiled:
             if augmentation:
                 batch = augment(batch, seed, augmentation)
             with tf.GradientTape() as tape:
-                logits = self.model(batch[..., None], training=True)  # (batch, classes)
+                logits = self._training_logits(batch[..., None], seed, settings.dropout)  # (batch, classes)
                 loss = focal_loss(labels, logits + prior, gamma=settings.focal_gamma, alpha=self._alpha)
             return loss, tape.gradient(loss, self.variables.weights)
 
         return compute
+
+    def _training_logits(self, batch: Any, seed: Any, dropout: float) -> Any:  # noqa: ANN401
+        """Outputs in training, with dropout before the last layer (Srivastava et al. 2014).
+
+        Keras' own layer draws from a state, so that a step would depend on all steps before it, in this process.
+        """
+        if not dropout:
+            return self.model(batch, training=True)
+        features, head = self._before_last
+        found = features(batch, training=True)  # (batch, features)
+        kept = tf.nn.experimental.stateless_dropout(
+            found, dropout, tf.random.experimental.stateless_fold_in(seed, _DROPOUT_STREAM)
+        )
+        return head(kept, training=True)
+
+    @cached_property
+    def _before_last(self) -> tuple[Any, Any]:
+        """The model up to its last layer, and that layer."""
+        last = self.model.layers[-1]
+        return keras.Model(self.model.input, last.input), last
 
     def _descent(self, settings: LocalTraining) -> Callable[..., None]:
         """One step of gradient descent with momentum, with the pull of FedProx, and with gradients clipped."""

@@ -1,0 +1,88 @@
+"""Many devices are asked in parts, and of very many only some measure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDict
+from flwr.common.constant import ErrorCode
+
+from handfed.server.flower.exchange import PART, collect
+from handfed.server.flower.queries import MOST_ASKED, Queries
+from handfed.shared import wire
+from handfed.shared.errors import QuorumError
+from handfed.shared.wire import ArraySpec, Role, Schema
+from handfed.simulations.engines.grid import Answer, LocalGrid, Question, identify
+
+SCHEMA = Schema((ArraySpec("mean", (1,), Role.MEAN), ArraySpec("second", (1,), Role.SECOND_MOMENT)))
+
+
+class Devices:
+    """Devices that say how many samples they have, and measure their own node id."""
+
+    def __init__(self, count: int, silent: frozenset[int] = frozenset()) -> None:
+        identify()
+        self.asked: Counter[str] = Counter()
+        self.most_at_once = 0
+        self._silent = silent
+        self.grid = LocalGrid(self._carry, count, lambda *_: None)
+
+    def _carry(self, questions: Sequence[Question]) -> Iterator[Answer]:
+        self.most_at_once = max(self.most_at_once, len(questions))
+        for message, context in questions:
+            self.asked[message.metadata.message_type] += 1
+            yield self._answer(message, context.node_id), context
+
+    def _answer(self, message: Message, node: int) -> Message:
+        if node in self._silent and message.metadata.message_type != wire.DESCRIBE:
+            return Message(Error(ErrorCode.NODE_UNAVAILABLE), reply_to=message)
+        metrics = MetricRecord({wire.WIRE_VERSION: wire.VERSION, wire.NUM_EXAMPLES: 10, wire.NUM_HELD_OUT: 0})
+        content = RecordDict({wire.METRICS: metrics})
+        if message.metadata.message_type == wire.MEASURE:
+            arrays = {"mean": np.full(1, node, np.float32), "second": np.full(1, node**2 + 1, np.float32)}
+            content[wire.ARRAYS] = ArrayRecord({name: Array(array) for name, array in arrays.items()})
+        return Message(content, reply_to=message)
+
+    def queries(self, quorum: float = 0.5) -> Queries:
+        common = {wire.WIRE_VERSION: wire.VERSION, "seed": 0}
+        return Queries(self.grid, common, deadline_s=1, quorum=quorum, by_sums=False)
+
+
+def test_devices_are_asked_in_parts_so_that_memory_does_not_grow_with_them() -> None:
+    devices = Devices(3 * PART + 1)
+    queries = devices.queries()
+    queries.describe()
+    assert len(queries.devices) == 3 * PART + 1
+    assert devices.most_at_once == PART
+
+
+def test_of_few_devices_all_measure_and_of_many_a_sample_that_the_seed_gives() -> None:
+    few, many = Devices(5), Devices(4 * MOST_ASKED)
+    found = []
+    for devices in (few, many, many):
+        queries = devices.queries()
+        queries.describe()
+        found.append(float(queries.measure({}, SCHEMA)["mean"][0]))
+    assert found[0] == 3.0  # the mean of 1 to 5
+    assert (few.asked[wire.MEASURE], many.asked[wire.MEASURE]) == (5, 2 * MOST_ASKED)
+    assert found[1] == found[2] != 4 * MOST_ASKED / 2 + 0.5
+    assert found[1] == pytest.approx(2 * MOST_ASKED, rel=0.2)
+
+
+def test_too_few_answers_end_the_run_with_what_was_missing() -> None:
+    devices = Devices(4, silent=frozenset({1, 2, 3}))
+    queries = devices.queries(quorum=0.5)
+    queries.describe()
+    with pytest.raises(QuorumError, match="only 1 of 4 devices measured"):
+        queries.measure({}, SCHEMA)
+
+
+@pytest.mark.parametrize(("silent", "good"), [(frozenset[int](), 4), (frozenset({2}), 3)])
+def test_nobody_is_waited_for_once_enough_have_answered(silent: frozenset[int], good: int) -> None:
+    devices = Devices(4, silent)
+    messages = [Message(RecordDict(), dst_node_id=node, message_type=wire.MEASURE) for node in (1, 2, 3, 4)]
+    found = collect(devices.grid, messages, enough=3, deadline_s=60)
+    assert sum(not reply.has_error() for reply in found) == good
