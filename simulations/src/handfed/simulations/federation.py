@@ -42,6 +42,7 @@ from handfed.shared.datasets import Dataset
 from handfed.shared.errors import HandfedError, SettingError
 from handfed.shared.files import held, write_atomically
 from handfed.shared.litert import Int8Model
+from handfed.shared.metrics import spread
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.training import trainer
 from handfed.simulations.engines import ENGINES, Progress, Workers
@@ -127,6 +128,7 @@ class Readings:
         int8: What the published file reads.
         floating: What the float model reads.
         device: Whose image it is.
+        writer: Who wrote it; None where writers are unknown.
     """
 
     rows: NDArray[np.int64]
@@ -134,6 +136,7 @@ class Readings:
     int8: NDArray[np.int32]
     floating: NDArray[np.int32]
     device: NDArray[np.int32]
+    writer: NDArray[np.int32] | None
 
 
 @dataclass(frozen=True)
@@ -174,12 +177,17 @@ class Outcome:
                 "only_float": verdict.only_float,
                 "only_int8": verdict.only_int8,
             },
+            **({} if self.readings.writer is None else {"writers": self._by_writer(self.readings.writer)}),
             "size_bytes": len(self.publication.model),
             "latency_ms_median": self.latency_ms,
             "wall_s": round(self.wall_s, 2),
             "peak_memory_bytes": self.peak_memory_bytes,
             "weights_sha256": self.publication.weights_sha256,
         }
+
+    def _by_writer(self, writer: NDArray[np.int32]) -> dict[str, float]:
+        """How the accuracy of INT8 differs between writers who were held out."""
+        return spread(self.readings.int8 == self.readings.labels, writer).as_json()
 
 
 class Begun(Protocol):
@@ -317,6 +325,7 @@ def _read(federation: Federation, publication: Publication) -> tuple[Readings, f
         model.logits(images).argmax(axis=1).astype(np.int32),
         warm.logits(publication.floating, images, quantized=False).argmax(axis=1).astype(np.int32),
         federation.partition.device[rows],
+        None if dataset.writers is None else dataset.writers[rows],
     )
     return readings, _latency_ms(model, images)
 
