@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -50,6 +52,24 @@ def test_the_worst_decile_is_that_of_the_metrics(rows: list[tuple[bool, int]]) -
     worst = findings.worst_decile(findings.worst_first(found, found.device))
     expected = spread(found.readings == found.labels, found.device).worst_decile
     assert np.mean([group.accuracy for group in worst]) == pytest.approx(expected)
+
+
+def test_writers_are_spread_from_the_worst_tenth_to_the_best() -> None:
+    """Nine writers of whom everything is read, and one of whom half is."""
+    labels = [0] * 20
+    found = evaluation(labels, [0] * 19 + [1], labels, [0] * 20)
+    writer = np.repeat(np.arange(10, dtype=np.int32), 2)
+    spread_of_writers = findings.by_writer(replace(found, writer=writer))
+    assert spread_of_writers is not None
+    assert spread_of_writers.as_json() == pytest.approx(
+        {"count": 10, "p10": 0.95, "median": 1.0, "p90": 1.0, "worst_decile": 0.5}
+    )
+
+
+def test_without_writers_or_images_writers_are_not_spread() -> None:
+    assert findings.by_writer(FOUR) is None
+    nothing = replace(evaluation([], [], [], []), writer=np.zeros(0, np.int32))
+    assert findings.by_writer(nothing) is None
 
 
 @given(st.integers(1, 100_000), st.data())

@@ -177,26 +177,28 @@ def test_the_table_of_very_many_devices_says_how_many_it_lists(make_report: Make
 
 def test_where_looks_differ_an_image_of_each_device_is_shown_with_its_style(make_report: MakeReport) -> None:
     report = make_report(devices=5, images=400)
-    assert gallery.of_devices(report) == []
+    assert gallery.of_devices(report) is None
     styled = replace(report, styles=[f"style {device}" for device in range(5)])
-    samples = gallery.of_devices(styled)
-    assert [(sample.device, sample.style) for sample in samples] == [
-        (0, "style 0"),
-        (1, "style 1"),
-        (2, "style 2"),
-        (3, "style 3"),
-    ]
-    assert len({sample.label for sample in samples}) == 1  # so that only looks differ
+    shown = gallery.of_devices(styled)
+    assert shown is not None
+    found = [re.fullmatch(r"Handwritten (.) on device (\d+): (style \d)", tile.seen) for tile in shown.tiles]
+    assert [each and each.group(2, 3) for each in found] == [(str(place + 1), f"style {place}") for place in range(4)]
+    assert len({each and each[1] for each in found}) == 1  # so that only looks differ
     assert tables.every_holding(styled).columns[-1] == "Style"
     assert [row[-1] for row in tables.every_holding(styled).rows] == list(styled.styles)
 
 
 def test_of_many_devices_an_even_pick_is_shown_with_its_style(make_report: MakeReport) -> None:
     report = make_report(devices=100, images=3_000, styles=[f"style {device}" for device in range(100)])
-    samples = gallery.of_devices(report)
-    assert len(samples) == gallery.MOST
-    assert (samples[0].device, samples[-1].device) == (0, 98)
+    shown = gallery.of_devices(report)
+    assert shown is not None
+    assert len(shown.tiles) == gallery.MOST
+    assert [shown.tiles[place].seen.rpartition(" on ")[2] for place in (0, -1)] == [
+        "device 1: style 0",
+        "device 99: style 98",
+    ]
+    assert shown.words.startswith("Held-out images of 24 of 100 devices")
 
 
 def test_without_held_out_images_no_style_is_shown(make_report: MakeReport) -> None:
-    assert gallery.of_devices(make_report(images=0, styles=["one"] * 5)) == []
+    assert gallery.of_devices(make_report(images=0, styles=["one"] * 5)) is None

@@ -21,8 +21,11 @@ from PIL import Image
 
 from handfed.server.runs.schemas import Rejection
 from handfed.shared.metrics import confusion_matrix, worst_confusions
-from handfed.simulations.report import Evaluation, Report, render
+from handfed.simulations.faults import Faults
+from handfed.simulations.report import Evaluation, Report, gallery, render
+from handfed.simulations.report.contents import Misbehaviour, Robustness
 from handfed.simulations.report.findings import Pairs
+from handfed.simulations.robustness import AS_WRITTEN, DEFORMATIONS
 
 MakeReport = Callable[..., Report]
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -147,6 +150,20 @@ EXTREMES: dict[str, dict[str, Any]] = {
         ]
     ),
     "refused": {"release": None, "refused": "INT8 is worse than float"},
+    "faults on purpose": {"misbehaviour": Misbehaviour(Faults(nan=0.2, dropouts=0.1), {0: "nan"}, inspected=True)},
+    "faults that nobody sees": {"misbehaviour": Misbehaviour(Faults(nan=0.2), {0: "nan"}, inspected=False)},
+    "faults before any round": {
+        "rounds": 0,
+        "qat": 0,
+        "misbehaviour": Misbehaviour(Faults(stale=0.2), {4: "stale"}, inspected=True),
+    },
+    "deformed images": {
+        "robustness": Robustness(
+            400,
+            dict(zip((AS_WRITTEN, *DEFORMATIONS), np.linspace(1, 0, 13).tolist(), strict=True)),
+            np.zeros((13, 28, 28), np.uint8),
+        )
+    },
 }
 
 
@@ -155,8 +172,24 @@ def page(request: pytest.FixtureRequest, make_report: MakeReport) -> str:
     return render(make_report(**EXTREMES[request.param]))
 
 
-def test_every_element_is_closed_and_every_id_is_unique_and_found(page: str) -> None:
-    elements = list(parse(page).walk())
+@pytest.fixture(scope="module")
+def tree(page: str) -> Element:
+    return parse(page)
+
+
+@pytest.fixture(scope="module")
+def usual_page(make_report: MakeReport) -> str:
+    """The page of the report that is made when nothing is asked for."""
+    return render(make_report())
+
+
+@pytest.fixture(scope="module")
+def usual(usual_page: str) -> Element:
+    return parse(usual_page)
+
+
+def test_every_element_is_closed_and_every_id_is_unique_and_found(tree: Element) -> None:
+    elements = list(tree.walk())
     ids = Counter(element.attributes["id"] for element in elements if "id" in element.attributes)
     assert not [name for name, count in ids.items() if count > 1]
     for element in elements:
@@ -166,8 +199,7 @@ def test_every_element_is_closed_and_every_id_is_unique_and_found(page: str) -> 
         assert set(referred) <= set(ids)
 
 
-def test_nothing_is_loaded_from_anywhere(page: str) -> None:
-    tree = parse(page)
+def test_nothing_is_loaded_from_anywhere(page: str, tree: Element) -> None:
     for element in tree.walk():
         for name in ("src", "href", "xlink:href", "srcset", "action", "data", "poster"):
             assert element.attributes.get(name, "#").startswith(("#", "data:"))
@@ -179,8 +211,7 @@ def test_nothing_is_loaded_from_anywhere(page: str) -> None:
     assert policy.attributes["content"].startswith("default-src 'none';")
 
 
-def test_every_picture_is_also_told_in_words(page: str) -> None:
-    tree = parse(page)
+def test_every_picture_is_also_told_in_words(tree: Element) -> None:
     assert all(image.attributes["alt"] for image in tree.all("img"))
     for figure in tree.all("figure"):
         assert figure.all("figcaption")[0].text
@@ -190,8 +221,8 @@ def test_every_picture_is_also_told_in_words(page: str) -> None:
         assert named == [picture.all(tag)[0].attributes["id"] for tag in ("title", "desc")]
 
 
-def test_pictures_take_every_colour_from_the_page(page: str) -> None:
-    for picture in parse(page).all("svg", role="img"):
+def test_pictures_take_every_colour_from_the_page(tree: Element) -> None:
+    for picture in tree.all("svg", role="img"):
         for element in picture.walk():
             style = element.attributes.get("style", "")
             assert not re.search(r"#[0-9a-fA-F]{3,8}|rgb", style)
@@ -199,15 +230,15 @@ def test_pictures_take_every_colour_from_the_page(page: str) -> None:
                 assert "fill: var(--" in style
 
 
-def test_no_picture_holds_a_figure_that_is_none(page: str) -> None:
-    for picture in parse(page).all("svg", role="img"):
+def test_no_picture_holds_a_figure_that_is_none(tree: Element) -> None:
+    for picture in tree.all("svg", role="img"):
         for element in picture.walk():
             assert not re.search(r"\b(nan|inf)\b", " ".join(element.attributes.values()))
-    assert not re.search(r"\bnan\b|\bNone\b(?!:)|@\d+@", parse(page).all("body")[0].text)
+    assert not re.search(r"\bnan\b|\bNone\b(?!:)|@\d+@", tree.all("body")[0].text)
 
 
-def test_targets_that_are_reached_have_a_tick(make_report: MakeReport) -> None:
-    targets = targets_of(parse(render(make_report())))
+def test_targets_that_are_reached_have_a_tick(usual: Element) -> None:
+    targets = targets_of(usual)
     assert [target.attributes["class"].split()[-1] for target in targets] == ["met"] * 3
     assert [value in target.text for value, target in zip(("99.21%", "1.27 ms", "0.2 MB"), targets, strict=True)]
     for target, aim in zip(targets, ("at least 99%: met", "at most 50 ms: met", "at most 2 MB: met"), strict=True):
@@ -223,34 +254,19 @@ def test_targets_that_are_missed_have_a_cross_and_stay(make_report: MakeReport) 
         assert all(text in target.text for text in (value, "✗", ": missed"))
 
 
-def test_targets_that_are_just_reached_are_met(make_report: MakeReport) -> None:
-    report = make_report(accuracy_int8=0.99, latency_ms=50.0, size_bytes=2_000_000)
-    assert all("met" in target.attributes["class"] for target in targets_of(parse(render(report))))
-
-
-def test_an_accuracy_just_below_the_target_is_not_rounded_up_to_it(make_report: MakeReport) -> None:
-    accuracy = targets_of(parse(render(make_report(accuracy_int8=0.98996))))[0]
-    assert "98.99600%" in accuracy.text
-    assert "missed" in accuracy.text
-
-
-def test_what_was_not_measured_is_neither_met_nor_missed(make_report: MakeReport) -> None:
-    targets = targets_of(parse(render(make_report(accuracy_int8=float("nan"), latency_ms=None, size_bytes=None))))
-    for target in targets:
-        assert target.attributes["class"].split()[-1] == "unknown"
-        assert "not measured" in target.text
-
-
 def test_a_refused_model_is_announced(make_report: MakeReport) -> None:
     tree = parse(render(make_report(release=None, refused="INT8 is worse than float")))
     assert tree.all("p", role="alert")[0].text == "Nothing was published. INT8 is worse than float"
-    assert "no release" in tree.all("header")[0].text
+    assert "No release" in tree.all("header")[0].text
+    assert "the converted file reads 99.21% right" in tree.all("header")[0].text
 
 
-def test_without_a_refusal_there_is_no_alarm(make_report: MakeReport) -> None:
-    tree = parse(render(make_report()))
-    assert not tree.all("p", role="alert")
-    assert "release 3" in tree.all("header")[0].text
+def test_without_a_refusal_there_is_no_alarm(usual: Element) -> None:
+    assert not usual.all("p", role="alert")
+    header = usual.all("header")[0].text
+    assert "Release 3 · held out by writer · 2025-03-01" in header
+    assert "5 devices trained one recogniser in 8 rounds" in header
+    assert "Of 400 images that nobody trained on, the published file reads 99.21% right." in header
 
 
 def test_whatever_a_run_brings_is_shown_as_it_is(make_report: MakeReport) -> None:
@@ -271,7 +287,7 @@ def test_whatever_a_run_brings_is_shown_as_it_is(make_report: MakeReport) -> Non
     assert tree.all("title")[0].text == HOSTILE
     assert tree.all("code")[0].text == HOSTILE
     assert rows_of(tree, "Every rejected update") == [["1", "3", HOSTILE, HOSTILE]]
-    assert rows_of(tree, "All 1 settings") == [[HOSTILE, HOSTILE]]
+    assert rows_of(tree, "All 1 settings") == [[HOSTILE.replace("_", "-"), HOSTILE]]
     assert rows_of(tree, "The most frequent errors")[0][0].startswith(HOSTILE)
 
 
@@ -305,11 +321,11 @@ def test_rounds_whose_figures_are_unknown_leave_a_gap(make_report: MakeReport) -
     assert "Accuracy by round" in render(replace(report, rounds=nowhere))
 
 
-def test_the_phases_are_told_apart(make_report: MakeReport) -> None:
-    keys = [item.text for item in parse(render(make_report(rounds=8, qat=2))).all("li")]
+def test_the_phases_are_told_apart(usual: Element) -> None:
+    keys = [item.text for item in usual.all("li")]
     assert "float rounds" in keys
     assert "quantization-aware rounds" in keys
-    assert [row[1] for row in rows_of(parse(render(make_report(rounds=8, qat=2))), "Every round")] == [
+    assert [row[1] for row in rows_of(usual, "Every round")] == [
         *["float"] * 6,
         *["qat"] * 2,
     ]
@@ -321,43 +337,36 @@ def test_a_phase_that_did_not_happen_is_not_in_the_legend(make_report: MakeRepor
     assert "quantization-aware rounds" not in keys
 
 
-def test_the_conversion_is_marked_where_there_was_one(make_report: MakeReport) -> None:
-    converted = render(make_report())
-    assert "converted to INT8" in converted
+def test_the_conversion_is_marked_where_there_was_one(usual: Element, make_report: MakeReport) -> None:
+    assert "converted to INT8" in usual.text
     assert {"final float model 99.34%", "final INT8 99.21%", "INT8 by calibration alone 98.15%"} <= {
-        item.text for item in parse(converted).all("li")
+        item.text for item in usual.all("li")
     }
     assert "converted to INT8" not in render(make_report(accuracy_int8=None, accuracy_calibrated=None))
 
 
-def test_the_paired_difference_comes_with_its_interval(make_report: MakeReport) -> None:
+def test_the_paired_difference_comes_with_its_interval(usual: Element, make_report: MakeReport) -> None:
     report = make_report()
     found = Pairs.of(report.evaluation).difference
     assert found is not None
     shown = [
         f"{figure * 100:+.2f}".replace("-", "\N{MINUS SIGN}") for figure in (found.difference, found.low, found.high)
     ]
-    assert (
-        f"INT8 less float: {shown[0]} percentage points, 95% interval {shown[1]} to {shown[2]}"
-        in parse(render(report)).text
-    )
+    assert f"INT8 less float: {shown[0]} percentage points, 95% interval {shown[1]} to {shown[2]}" in usual.text
 
 
-def test_devices_without_held_out_images_are_counted_not_shown(make_report: MakeReport) -> None:
-    report = make_report(devices=5)
-    tree = parse(render(report))
-    assert "1 device has no held-out image and is left out." in tree.text
-    rows = rows_of(tree, "Every device")
+def test_devices_without_held_out_images_are_counted_not_shown(usual: Element) -> None:
+    assert "1 device has no held-out image and is left out." in usual.text
+    rows = rows_of(usual, "Every device")
     assert sorted(row[0] for row in rows) == ["1", "2", "3", "4"]
     accuracies = [int(right) / int(samples) for _, samples, right, _ in rows]
     assert all(worse <= better for worse, better in pairwise(accuracies))
 
 
-def test_writers_are_compared_but_not_named(make_report: MakeReport) -> None:
+def test_writers_are_compared_but_not_named(usual: Element, make_report: MakeReport) -> None:
     report = make_report()
-    tree = parse(render(report))
-    assert rows_of(tree, "Devices and writers, in figures")[0] == ["How many", "4", "4"]
-    picture = next(svg for svg in tree.all("svg") if "writers-title" in svg.attributes.get("aria-labelledby", ""))
+    assert rows_of(usual, "Devices and writers, in figures")[0] == ["How many", "4", "4"]
+    picture = next(svg for svg in usual.all("svg") if "writers-title" in svg.attributes.get("aria-labelledby", ""))
     assert {text.text for text in picture.all("text")} & {"3", "6", "9"} == set()
     unknown = parse(render(replace(report, evaluation=replace(report.evaluation, writer=None))))
     assert "Who wrote which image is not known" in unknown.text
@@ -374,9 +383,10 @@ def test_the_most_frequent_errors_are_listed(make_report: MakeReport) -> None:
 @pytest.mark.parametrize(("errors", "shown"), [(0, 0), (1, 1), (24, 24), (25, 24), (300, 24)])
 def test_at_most_24_misread_images_are_shown(make_report: MakeReport, errors: int, shown: int) -> None:
     report = make_report()
-    tree = parse(render(replace(report, evaluation=misreading(report, errors))))
-    assert len(tree.all("img")) == shown
-    assert (f"24 of {errors}, evenly picked" in tree.text) == (errors > 24)
+    found = gallery.misread(replace(report, evaluation=misreading(report, errors)))
+    assert (found is None) == (errors == 0)
+    assert (0 if found is None else len(found.tiles)) == shown
+    assert (found is not None and f"24 of {errors}, evenly picked" in found.words) == (errors > 24)
 
 
 def test_a_misread_image_is_the_one_that_was_misread(make_report: MakeReport) -> None:
@@ -396,20 +406,41 @@ def test_rejected_updates_are_listed_with_their_reasons(make_report: MakeReport,
     rounds[1] = replace(rounds[1], rejections=(rejection, Rejection(2**64 - 1, "norm", "12 times the median")))
     rounds[4] = replace(rounds[4], rejections=(rejection,))
     tree = parse(render(replace(report, rounds=rounds)))
-    assert rows_of(tree, "Rejected updates by reason") == [["not-finite", "2"], ["norm", "1"]]
+    assert rows_of(tree, "Rejected updates by reason") == [
+        ["not-finite", "holds what is no number", "2"],
+        ["norm", "-", "1"],
+    ]
     assert rows_of(tree, "Every rejected update")[:2] == [
         ["2", "3", "not-finite", "array 4 holds NaN"],
         ["2", "18446744073709551615", "norm", "12 times the median"],
     ]
 
 
-def test_without_rejected_updates_it_says_none(make_report: MakeReport) -> None:
-    assert "None: every update that devices returned was used." in parse(render(make_report())).text
+def test_without_rejected_updates_it_says_none(usual: Element) -> None:
+    assert "None: every update that devices returned was used." in usual.text
+    assert not usual.all("title", id="rejections-title")
 
 
-def test_traffic_and_time_are_summed(make_report: MakeReport) -> None:
-    report = make_report(devices=5, rounds=8)
-    rows = rows_of(parse(render(report)), "Traffic and time, in figures")
+def test_what_was_caught_stands_beside_what_goes_wrong_on_purpose(
+    make_report: MakeReport, rejection: Rejection
+) -> None:
+    report = make_report(misbehaviour=Misbehaviour(Faults(nan=0.2), {2: "nan"}, inspected=True))
+    caught = [
+        replace(each, devices=tuple(one for one in each.devices if one.device != 3), rejections=(rejection,))
+        for each in report.rounds
+    ]
+    tree = parse(render(replace(report, rounds=caught)))
+    assert "On purpose, 1 of 5 devices lies in every round: 1 by sending what is not finite." in tree.text
+    assert "Of 8 updates of devices that lie, 8 were left out. All 32 updates of honest devices were used." in tree.text
+    assert rows_of(tree, "What became of updates") == [
+        ["1 not finite", "0", "8", "not-finite"],
+        ["4 honest", "32", "0", "-"],
+    ]
+    assert "In all rounds: 8 of devices that lie." in tree.text
+
+
+def test_traffic_and_time_are_summed(usual: Element) -> None:
+    rows = rows_of(usual, "Traffic and time, in figures")
     assert [row[:2] for row in rows[:3]] == [
         ["Down to devices", "12.0 MB"],
         ["Up from devices", "12.4 MB"],
@@ -430,24 +461,23 @@ def test_the_split_is_said_plainly(make_report: MakeReport, split_by: str, said:
     assert said in text
 
 
-def test_it_says_how_to_run_it_again(make_report: MakeReport) -> None:
-    tree = parse(render(make_report()))
-    facts = {entry.all("dt")[0].text: entry.all("dd")[0].text for entry in tree.all("dl")[-1].all("div")}
+def test_it_says_how_to_run_it_again(usual: Element) -> None:
+    facts = {entry.all("dt")[0].text: entry.all("dd")[0].text for entry in usual.all("dl")[-1].all("div")}
     assert facts["Command"] == "handfed simulate --devices 5 --seed 11"
     assert facts["Seed"] == "11"
     assert facts["Weights, SHA-256"] == "9f" * 32
     assert facts["Licence"] == "CC0"
 
 
-def test_every_setting_is_listed(make_report: MakeReport) -> None:
+def test_every_setting_is_listed(usual: Element, make_report: MakeReport) -> None:
     report = make_report()
-    rows = rows_of(parse(render(report)), f"All {len(report.settings)} settings")
-    assert [row[0] for row in rows] == list(report.settings)
+    rows = rows_of(usual, f"All {len(report.settings)} settings")
+    assert [row[0] for row in rows] == [name.replace("_", "-") for name in report.settings]
 
 
-def test_the_page_says_that_it_shows_handwriting(make_report: MakeReport) -> None:
+def test_the_page_says_that_it_shows_handwriting(usual: Element) -> None:
     assert (
-        parse(render(make_report())).all("footer")[0].text
+        usual.all("footer")[0].text
         == "This page shows handwriting; do not pass it on where the handwriting may not go."
     )
 
@@ -462,15 +492,14 @@ def test_a_page_for_a_thousand_devices_is_small(make_report: MakeReport) -> None
     assert len(page.encode("utf-8")) < 1_500_000
 
 
-def test_the_same_run_gives_the_same_page(make_report: MakeReport) -> None:
-    assert render(make_report()) == render(make_report())
+def test_the_same_run_gives_the_same_page(make_report: MakeReport, usual_page: str) -> None:
+    assert render(make_report()) == usual_page
 
 
-def test_the_users_own_matplotlib_settings_neither_matter_nor_change(make_report: MakeReport) -> None:
-    expected = render(make_report())
+def test_the_users_own_matplotlib_settings_neither_matter_nor_change(make_report: MakeReport, usual_page: str) -> None:
     with mpl.rc_context({"svg.fonttype": "path", "font.size": 30, "axes.grid": True, "lines.marker": "x"}):
         before = dict(mpl.rcParams)
-        assert render(make_report()) == expected
+        assert render(make_report()) == usual_page
         assert dict(mpl.rcParams) == before
 
 

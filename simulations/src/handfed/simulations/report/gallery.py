@@ -1,4 +1,4 @@
-"""Pictures of handwriting, small enough to stand within the page: what was misread, and how devices' images differ.
+"""Pictures of handwriting, small enough to stand within the page: misread ones, one a device, one a deformation.
 
 A picture is a PNG whose ink is black and whose paper is transparent: its opacity is the ink, so that the page can show
 it on its own paper, and turn it round in the dark.
@@ -8,89 +8,131 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from handfed.simulations.report.contents import Report
+from handfed.simulations.report.charts.robustness import in_words
+from handfed.simulations.report.contents import Report, Robustness
+from handfed.simulations.robustness import AS_WRITTEN
 
-MOST = 24
+MOST: Final = 24
+_MOST_NARROW: Final = 3  # characters of a class's name under a narrow picture
+_DEFORMATIONS: Final[Mapping[str, str]] = {
+    AS_WRITTEN: "nothing is done",
+    "rotation": "15 degrees, one way or the other",
+    "scale": "to 90 to 110% of its size",
+    "shift": "by 2 pixels",
+    "elastic": "waves that displace by up to 2 to 4 pixels",
+    "noise": "Gaussian, 5% of full ink",
+    "salt-and-pepper": "2% of the pixels are paper or full ink",
+    "paper": "uneven, a quarter grey",
+    "watermark": "a ring in the paper, a quarter grey",
+    "thin-stroke": "1.6 pixels thinner",
+    "thick-stroke": "2 pixels wider",
+    "dark-on-light": "ink and paper change places",
+    "all-together": "all of these; the stroke thinner or thicker",
+}
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One misread image.
+    """A picture with what stands under it.
 
     Attributes:
-        picture: Its PNG as a data URL (RFC 2397).
-        label: The class that was written.
-        reading: The class that INT8 read.
-        float_reading: The class that the float model read.
+        picture: A PNG as a data URL (RFC 2397).
+        seen: What it shows, for those who cannot see it.
+        caption: What stands under it.
     """
 
     picture: str
-    label: str
-    reading: str
-    float_reading: str
+    seen: str
+    caption: Markup
 
 
 @dataclass(frozen=True)
-class Sample:
-    """An image of one device.
+class Gallery:
+    """Pictures beside one another.
 
     Attributes:
-        picture: Its PNG as a data URL (RFC 2397).
-        device: Number of the device, counted from 0.
-        label: The class that was written.
-        style: What is special about how this device's images look.
+        heading: What they have in common.
+        words: What to look for.
+        tiles: The pictures, at least one.
+        long: Whether captions are too long for narrow columns.
     """
 
-    picture: str
-    device: int
-    label: str
-    style: str
+    heading: str
+    words: str
+    tiles: tuple[Tile, ...]
+    long: bool = False
 
 
-def misread(report: Report) -> list[Tile]:
+def misread(report: Report) -> Gallery | None:
     """Images that INT8 misread, in the order of what was written and read: all, or of many an even pick."""
     found = report.evaluation
-    rows = np.flatnonzero(found.readings != found.labels)
-    if len(rows) > MOST:
-        rows = rows[np.linspace(0, len(rows) - 1, MOST).round().astype(np.int64)]
+    wrong = np.flatnonzero(found.readings != found.labels)
+    if not len(wrong):
+        return None
+    rows = _picked(wrong)
     rows = rows[np.lexsort((rows, found.readings[rows], found.labels[rows]))]
     names = report.dataset.alphabet.names
-    return [
-        Tile(
-            _data_url(report.held_out_images[row]),
-            names[found.labels[row]],
-            names[found.readings[row]],
-            names[found.float_readings[row]],
-        )
-        for row in rows
-    ]
+    tiles = []
+    for row in rows:
+        label, reading = names[found.labels[row]], names[found.readings[row]]
+        caption = Markup("<bdi>{}</bdi> → <b><bdi>{}</bdi></b>").format(label, reading)
+        picture = _data_url(report.held_out_images[row])
+        tiles.append(Tile(picture, f"Handwritten {label}, read as {reading}", caption))
+    pick = f"{len(rows)} of {len(wrong):,}, evenly picked: what" if len(rows) < len(wrong) else "What"
+    long = max(len(names[label]) for label in found.labels[rows]) > _MOST_NARROW
+    return Gallery("Misread images", f"{pick} was written → what INT8 read.", tuple(tiles), long)
 
 
-def of_devices(report: Report) -> list[Sample]:
+def of_devices(report: Report) -> Gallery | None:
     """A held-out image of each device where their images look different: all devices, or of many an even pick.
 
     As far as they can be, the images are of one class, that which most devices have, so that only looks differ.
     """
     found = report.evaluation
     if not (report.styles and len(found.labels)):
-        return []
-    devices = np.unique(found.device)
-    if len(devices) > MOST:
-        devices = devices[np.linspace(0, len(devices) - 1, MOST).round().astype(np.int64)]
+        return None
+    devices = _picked(np.unique(found.device))
     pairs = np.unique(np.stack([found.device, found.labels]), axis=1)
     usual = int(np.bincount(pairs[1][np.isin(pairs[0], devices)]).argmax())
-    rows = [_one_of(found.device == device, found.labels == usual) for device in devices]
     names = report.dataset.alphabet.names
-    return [
-        Sample(_data_url(report.held_out_images[row]), int(device), names[found.labels[row]], report.styles[device])
-        for row, device in zip(rows, devices, strict=True)
-    ]
+    tiles = []
+    for device in devices:
+        row = _one_of(found.device == device, found.labels == usual)
+        label, style = names[found.labels[row]], report.styles[device]
+        caption = Markup("Device {}<br><small>{}</small>").format(device + 1, style)
+        picture = _data_url(report.held_out_images[row])
+        tiles.append(Tile(picture, f"Handwritten {label} on device {device + 1}: {style}", caption))
+    whole = len(report.label_counts)
+    pick = f" of {len(devices)} of {whole:,} devices" if len(devices) < whole else ""
+    words = f"Held-out images{pick}, as the recogniser sees them."
+    return Gallery("One image of each device", words, tuple(tiles), long=True)
+
+
+def deformed(found: Robustness) -> Gallery:
+    """One image under each deformation."""
+    tiles = []
+    for name, image in zip(found.accuracies, found.examples, strict=True):
+        caption = Markup("{}<br><small>{}</small>").format(in_words(name), _DEFORMATIONS.get(name, ""))
+        tiles.append(Tile(_data_url(image), f"One handwritten character: {in_words(name)}", caption))
+    return Gallery(
+        "One image under each deformation", "As it comes to a device, before it is normalised.", tuple(tiles), long=True
+    )
+
+
+def _picked(numbers: NDArray[Any]) -> NDArray[np.int64]:
+    """All of them, or of many an even pick."""
+    if len(numbers) > MOST:
+        numbers = numbers[np.linspace(0, len(numbers) - 1, MOST).round().astype(np.int64)]
+    return numbers.astype(np.int64)
 
 
 def _one_of(there: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> int:

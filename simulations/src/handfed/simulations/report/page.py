@@ -6,56 +6,24 @@ can hold becomes U+FFFD. The page's content security policy forbids it to load a
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
-from typing import Literal
+from typing import TypeVar
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from handfed.server import wording
-from handfed.shared import targets
 from handfed.shared.metrics import confusion_matrix
 from handfed.shared.printable import printable
-from handfed.simulations.report import drawing, gallery, tables
-from handfed.simulations.report.charts import Chart, classes, costs, groups, holdings, rounds
-from handfed.simulations.report.contents import (
-    Report,
-)
-from handfed.simulations.report.findings import Pairs, finite, wilson, worst_decile, worst_first
+from handfed.simulations.report import drawing, gallery, headline, rejected, tables
+from handfed.simulations.report.charts import Chart, classes, costs, groups, holdings, rejections, robustness, rounds
+from handfed.simulations.report.contents import Report, Robustness
+from handfed.simulations.report.findings import Pairs, worst_first
 from handfed.simulations.report.tables import Table
 
-State = Literal["met", "missed", "unknown"]
+_Part = TypeVar("_Part")
 
-_UNKNOWN = "not measured"
+_MOST_CHARACTERS = 240  # of the names of an alphabet
 _NOTHING_READ = "No held-out image was read."
-
-
-@dataclass(frozen=True)
-class Target:
-    """A figure against what was aimed at.
-
-    Attributes:
-        what: What is measured.
-        value: The figure.
-        aim: What was aimed at.
-        state: Whether it was reached.
-        detail: How sure or how exact the figure is.
-    """
-
-    what: str
-    value: str
-    aim: str
-    state: State
-    detail: str
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure or a fact with its name; `code` is set as it would be typed."""
-
-    what: str
-    value: str
-    code: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,9 +37,7 @@ class Section:
         tables: Tables that are always seen.
         folded: Tables that open at a click.
         words: Paragraphs.
-        samples: An image of each device.
-        tiles: Misread images.
-        misread: How many were misread in all.
+        galleries: Pictures of handwriting.
     """
 
     name: str
@@ -80,9 +46,7 @@ class Section:
     tables: tuple[Table, ...] = ()
     folded: tuple[Table, ...] = ()
     words: tuple[str, ...] = ()
-    samples: tuple[gallery.Sample, ...] = ()
-    tiles: tuple[gallery.Tile, ...] = ()
-    misread: int = 0
+    galleries: tuple[gallery.Gallery, ...] = ()
 
 
 def render(report: Report) -> str:
@@ -93,12 +57,13 @@ def render(report: Report) -> str:
     with drawing.style():
         sections = (
             _learning(report),
+            _rejections(report),
             _quantization(report),
             _groups(report),
             _errors(report),
+            *([] if report.robustness is None else [_robustness(report.robustness)]),
             _holdings(report),
             _costs(report),
-            _rejections(report),
             _settings(report),
         )
     environment = Environment(
@@ -110,8 +75,9 @@ def render(report: Report) -> str:
     )
     page = environment.get_template("report.html.jinja").render(
         report=report,
-        targets=_targets(report),
-        figures=_figures(report),
+        lead=headline.lead(report),
+        targets=headline.targets(report),
+        figures=headline.figures(report),
         sections=sections,
         facts=_facts(report),
         measured=_measured(report),
@@ -119,80 +85,9 @@ def render(report: Report) -> str:
     return printable(page)
 
 
-def _targets(report: Report) -> tuple[Target, ...]:
-    accuracy, latency, size = finite(report.accuracy_int8), finite(report.latency_ms), report.size_bytes
-    return (
-        Target(
-            "Accuracy of INT8",
-            _told_from(accuracy, targets.ACCURACY) if accuracy is not None else _UNKNOWN,
-            f"at least {targets.ACCURACY:.0%}",
-            _state(accuracy is not None, met=accuracy is not None and accuracy >= targets.ACCURACY),
-            _certainty(report),
-        ),
-        Target(
-            "Time to read one image",
-            f"{latency:.2f} ms" if latency is not None else _UNKNOWN,
-            f"at most {targets.LATENCY_MS:g} ms",
-            _state(latency is not None, met=latency is not None and latency <= targets.LATENCY_MS),
-            "on the machine that ran the simulation" if latency is not None else "no file was timed",
-        ),
-        Target(
-            "Size of the INT8 file",
-            wording.megabytes(size) if size is not None else _UNKNOWN,
-            f"at most {targets.SIZE_BYTES / 1e6:g} MB",
-            _state(size is not None, met=size is not None and size <= targets.SIZE_BYTES),
-            f"{size:,} bytes" if size is not None else "no file was converted",
-        ),
-    )
-
-
-def _told_from(fraction: float, target: float) -> str:
-    """A percentage with enough decimals for one below the target not to be rounded up to it."""
-    text = wording.percent(fraction)
-    return f"{fraction:.5%}" if fraction < target and text == wording.percent(target) else text
-
-
-def _state(known: bool, *, met: bool) -> State:
-    if not known:
-        return "unknown"
-    return "met" if met else "missed"
-
-
-def _certainty(report: Report) -> str:
-    """On how many images accuracy was measured, and how sure that makes it."""
-    found = report.evaluation
-    count = len(found.labels)
-    if not count:
-        return "no held-out image was read"
-    low, high = wilson(int(np.count_nonzero(found.readings == found.labels)), count)
-    return f"on {count:,} held-out images; 95% interval {wording.percent(low)} to {wording.percent(high)}"
-
-
-def _figures(report: Report) -> tuple[Figure, ...]:
-    """What comes next after the targets."""
-    traffic = sum(each.bytes_down + each.bytes_up for each in report.rounds)
-    rejected = sum(len(each.rejections) for each in report.rounds)
-    quantized = sum(each.phase == "qat" for each in report.rounds)
-    memory = report.peak_memory_bytes
-    figures = [
-        Figure("Accuracy of float", _or_unknown(report.accuracy_float)),
-        Figure("INT8 by calibration alone", _or_unknown(report.accuracy_calibrated)),
-        Figure("Devices", f"{len(report.label_counts):,}"),
-        Figure(f"Rounds, {quantized:,} quantization-aware", f"{len(report.rounds):,}"),
-        Figure("Time in all", tables.duration(report.wall_s) if finite(report.wall_s) is not None else _UNKNOWN),
-        Figure("Peak memory", tables.size(memory) if memory is not None else _UNKNOWN),
-        Figure("Traffic in all", tables.size(traffic)),
-        Figure("Rejected updates", f"{rejected:,}"),
-    ]
-    if len(report.evaluation.labels):
-        groups = worst_decile(worst_first(report.evaluation, report.evaluation.device))
-        worst = sum(group.accuracy for group in groups) / len(groups)
-        figures.insert(2, Figure("Worst tenth of the devices", wording.percent(worst)))
-    return tuple(figures)
-
-
-def _or_unknown(fraction: float | None) -> str:
-    return wording.percent(fraction) if finite(fraction) is not None else _UNKNOWN
+def _present(*parts: _Part | None) -> tuple[_Part, ...]:
+    """What there is of some parts of a section."""
+    return tuple(part for part in parts if part is not None)
 
 
 def _learning(report: Report) -> Section:
@@ -247,8 +142,21 @@ def _errors(report: Report) -> Section:
         charts=(classes.confusion(matrix, names),),
         tables=(tables.confusions(matrix, names),),
         folded=(tables.classes(matrix, names),),
-        tiles=tuple(gallery.misread(report)),
-        misread=int(np.count_nonzero(found.readings != found.labels)),
+        galleries=_present(gallery.misread(report)),
+    )
+
+
+def _robustness(found: Robustness) -> Section:
+    return Section(
+        "robustness",
+        "Robustness",
+        words=(
+            f"Of the held-out images, the INT8 file reads {found.images:,} again, deformed in ways that never change.",
+            "A picture is normalised before it is read, as on a device.",
+        ),
+        charts=(robustness.accuracies(found),),
+        tables=(tables.robustness(found),),
+        galleries=(gallery.deformed(found),),
     )
 
 
@@ -266,7 +174,7 @@ def _holdings(report: Report) -> Section:
         charts=charts,
         tables=(tables.holdings(report),),
         folded=(tables.every_holding(report),),
-        samples=tuple(gallery.of_devices(report)),
+        galleries=_present(gallery.of_devices(report)),
     )
 
 
@@ -278,29 +186,33 @@ def _costs(report: Report) -> Section:
 
 
 def _rejections(report: Report) -> Section:
-    heading, found = "Rejected updates", tables.rejections(report)
-    if found is None:
-        return Section("rejections", heading, words=("None: every update that devices returned was used.",))
-    by_reason, one_by_one = found
-    return Section("rejections", heading, tables=(by_reason,), folded=(one_by_one,))
+    return Section(
+        "rejections",
+        "Rejected updates" if report.misbehaviour is None else "Faults on purpose, and rejected updates",
+        words=rejected.words(report),
+        charts=_present(rejections.by_round(report)),
+        tables=_present(rejected.of_kinds(report), rejected.by_reason(report)),
+        folded=_present(rejected.one_by_one(report)),
+    )
 
 
 def _settings(report: Report) -> Section:
     return Section("settings", "Settings", folded=(tables.settings(report),))
 
 
-def _facts(report: Report) -> tuple[Figure, ...]:
+def _facts(report: Report) -> tuple[headline.Figure, ...]:
     """What was run on what, to run it again."""
-    seed = report.settings.get("seed")
+    seed, alphabet = report.settings.get("seed"), report.dataset.alphabet
+    classes_named = textwrap.shorten(alphabet.summary(), _MOST_CHARACTERS, placeholder=" …")
     return (
-        Figure("Command", report.command, code=True),
-        Figure("Seed", "not set" if seed is None else str(seed)),
-        Figure("Run", str(report.run)),
-        Figure("Release", "none" if report.release is None else str(report.release)),
-        Figure("Data set", f"{report.dataset.name}: {report.dataset.source}"),
-        Figure("Licence", report.dataset.licence),
-        Figure("Alphabet", f"{len(report.dataset.alphabet)} classes: {report.dataset.alphabet.summary()}"),
-        Figure("Weights, SHA-256", report.weights_sha256 or "none", code=report.weights_sha256 is not None),
+        headline.Figure("Command", report.command, code=True),
+        headline.Figure("Seed", "not set" if seed is None else str(seed)),
+        headline.Figure("Run", str(report.run)),
+        headline.Figure("Release", "none" if report.release is None else str(report.release)),
+        headline.Figure("Data set", f"{report.dataset.name}: {report.dataset.source}"),
+        headline.Figure("Licence", report.dataset.licence),
+        headline.Figure("Alphabet", f"{len(alphabet)} classes: {classes_named}"),
+        headline.Figure("Weights, SHA-256", report.weights_sha256 or "none", code=report.weights_sha256 is not None),
     )
 
 
@@ -315,8 +227,9 @@ def _measured(report: Report) -> tuple[str, ...]:
     return (
         split,
         (
-            "Accuracy of INT8 is the fraction of held-out images that the converted file reads right; float is the"
-            " model that it was converted from, on the same images. Intervals of one accuracy are Wilson's."
+            "Accuracy of INT8 is the fraction of held-out images that the converted file reads right. Float is the"
+            " model of the last float round, on the same images; the quantization-aware rounds train it further, so"
+            " INT8 may be better. Intervals of one accuracy are Wilson's."
         ),
         (
             "The accuracy of a round is what the devices count on their own held-out images, with the model as"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from markupsafe import Markup
@@ -33,22 +32,6 @@ MOST_DEVICES = 10  # of the worst tenth; the others are in the table of all
 MOST_CONFUSIONS = 10
 
 Cell = str | Markup
-
-_DEFORMATIONS: Final[Mapping[str, str]] = {
-    AS_WRITTEN: "nothing",
-    "rotation": "15 degrees, one way or the other",
-    "scale": "to 90 to 110% of its size",
-    "shift": "by 2 pixels",
-    "elastic": "waves that displace by up to 2 to 4 pixels",
-    "noise": "Gaussian, 5% of full ink",
-    "salt-and-pepper": "2% of the pixels are paper or full ink",
-    "paper": "uneven, a quarter grey",
-    "watermark": "a ring in the paper, a quarter grey",
-    "thin-stroke": "1.6 pixels thinner",
-    "thick-stroke": "2 pixels wider",
-    "dark-on-light": "ink and paper change places",
-    "all-together": "all of these; the stroke thinner or thicker",
-}
 
 
 @dataclass(frozen=True)
@@ -302,21 +285,21 @@ def robustness(found: Robustness) -> Table:
     rows = tuple(
         (
             in_words(name),
-            _DEFORMATIONS.get(name, wording.percent(None)),
             wording.percent(accuracy),
             wording.percent(None) if name == AS_WRITTEN else signed((accuracy - usual) * 100, 2),
         )
         for name, accuracy in found.accuracies.items()
     )
     intervals = [wilson(round(accuracy * found.images), found.images) for accuracy in found.accuracies.values()]
-    widest = max(high - low for low, high in intervals) * 50
-    columns = ("Deformation", "What is done", "Right", "Points")
+    reach = max(high - low for low, high in intervals) * 50
+    columns = ("Deformation", "Right", "Change")
     return Table(
         "Deformations, in figures",
         columns,
-        frozenset(columns[2:]),
+        frozenset(columns[1:]),
         rows,
-        f"On {found.images:,} held-out images each; 95% intervals reach up to {widest:.1f} percentage points either way.",
+        f"On {found.images:,} held-out images each. Changes are in percentage points; 95% intervals of what is read"
+        f" right reach up to {reach:.1f} points either way.",
     )
 
 

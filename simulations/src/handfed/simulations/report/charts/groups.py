@@ -17,6 +17,7 @@ from handfed.simulations.report.drawing import BAD, FIRST, INK, LINE, SOFT, THIR
 from handfed.simulations.report.findings import Group, Pairs, finite, worst_decile
 
 _MOST_NAMED = 24  # devices: with more, their numbers would touch
+_DIGIT, _GAP, _ROOM = 5.4, 3.0, 286.0  # units of a digit, between numbers, and of the axis
 
 
 def difference(report: Report, pairs: Pairs) -> Chart | None:
@@ -62,7 +63,9 @@ def signed(figure: float, places: int | None = None) -> str:
 
 def devices(found: Sequence[Group]) -> Chart:
     """Accuracy of each device, the worst on the left."""
-    return _groups(found, name="devices", one="device", many="devices", named=len(found) <= _MOST_NAMED)
+    needed = sum(_DIGIT * len(str(group.number + 1)) + _GAP for group in found)
+    named = len(found) <= _MOST_NAMED and needed <= _ROOM
+    return _groups(found, name="devices", one="device", many="devices", named=named)
 
 
 def writers(found: Sequence[Group]) -> Chart:
