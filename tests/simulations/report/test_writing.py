@@ -56,7 +56,7 @@ def outcome(of: Federation) -> Outcome:
             floating={},
         ),
         rounds=(),
-        readings=Readings(rows, labels, int8=read, floating=read, device=of.partition.device[rows]),
+        readings=Readings(rows, labels, int8=read, floating=read, device=of.partition.device[rows], writer=None),
         latency_ms=1.0,
         wall_s=2.0,
         peak_memory_bytes=3,
