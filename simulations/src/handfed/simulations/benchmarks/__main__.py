@@ -9,12 +9,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handfed.simulations.benchmarks import ablation, main_job, start_up
+from handfed.simulations.benchmarks import ablation, augmentation_picture, main_job, resume, scale, speed, start_up
 
 BENCHMARKS: dict[str, Callable[[Path, Console], None]] = {
     "main-job": main_job.run,
     "start-up": start_up.run,
+    "speed": speed.run,
+    "scale": scale.run,
+    "resume": resume.run,
     "ablation": ablation.run,
+    "augmentation": augmentation_picture.run,
+    "writers": writers_of_mnist.writers,
+    "classes": writers_of_mnist.classes,
+    "hostile": writers_of_mnist.hostile,
+    "augmentation": augmentation_picture.run,
 }
 BY_DEFAULT = ("main-job", "start-up")
 
