@@ -1,5 +1,6 @@
 """The figures that the README and the docs quote: `python -m handfed.simulations.benchmarks [NAME ...]`.
 
-Each benchmark runs the commands that a user would type, as whole processes, and prints a table. Times depend on the
-machine; figures that are compared are taken side by side in one run.
+Each benchmark prints tables. Where a user would wait for a command it runs that command, as a whole process; what is
+measured inside a process is measured in a fresh one. Times depend on the machine, so figures that are compared are
+taken side by side in one run, and it should have nothing else to do.
 """

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handfed.simulations.benchmarks import ablation, augmentation_picture, main_job, resume, scale, speed, start_up
+from handfed.simulations.benchmarks import (
+    ablation,
+    augmentation_picture,
+    main_job,
+    resume,
+    scale,
+    speed,
+    start_up,
+    writers_of_mnist,
+)
 
 BENCHMARKS: dict[str, Callable[[Path, Console], None]] = {
     "main-job": main_job.run,
@@ -22,7 +31,6 @@ BENCHMARKS: dict[str, Callable[[Path, Console], None]] = {
     "writers": writers_of_mnist.writers,
     "classes": writers_of_mnist.classes,
     "hostile": writers_of_mnist.hostile,
-    "augmentation": augmentation_picture.run,
 }
 BY_DEFAULT = ("main-job", "start-up")
 
