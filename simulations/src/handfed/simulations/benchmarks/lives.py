@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from handfed.shared.errors import HandfedError
+from handfed.simulations.running import silence, start_tensorflow
 
 if TYPE_CHECKING:  # importing it starts TensorFlow
     from handfed.simulations.federation import Federation
@@ -148,13 +149,13 @@ def _live(
     federation: Federation, directory: Path, resume: int | None, death: Death | None, telling: Connection
 ) -> None:
     """What the process does; `telling` is told how it ends."""
+    silence()
     from handfed.server.database import open_database
     from handfed.server.releases.service import ReleaseRecord
     from handfed.server.runs.service import RunRecord
     from handfed.shared.data_directory import database_url
     from handfed.simulations.engines import Workers
     from handfed.simulations.federation import Place, simulate
-    from handfed.simulations.running import start_tensorflow
 
     start_tensorflow(1)
     events = _Events(death, telling)

@@ -90,7 +90,6 @@ def train(federation: Federation, listeners: Iterable[Listener] = ()) -> None:
 def main() -> int:
     """The rounds, by themselves."""
     silence()
-    start_tensorflow(1)
     settings = RunSettings(
         strategy="fedavg",
         rounds=ROUNDS,
@@ -100,7 +99,9 @@ def main() -> int:
         augmentation=0.0,
         dropout=0.0,
     )
-    train(federation(settings))
+    whole = federation(settings)
+    start_tensorflow(1)
+    train(whole)
     return 0
 
 

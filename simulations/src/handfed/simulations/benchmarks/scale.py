@@ -101,6 +101,7 @@ class _Watch:
 
 def peaks_of(devices: int, directory: Path) -> Peaks:
     """Runs a federation of so many devices; call it in a fresh process."""
+    silence()
     from handfed.server.database import open_database
     from handfed.server.releases.service import ReleaseRecord
     from handfed.server.runs.service import RunRecord
@@ -108,7 +109,6 @@ def peaks_of(devices: int, directory: Path) -> Peaks:
     from handfed.simulations.engines import Workers
     from handfed.simulations.federation import Place, simulate
 
-    silence()
     start_tensorflow(1)
     watch = _Watch()
     with open_database(database_url(directory, None)) as database:
@@ -156,6 +156,7 @@ def ms_a_message(engine: str) -> float:
     Raises:
         HandfedError: A device did not answer.
     """
+    silence()
     from flwr.app import RecordDict
     from flwr.serverapp import ServerApp
 
@@ -164,7 +165,6 @@ def ms_a_message(engine: str) -> float:
     from handfed.shared.tf.training import trainer
     from handfed.simulations.engines import ENGINES, Workers
 
-    silence()
     start_tensorflow(1)
     content = RecordDict({wire.ARRAYS: record(trainer("cnn", 10).initial())})
     app, times = ServerApp(), []

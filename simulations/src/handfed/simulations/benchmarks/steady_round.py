@@ -51,7 +51,6 @@ def side_by_side(augmentation: float) -> Costs:
         augmentation: Strength of the deformations, in both; 0 for none.
     """
     silence()
-    start_tensorflow(1)
     from handfed.shared.tf.runtime import keras
 
     rounds = WARM + STEADY
@@ -64,6 +63,7 @@ def side_by_side(augmentation: float) -> Costs:
         evaluate_every=rounds + 1,
     )
     whole = federation(settings)
+    start_tensorflow(1)
     central = whole.dataset.take(np.flatnonzero(~whole.partition.held_out))
     keras.utils.set_random_seed(settings.seed)
     turns = _Turns({chunk: _epoch(central, settings, chunk) for chunk in CHUNKS})
