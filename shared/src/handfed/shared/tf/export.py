@@ -26,9 +26,12 @@ def to_int8(model: Any) -> bytes:  # noqa: ANN401 - Keras publishes no types
     def forward(picture: Any) -> Any:  # noqa: ANN401
         return model(picture, training=False)
 
+    # The converter saves what it is given: the variables alone take a fifth of the time that a whole Keras model does.
+    variables = tf.Module()
+    variables.kept = model.variables
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([forward.get_concrete_function()], model)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([forward.get_concrete_function()], variables)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8

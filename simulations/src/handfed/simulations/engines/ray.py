@@ -68,6 +68,7 @@ def _backend(workers: Workers) -> Any:  # noqa: ANN401 - Flower's class is only 
         _check_reachable(workers.ray_address)
         arguments["address"] = workers.ray_address
     else:
+        arguments["address"] = "local"  # whatever cluster ran here before
         arguments["num_cpus"] = workers.count or len(os.sched_getaffinity(0))
     logging.getLogger("flwr").setLevel(logging.ERROR)
     # What Ray reads when it starts: nothing is reported, and devices without a GPU are left as they are.
