@@ -268,7 +268,6 @@ def test_whatever_a_field_holds_it_is_read_or_refused(path: tuple[str, ...], val
         ("tolerance", 1e999),
     ],
 )
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
 def test_a_self_test_that_tests_nothing_is_refused(name: str, value: object) -> None:
     refuse(encoded(lambda document: _set(document, ("self_test", name), value)), "a field has the wrong form")
 

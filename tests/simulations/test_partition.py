@@ -222,7 +222,8 @@ def shards(draw: st.DrawFn) -> tuple[Dataset, int, int]:
     dataset = draw(datasets())
     classes = int(np.count_nonzero(dataset.class_counts()))
     per_device = draw(st.integers(1, classes))
-    return dataset, draw(st.integers(-(-classes // per_device), 12)), per_device
+    most = min(12, len(dataset))  # a sample for each device
+    return dataset, draw(st.integers(-(-classes // per_device), most)), per_device
 
 
 @given(shards(), FRACTIONS, SEEDS)
