@@ -111,40 +111,45 @@ class Queries:
         """Moments of every batch normalisation under `arrays`, over the images of all devices.
 
         Raises:
-            QuorumError: Too few devices answered.
+            QuorumError: Too few devices answered, or what they answered makes no sense together.
         """
         schema = schema.only(Role.MEAN, Role.SECOND_MOMENT)
 
         def read(reply: Message) -> tuple[Arrays, int]:
             sent, metrics = read_reply(reply)
-            schema.check(sent)
+            schema.check(sent, values=not self._by_sums)
             most = self.devices[reply.metadata.src_node_id].examples
             count = wire.check_count(metrics.get(wire.NUM_EXAMPLES), least=1, most=most)
             return sent, 1 if self._by_sums else count
 
         answers = self._answers(wire.MEASURE, arrays, read, "measured their batch statistics")
         counts = [count for _, count in answers]
-        return {name: weighted_mean([sent[name] for sent, _ in answers], counts) for name in schema.names()}
+        return _possible(
+            {name: weighted_mean([sent[name] for sent, _ in answers], counts) for name in schema.names()}, schema
+        )
 
     def calibrate(self, arrays: Arrays, schema: Schema) -> Arrays:
         """The median over devices (by sums: the mean) of each activation's range under `arrays`.
 
         Raises:
-            QuorumError: Too few devices answered.
+            QuorumError: Too few devices answered, or what they answered makes no sense together.
         """
         ranges = schema.only(Role.RANGE)
 
         def read(reply: Message) -> Arrays:
             sent, _ = read_reply(reply)
-            ranges.check(sent)
+            ranges.check(sent, values=not self._by_sums)
             return sent
 
         answers = self._answers(wire.CALIBRATE, arrays, read, "calibrated")
         middle = np.mean if self._by_sums else np.median
-        return {
-            name: middle(np.stack([sent[name] for sent in answers]), axis=0).astype(np.float32)
-            for name in ranges.names()
-        }
+        return _possible(
+            {
+                name: middle(np.stack([sent[name] for sent in answers]), axis=0).astype(np.float32)
+                for name in ranges.names()
+            },
+            ranges,
+        )
 
     def evaluate(self, model: ArrayRecord, *, quantized: bool) -> Iterator[DeviceResult]:
         """What each device counts on its held-out images."""
@@ -194,6 +199,19 @@ class Queries:
 
     def _send(self, kind: str, content: RecordDict, devices: Sequence[int]) -> Iterator[Message]:
         return send(self._grid, kind, content, devices, deadline_s=self._deadline_s)
+
+
+def _possible(combined: Arrays, schema: Schema) -> Arrays:
+    """What was combined, where it can be: of updates that nobody may look at, only the result can be checked.
+
+    Raises:
+        QuorumError: It holds what no handwriting gives.
+    """
+    try:
+        schema.check(combined)
+    except RejectedError as error:
+        raise QuorumError(f"what the devices measured does not combine ({error}); one of them may be broken") from error
+    return combined
 
 
 def _checked_verdict(metrics: MetricRecord, held_out: int) -> Verdict:
