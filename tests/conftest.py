@@ -50,23 +50,14 @@ def trained_release(digits: Dataset) -> tuple[Manifest, bytes]:
     from handfed.server.releases.publish import check_conversion, weights_sha256
     from handfed.shared.litert import Int8Model
     from handfed.shared.local_training import LocalTraining
+    from handfed.shared.run_settings import RunSettings
     from handfed.shared.tf.export import to_int8
     from handfed.shared.tf.training import Trainer
 
     seen, held_out = digits.take(np.arange(2000)), digits.take(np.arange(4000, 5000))
     trainer = Trainer("cnn", 10, seed=0)
-    settings = LocalTraining(
-        epochs=3,
-        batch_size=32,
-        learning_rate=0.05,
-        momentum=0.9,
-        clip_norm=1.0,
-        focal_gamma=2.0,
-        label_prior=0.0,
-        proximal_mu=0.0,
-        freeze_statistics=True,
-        augmentation=0.0,
-    )
+    run = RunSettings(local_epochs=3, batch_size=32, label_prior=0.0, augmentation=0.0, dropout=0.0)
+    settings = LocalTraining.of(run, learning_rate=0.05, freeze_statistics=True)
     start = trainer.initial()
     start |= trainer.measure_statistics(start, seen.images[:500])
     floating, _ = trainer.train(start, seen.images, seen.labels, settings, quantized=False, seed=(0, 1))

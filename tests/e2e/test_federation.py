@@ -290,6 +290,8 @@ def test_a_run_goes_on_only_with_the_handwriting_it_began_with_and_only_until_it
     fewer = dataclasses.replace(federation, dataset=federation.dataset.take(np.arange(999)))
     with pytest.raises(SettingError, match="other handwriting"):
         run(place, fewer, resume=outcome.run)
+    with pytest.raises(SettingError, match="another momentum"):
+        run(place, changed(federation, momentum=0.5), resume=outcome.run)
     with pytest.raises(RunStateError, match="done"):
         run(place, federation, resume=outcome.run)
 

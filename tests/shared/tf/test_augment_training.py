@@ -10,19 +10,11 @@ import pytest
 
 from handfed.shared.datasets import Dataset
 from handfed.shared.local_training import LocalTraining
+from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.training import Trainer
 
-PLAIN = LocalTraining(
-    epochs=1,
-    batch_size=16,
-    learning_rate=0.02,
-    momentum=0.9,
-    clip_norm=1.0,
-    focal_gamma=2.0,
-    label_prior=0.7,
-    proximal_mu=0.0,
-    freeze_statistics=True,
-    augmentation=0.0,
+PLAIN = LocalTraining.of(
+    RunSettings(local_epochs=1, augmentation=0.0, dropout=0.0), learning_rate=0.02, freeze_statistics=True
 )
 EVERYTHING = replace(
     PLAIN, augmentation=1.0, stroke_width=0.5, noise=0.2, salt_and_pepper=0.05, backgrounds=0.5, polarity=0.2

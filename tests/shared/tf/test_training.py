@@ -11,24 +11,13 @@ from handfed.shared.datasets import Dataset
 from handfed.shared.errors import SettingError
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
-from handfed.shared.run_settings import RECOGNISERS
+from handfed.shared.run_settings import RECOGNISERS, RunSettings
 from handfed.shared.tf.export import to_int8
 from handfed.shared.tf.recognisers import BUILDERS
 from handfed.shared.tf.training import Trainer
 from handfed.shared.wire import Role
 
-SETTINGS = LocalTraining(
-    epochs=1,
-    batch_size=16,
-    learning_rate=0.02,
-    momentum=0.9,
-    clip_norm=1.0,
-    focal_gamma=2.0,
-    label_prior=0.7,
-    proximal_mu=0.0,
-    freeze_statistics=True,
-    augmentation=1.0,
-)
+SETTINGS = LocalTraining.of(RunSettings(local_epochs=1, dropout=0.0), learning_rate=0.02, freeze_statistics=True)
 Arrays = dict[str, np.ndarray]
 
 

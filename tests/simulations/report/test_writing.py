@@ -56,7 +56,14 @@ def outcome(of: Federation) -> Outcome:
             floating={},
         ),
         rounds=(),
-        readings=Readings(rows, labels, int8=read, floating=read, device=of.partition.device[rows], writer=None),
+        readings=Readings(
+            rows,
+            labels,
+            int8=read,
+            floating=read,
+            device=of.partition.device[rows],
+            writer=None if of.dataset.writers is None else of.dataset.writers[rows],
+        ),
         latency_ms=1.0,
         wall_s=2.0,
         peak_memory_bytes=3,
@@ -117,12 +124,12 @@ def test_settings_are_all_of_the_scenario_but_where_the_data_are() -> None:
 
 
 def test_each_image_is_of_the_writer_who_wrote_it() -> None:
-    found = writing.evaluation_of(PLAIN, outcome(PLAIN))
+    found = writing.evaluation_of(outcome(PLAIN))
     assert found.writer is not None
     assert PLAIN.dataset.writers is not None
     assert np.array_equal(found.writer, PLAIN.dataset.writers[PLAIN.partition.held_out])
     unknown = replace(PLAIN, dataset=replace(PLAIN.dataset, writers=None))
-    assert writing.evaluation_of(unknown, outcome(unknown)).writer is None
+    assert writing.evaluation_of(outcome(unknown)).writer is None
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -63,10 +63,11 @@ def held(path: Path, *, what: str) -> Iterator[None]:
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; choose another folder") from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingError(f"another process is at {what}; wait for it, or stop it") from None
         yield
-    except BlockingIOError:
-        raise SettingError(f"another process is at {what}; wait for it, or stop it") from None
     finally:
         os.close(handle)
 

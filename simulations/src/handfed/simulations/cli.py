@@ -116,19 +116,24 @@ def simulate(
         _list(as_json=as_json)
         return
     means = Means(
+        data_directory.locate(data_dir),
+        command_line(),
+        as_json,
+        threads=threads,
+        database=database,
+        report=report,
         engine=engine,
         workers=workers,
-        threads=threads,
         ray_address=ray_address,
         tensorboard=tensorboard,
         mlflow=mlflow,
-        directory=data_directory.locate(data_dir),
-        database=database,
-        report=report,
-        command=command_line(),
-        quiet=as_json,
     )
-    changes = {name: value for name, value in typed(context).items() if name in types_by_name()}
+    changes = _changes(context)
+    if local_only and (sweep or resume is not None or engine or tensorboard or mlflow):
+        raise SettingError(
+            "--local-only is no run of a federation:"
+            " it takes no --sweep, --resume, --engine, --tensorboard or --mlflow; leave those out"
+        )
     if resume is not None:
         others = ["--sweep"] if sweep else [f"--{option(name)}" for name in changes]
         _refuse_changes([f"scenario {scenario}", *others] if scenario else others)
@@ -167,25 +172,25 @@ def train(
     """Train in one place, as many passes over the data as a federation: an upper reference."""
     del data, partition, held_out  # the scenario takes them when they are typed
     means = Means(
-        engine="in-process",
-        workers=0,
+        data_directory.locate(data_dir),
+        command_line(),
+        as_json,
         threads=threads,
-        ray_address=None,
-        tensorboard=None,
-        mlflow=None,
-        directory=data_directory.locate(data_dir),
         database=database,
         report=report,
-        command=command_line(),
-        quiet=as_json,
+        engine="in-process",  # one device has no use for more
     )
-    changes = {name: value for name, value in typed(context).items() if name in types_by_name()}
-    source, values = _values(scenario, changes)
+    source, values = _values(scenario, _changes(context))
     _say(f"{source}, in one place", means)
     running.silence()
     from handfed.simulations.baselines import central
 
     _one(central(Scenario.from_mapping(values, source)), means)
+
+
+def _changes(context: typer.Context) -> dict[str, Value]:
+    """What the command line says of the scenario, by field name."""
+    return {name: value for name, value in typed(context).items() if name in types_by_name()}
 
 
 def _values(reference: str | None, changes: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:

@@ -43,7 +43,7 @@ from handfed.shared.errors import HandfedError, SettingError
 from handfed.shared.files import held, write_atomically
 from handfed.shared.litert import Int8Model
 from handfed.shared.metrics import spread
-from handfed.shared.run_settings import RunSettings
+from handfed.shared.run_settings import RunSettings, Value
 from handfed.shared.tf.training import trainer
 from handfed.simulations.engines import ENGINES, Progress, Workers
 from handfed.simulations.faults import liars
@@ -225,11 +225,13 @@ def simulate(
         HandfedError: What ended the run; it is on record as failed, or stopped where a person stopped it.
     """
     started = time.monotonic()
-    run = place.runs.start(_start(federation, engine)) if resume is None else resume
-    place.of_run(run).mkdir(parents=True, exist_ok=True)
+
+    def write_scenario(number: int) -> None:
+        place.of_run(number).mkdir(parents=True, exist_ok=True)
+        write_atomically(place.of_run(number) / SCENARIO, federation.scenario.to_toml().encode())
+
+    run = place.runs.start(_start(federation, engine), write_scenario) if resume is None else resume
     with held(place.of_run(run) / "lock", what=f"run {run}"), watched() as memory:
-        if resume is None:
-            write_atomically(place.of_run(run) / SCENARIO, federation.scenario.to_toml().encode())
         state = None if resume is None else _taken_up(federation, place, run)
         try:
             begun(place.runs.get(run), resumed=resume is not None)
@@ -264,9 +266,12 @@ def simulate(
 
 def _taken_up(federation: Federation, place: Place, run: int) -> RunState | None:
     """Where a run stands that broke off; None where it had not ended a round."""
-    began_with = place.runs.get(run).settings.get("data_sha256")
-    if began_with != federation.fingerprint():
+    began_with, now = place.runs.get(run).settings, _kept(federation)
+    if began_with.get("data_sha256") != now["data_sha256"]:
         raise SettingError(f"run {run} began with other handwriting than {federation.dataset.name} holds now")
+    changed = [name for name in {**began_with, **now} if began_with.get(name) != now.get(name)]
+    if changed:
+        raise SettingError(f"run {run} began with another {', another '.join(changed)}; it goes on only as it began")
     place.runs.resume(run)
     checkpoint = place.runs.checkpoint(run)
     return None if checkpoint is None else RunState.from_bytes(checkpoint)
@@ -278,16 +283,19 @@ def _publisher(federation: Federation, place: Place, run: int) -> Publisher:
 
 
 def _start(federation: Federation, engine: str) -> RunStart:
-    settings = federation.settings
-    kept = {
+    settings, devices = federation.settings, federation.partition.devices
+    kept = _kept(federation)
+    return RunStart(TASK, settings.recogniser, settings.strategy, settings.seed, kept, devices, engine)
+
+
+def _kept(federation: Federation) -> dict[str, Value]:
+    """What the record keeps of a federation; the path of its data is not among it."""
+    return {
         **federation.scenario.to_mapping(),
         "data": federation.dataset.name,
         "data_sha256": federation.fingerprint(),
         "split_by": federation.partition.split_by,
     }
-    return RunStart(
-        TASK, settings.recogniser, settings.strategy, settings.seed, kept, federation.partition.devices, engine
-    )
 
 
 def _outcome(  # noqa: PLR0917 - an outcome has that many sources

@@ -24,8 +24,15 @@ class PeakMemory:
 
     def look(self) -> None:
         """Looks now."""
-        this = psutil.Process()
-        self.peak_bytes = max(self.peak_bytes, sum(map(_bytes, [this, *this.children(recursive=True)])))
+        self.peak_bytes = max(self.peak_bytes, held_bytes(psutil.Process()))
+
+
+def held_bytes(root: psutil.Process) -> int:
+    """What a process and all that descend from it hold now; 0 where it has ended."""
+    try:
+        return sum(map(_bytes, [root, *root.children(recursive=True)]))
+    except psutil.NoSuchProcess:
+        return 0
 
 
 @contextlib.contextmanager

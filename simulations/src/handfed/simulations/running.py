@@ -28,30 +28,30 @@ class Means:
     """With what a scenario is run and where what it leaves is kept; nothing of it changes what is learnt.
 
     Attributes:
+        directory: The data directory.
+        command: What a person typed, for the report.
+        quiet: Whether to show nothing while it goes on.
+        threads: Threads of TensorFlow in each process; 0 for every core.
+        database: URL of the database; None for the one in the directory.
+        report: Where the report goes; None for the run's folder.
         engine: Name of the engine; None for the one that suits this machine.
         workers: Worker processes; 0 for one a core.
-        threads: Threads of TensorFlow in each; 0 for every core.
         ray_address: An existing Ray cluster; None to start Ray on this machine.
         tensorboard: A folder for TensorBoard; None for none.
         mlflow: URI of an MLflow tracking store; None for none.
-        directory: The data directory.
-        database: URL of the database; None for the one in the directory.
-        report: Where the report goes; None for the run's folder.
-        command: What a person typed, for the report.
-        quiet: Whether to show nothing while it goes on.
     """
 
-    engine: str | None
-    workers: int
-    threads: int
-    ray_address: str | None
-    tensorboard: Path | None
-    mlflow: str | None
     directory: Path
-    database: str | None
-    report: Path | None
     command: str
     quiet: bool
+    threads: int = 1
+    database: str | None = None
+    report: Path | None = None
+    engine: str | None = None
+    workers: int = 0
+    ray_address: str | None = None
+    tensorboard: Path | None = None
+    mlflow: str | None = None
 
 
 def prepare(scenarios: Sequence[Scenario]) -> list[Federation]:

@@ -57,12 +57,19 @@ class RunRecord:
         self._database = database
         self._clock = clock
 
-    def start(self, run: RunStart) -> int:
-        """Records that a run starts, and gives it its number."""
+    def start(self, run: RunStart, prepare: Callable[[int], None] = lambda _number: None) -> int:
+        """Records that a run starts, and gives it its number.
+
+        Args:
+            run: What is known of it.
+            prepare: Called with the number before the run is on record, so that whatever the run needs to go on after
+                a break is there as soon as the run is; what it raises passes, and nothing is recorded.
+        """
         with self._database.write() as session:
             row = Run(**_columns(run), status="running", started_at=self._clock())
             session.add(row)
             session.flush()
+            prepare(row.id)
             return row.id
 
     def resume(self, run_id: int) -> RecordedRun:

@@ -1,7 +1,7 @@
 """Processes apart, so that one measurement does not stand in another one's memory, and what they cost.
 
-Memory of several processes is the sum of their proportional set sizes, where what they share is counted once; where
-processes of somebody else share it too, less. Source: proc(5), `smaps_rollup`, as psutil reads it, and `status`.
+How memory of several processes is counted: `handfed.simulations.memory`. Where processes of somebody else share it, it
+counts for less. Source of what one has held: proc(5), `status`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Final, ParamSpec, TypeVar
 import psutil
 
 from handfed.shared.errors import HandfedError
+from handfed.simulations.memory import held_bytes
 
 SAMPLED_EVERY_S: Final = 0.2
 _SAID: Final = 2000  # characters of what a failed command said
@@ -89,7 +90,7 @@ def spent(command: Sequence[str], *, environment: Mapping[str, str], limit_s: fl
         )
         try:
             while process.poll() is None and time.perf_counter() - started < limit_s:
-                peak = max(peak, sum(_proportional_bytes(each) for each in _tree(process)))
+                peak = max(peak, held_bytes(psutil.Process(process.pid)))
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(SAMPLED_EVERY_S)
         finally:
@@ -102,25 +103,11 @@ def spent(command: Sequence[str], *, environment: Mapping[str, str], limit_s: fl
     return Spent(wall_s, peak)
 
 
-def _tree(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """A process that has not been waited for, and all that descend from it."""
-    try:
-        root = psutil.Process(process.pid)
-        return [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _proportional_bytes(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_full_info().pss)
-    except (psutil.NoSuchProcess, psutil.AccessDenied):  # it has just ended
-        return 0
-
-
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """Ends what still runs of a command, and what it started."""
-    for each in _tree(process) if process.poll() is None else ():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            each.kill()
+    if process.poll() is None:  # it has not been waited for, so its number is still its own
+        root = psutil.Process(process.pid)
+        for each in [*root.children(recursive=True), root]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
     process.wait()

@@ -67,7 +67,7 @@ def report_of(federation: Federation, outcome: Outcome, command: str) -> Report:
         split_by=partition.split_by,
         rounds=outcome.rounds,
         label_counts=_label_counts(federation),
-        evaluation=evaluation_of(federation, outcome),
+        evaluation=evaluation_of(outcome),
         held_out_images=dataset.images[readings.rows],
         accuracy_float=verdict.float_correct / verdict.samples,
         accuracy_int8=verdict.int8_correct / verdict.samples,
@@ -84,15 +84,15 @@ def report_of(federation: Federation, outcome: Outcome, command: str) -> Report:
     )
 
 
-def evaluation_of(federation: Federation, outcome: Outcome) -> Evaluation:
+def evaluation_of(outcome: Outcome) -> Evaluation:
     """What was read on held-out images, by device and writer."""
-    readings, writers = outcome.readings, federation.dataset.writers
+    readings = outcome.readings
     return Evaluation(
         labels=readings.labels,
         readings=readings.int8,
         float_readings=readings.floating,
         device=readings.device,
-        writer=None if writers is None else writers[readings.rows].astype(np.int32),
+        writer=readings.writer,
     )
 
 
