@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from handfed.shared.tf.runtime import quiet, tfmot
+from handfed.shared.tf.runtime import quiet, tf, tfmot
 
 
 def quantization_aware(model: Any) -> Any:  # noqa: ANN401 - Keras publishes no types
@@ -27,7 +27,8 @@ def quantization_aware(model: Any) -> Any:  # noqa: ANN401 - Keras publishes no 
     """
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        twin = tfmot.quantization.keras.quantize_model(model)
+        # AutoGraph would read and rewrite the source of every layer, to the same graph: more than half of the time.
+        twin = tf.autograph.experimental.do_not_convert(tfmot.quantization.keras.quantize_model)(model)
     for variable in twin.layers[1].weights:
         if variable.name.split(":")[0].endswith("_max"):
             variable.assign(1.0)
