@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from handfed.shared.errors import HandfedError
+from handfed.shared.run_settings import option
 from handfed.simulations.benchmarks.commands import command, handfed
+from handfed.simulations.faults import Faults
 
 DATA: Final = Path("../shared/data/digits_mnist_writers.npz")
 MILESTONES: Final = (0.95, 0.98, 0.99)
@@ -58,13 +61,13 @@ def classes(directory: Path, console: Console) -> None:
 
 
 def hostile(directory: Path, console: Console) -> None:
-    """A fifth of the devices lie, each kind for itself: the recommended settings, and plain FedAvg beside them."""
+    """A fifth of the devices fail or lie, each kind for itself: what is recommended, and plain FedAvg beside it."""
     if not _there(console):
         return
-    base = ["--partition", "writer", "--rounds", "60", "--qat-rounds", "4", "--evaluate-every", "20"]
+    base = ["--partition", "writer", "--rounds", "40", "--qat-rounds", "4", "--evaluate-every", "40"]
     plain = ["--strategy", "fedavg", "--norm-bound", "0", "--direction-bound", "-1"]
     table = Table("a fifth of the devices", "recommended", "plain FedAvg")
-    for fault in ("", "nan", "scaled", "sign-flipped", "label-flipped", "stale"):
+    for fault in ("", *(option(field.name) for field in fields(Faults))):
         lying = [f"--{fault}", "0.2"] if fault else []
         figures = [_accuracy([*base, *lying, *more], directory) for more in (RECOMMENDED, plain)]
         table.add_row(fault or "(none)", *figures)
