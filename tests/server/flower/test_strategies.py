@@ -54,6 +54,18 @@ def test_a_strategy_that_was_put_away_goes_on_as_if_it_had_not(name: str) -> Non
     np.testing.assert_array_equal(at, resumed)
 
 
+@pytest.mark.parametrize("name", ["fedadam", "fedyogi", "fedadagrad"])
+def test_beside_a_small_adaptivity_small_updates_go_as_far_as_great_ones(name: str) -> None:
+    start = np.zeros(5, np.float32)
+    lengths = [
+        np.abs(one_round(strategy(RunSettings(strategy=name, server_adaptivity=adaptivity), DEVICES), 1, start)).max()
+        for adaptivity in (1e-9, 10.0)  # the updates are about 0.1
+    ]
+    rate = RunSettings().server_learning_rate
+    assert 0.5 * rate < lengths[0] < 1.5 * rate
+    assert lengths[1] < lengths[0] / 20
+
+
 def test_what_was_loaded_before_is_not_gone_over_at_every_update() -> None:
     """Flower's bulyan and qfedavg collect garbage once an update: 48 of them took 24 seconds beside TensorFlow."""
     strategy(RunSettings(strategy="qfedavg"), DEVICES)

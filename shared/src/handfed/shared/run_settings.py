@@ -108,6 +108,13 @@ class RunSettings:
     server_learning_rate: float = _setting(
         0.01, "Learning rate of the server, for fedadam, fedyogi and fedadagrad.", least=1e-6, most=10.0
     )
+    server_adaptivity: float = _setting(
+        1e-3,
+        "What fedadam, fedyogi and fedadagrad add to the root of mean squared updates before they divide by it; updates"
+        " that are much smaller move the model less.",
+        least=1e-12,
+        most=10.0,
+    )
     proximal_mu: float = _setting(0.01, "Weight of the proximal term, for fedprox.", least=0.0, most=100.0)
     byzantine: float = _setting(
         0.2,

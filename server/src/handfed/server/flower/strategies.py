@@ -53,7 +53,7 @@ def strategy(settings: RunSettings, participants: int) -> Strategy:
         "min_evaluate_nodes": 1,
         "min_available_nodes": 1,
     }
-    adaptive = {**everyone, "eta": settings.server_learning_rate, "tau": 1e-3}
+    adaptive = {**everyone, "eta": settings.server_learning_rate, "tau": settings.server_adaptivity}
     # Bulyan is defined for n >= 4 f + 3 devices (El Mhamdi et al. 2018, arXiv:1802.07927).
     for_bulyan = min(hostile, max((participants - 3) // 4, 0))
     builders: dict[str, Callable[[], Strategy]] = {
