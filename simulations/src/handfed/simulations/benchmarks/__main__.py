@@ -12,6 +12,7 @@ from rich.console import Console
 from handfed.simulations.benchmarks import (
     ablation,
     augmentation_picture,
+    deformations,
     main_job,
     resume,
     scale,
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Path, Console], None]] = {
     "resume": resume.run,
     "ablation": ablation.run,
     "augmentation": augmentation_picture.run,
+    "deformations": deformations.run,
     "writers": writers_of_mnist.writers,
     "classes": writers_of_mnist.classes,
     "hostile": writers_of_mnist.hostile,

@@ -22,7 +22,10 @@ from handfed.simulations.faults import Faults
 DATA: Final = Path("../shared/data/digits_mnist_writers.npz")
 MILESTONES: Final = (0.95, 0.98, 0.99)
 SEEDS: Final = (0, 1, 2)
-SMALL_STEPS: Final = ["--gradient-accumulation", "1", "--batch-size", "64", "--evaluate-every", "10"]
+SMALL_STEPS: Final = [
+    *("--gradient-accumulation", "1", "--batch-size", "64", "--evaluate-every", "10"),
+    *("--learning-rate", "0.05", "--server-adaptivity", "1e-5"),
+]
 RECOMMENDED: Final = ["--norm-bound", "3", "--direction-bound", "0"]
 
 
@@ -64,7 +67,7 @@ def hostile(directory: Path, console: Console) -> None:
     """A fifth of the devices fail or lie, each kind for itself: what is recommended, and plain FedAvg beside it."""
     if not _there(console):
         return
-    base = ["--partition", "writer", "--rounds", "40", "--qat-rounds", "4", "--evaluate-every", "40"]
+    base = ["--partition", "writer", "--rounds", "30", "--qat-rounds", "2", "--local-epochs", "1"]
     plain = ["--strategy", "fedavg", "--norm-bound", "0", "--direction-bound", "-1"]
     table = Table("a fifth of the devices", "recommended", "plain FedAvg")
     for fault in ("", *(option(field.name) for field in fields(Faults))):
