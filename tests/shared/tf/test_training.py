@@ -123,6 +123,23 @@ def test_accumulated_gradients_are_those_of_the_whole(trainer: Trainer, start: A
         np.testing.assert_allclose(small[name], whole[name], atol=1e-5)
 
 
+def test_of_one_whole_step_the_mean_over_devices_is_the_step_over_all_images(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    """FedSGD (McMahan et al. 2017): it does not matter who holds what, not even where each holds one class."""
+    plain = {"accumulation": 0, "augmentation": 0.0, "momentum": 0.0, "clip_norm": 1e6, "label_prior": 0.0}
+    part = digits.take(np.arange(300))
+    together, _ = train(trainer, start, part, batch_size=64, **plain)
+    mean: dict[str, np.ndarray] = {name: np.zeros(array.shape) for name, array in start.items()}
+    for label in range(10):
+        mine = part.take(np.flatnonzero(part.labels == label))
+        apart, _ = train(trainer, start, mine, batch_size=16, **plain)
+        mean = {name: total + apart[name] * (len(mine) / len(part)) for name, total in mean.items()}
+    for name, array in together.items():
+        np.testing.assert_allclose(mean[name], array, atol=1e-6, err_msg=name)
+    assert np.abs(together["logits/kernel"] - start["logits/kernel"]).max() > 1e-4
+
+
 @pytest.mark.parametrize(
     ("changes", "batches"),
     [({}, 5), ({"epochs": 3}, 15), ({"steps": 2}, 2), ({"steps": 7}, 7), ({"steps": 2, "accumulation": 3}, 6),
