@@ -22,10 +22,7 @@ from handfed.simulations.faults import Faults
 DATA: Final = Path("../shared/data/digits_mnist_writers.npz")
 MILESTONES: Final = (0.95, 0.98, 0.99)
 SEEDS: Final = (0, 1, 2)
-SMALL_STEPS: Final = [
-    *("--gradient-accumulation", "1", "--batch-size", "64", "--evaluate-every", "10"),
-    *("--learning-rate", "0.05", "--server-adaptivity", "1e-5"),
-]
+SMALL_STEPS: Final = ["--gradient-accumulation", "1", "--batch-size", "64", "--evaluate-every", "10"]
 RECOMMENDED: Final = ["--norm-bound", "3", "--direction-bound", "0"]
 
 
