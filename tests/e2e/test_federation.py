@@ -69,6 +69,7 @@ def run(
     engine: str = "in-process",
     listeners: Sequence[Listener] = (),
     resume: int | None = None,
+    report: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> Outcome:
     return simulate(
         federation,
@@ -78,6 +79,7 @@ def run(
         listeners=listeners,
         progress=lambda *_: None,
         resume=resume,
+        report=report,
     )
 
 
@@ -294,6 +296,21 @@ def test_a_run_goes_on_only_with_the_handwriting_it_began_with_and_only_until_it
         run(place, changed(federation, momentum=0.5), resume=outcome.run)
     with pytest.raises(RunStateError, match="done"):
         run(place, federation, resume=outcome.run)
+
+
+def test_a_run_that_ends_while_its_report_is_written_reports_when_it_goes_on(place: Place, small: Federation) -> None:
+    def interrupted(_outcome: Outcome) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(place, small, report=interrupted)
+    assert last(place).status == "stopped"
+    releases = len(place.releases.list())
+    reported: list[Outcome] = []
+    resumed = run(place, small, resume=last(place).id, report=reported.append)
+    assert reported == [resumed]
+    assert last(place).status == "done"
+    assert len(place.releases.list()) == releases
 
 
 def test_nobody_resumes_a_run_that_another_process_is_at(

@@ -16,7 +16,7 @@ import hashlib
 import json
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -207,6 +207,7 @@ def simulate(
     progress: Progress,
     resume: int | None = None,
     begun: Begun = lambda _run, *, resumed: None,  # noqa: ARG005 - named in the call
+    report: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> Outcome:
     """Runs a federation to its release.
 
@@ -219,6 +220,7 @@ def simulate(
         progress: Told of every message.
         resume: Number of a run that broke off, to go on with; it must have begun with this federation.
         begun: Told of the run once it is on record, before its first round.
+        report: Tells people of the outcome; a run that is on record as done has told.
 
     Raises:
         SettingError: The run to resume began with other data, or another process is at it.
@@ -251,6 +253,7 @@ def simulate(
             outcome = _outcome(
                 federation, run, publisher.published(), place.runs.results(run), started, memory.peak_bytes
             )
+            report(outcome)
             place.runs.finish(run, outcome.summary())
         except HandfedError as error:
             place.runs.fail(run, str(error))

@@ -127,6 +127,10 @@ def run(
             following.begin(run, resumed=resumed)
 
         place = Place(RunRecord(record), ReleaseRecord(record), means.directory)
+
+        def page_of(outcome: Outcome) -> Path:
+            return means.report or place.of_run(outcome.run) / "report.html"
+
         outcome = simulate(
             federation,
             place,
@@ -136,11 +140,10 @@ def run(
             progress=watch,
             resume=resume,
             begun=announce,
+            report=lambda outcome: write_report(page_of(outcome), federation, outcome, means.command),
         )
         following.done(outcome.summary())
-        page = means.report or place.of_run(outcome.run) / "report.html"
-        write_report(page, federation, outcome, means.command)
-    return outcome, page
+    return outcome, page_of(outcome)
 
 
 def alone(federation: Federation, means: Means) -> Alone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterable
 
@@ -46,6 +47,10 @@ def create_app(publish: Publish, listeners: Iterable[Listener] = (), resume_from
             trainer(settings.recogniser, len(alphabet), seed=settings.seed, alpha=tuple(alpha) if alpha else None),
             listeners,
         )
+        # Some of Flower's strategies collect garbage once an update, which takes half a second where TensorFlow is
+        # loaded. What is there already is set aside from collections, once they have gone over it.
+        gc.collect()
+        gc.freeze()
         publish(course, course.train(resume_from))
 
     return app

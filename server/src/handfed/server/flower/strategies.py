@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -41,10 +40,6 @@ def strategy(settings: RunSettings, participants: int) -> Strategy:
         settings: How the run trains.
         participants: Devices a round needs, of which `settings.byzantine` may be hostile.
     """
-    # Some of Flower's strategies collect garbage once an update, which takes half a second where TensorFlow is loaded.
-    # What is there already is set aside from collections, once they have gone over it.
-    gc.collect()
-    gc.freeze()
     hostile = int(settings.byzantine * participants)
     everyone: dict[str, Any] = {
         "fraction_train": 1.0,
