@@ -1,4 +1,4 @@
-"""What augmentation is worth on deformed digits: the main job without any, as it is, and with each further kind."""
+"""What augmentation is worth on deformed digits: the main job without any, as it is, and with every kind."""
 
 from __future__ import annotations
 
@@ -18,20 +18,14 @@ from handfed.simulations.robustness import AS_WRITTEN, DEFORMATIONS, accuracies
 from handfed.simulations.scenario import SCENARIO, Scenario
 
 SEEDS: Final = (0, 1, 2)
-STROKES: Final = ["--stroke-width", "0.5"]
-NOISE: Final = ["--noise", "0.1"]
-SALT_AND_PEPPER: Final = ["--salt-and-pepper", "0.03"]
-BACKGROUNDS: Final = ["--backgrounds", "0.5"]
-POLARITY: Final = ["--polarity", "0.3"]
+INK_AND_PAPER: Final = [
+    *("--stroke-width", "0.5", "--noise", "0.1", "--salt-and-pepper", "0.03", "--backgrounds", "0.5"),
+    *("--polarity", "0.3"),
+]
 TRAINED_WITH: Final[dict[str, list[str]]] = {
     "no augmentation": ["--augmentation", "0"],
     "deformations (the default)": [],
-    "and stroke width": STROKES,
-    "and noise": NOISE,
-    "and salt and pepper": SALT_AND_PEPPER,
-    "and backgrounds": BACKGROUNDS,
-    "and polarity": POLARITY,
-    "and all of these": [*STROKES, *NOISE, *SALT_AND_PEPPER, *BACKGROUNDS, *POLARITY],
+    "and ink and paper": INK_AND_PAPER,
 }
 READ: Final[dict[str, tuple[str, ...]]] = {
     "as written": (AS_WRITTEN,),

@@ -64,7 +64,7 @@ def hostile(directory: Path, console: Console) -> None:
     """A fifth of the devices fail or lie, each kind for itself: what is recommended, and plain FedAvg beside it."""
     if not _there(console):
         return
-    base = ["--partition", "writer", "--rounds", "30", "--qat-rounds", "2", "--local-epochs", "1"]
+    base = ["--partition", "writer", "--rounds", "60", "--qat-rounds", "2", "--local-epochs", "1"]
     plain = ["--strategy", "fedavg", "--norm-bound", "0", "--direction-bound", "-1"]
     table = Table("a fifth of the devices", "recommended", "plain FedAvg")
     for fault in ("", *(option(field.name) for field in fields(Faults))):
