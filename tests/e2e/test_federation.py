@@ -333,3 +333,10 @@ def test_faults_on_purpose_are_caught_and_on_record(place: Place, small: Federat
     for rejection in place.runs.rejections(outcome.run):
         assert rejection.reason == {"nan": "not-finite", "scaled": "too-long"}[lie_of[rejection.device - 1]]
     assert len(place.runs.rejections(outcome.run)) == 6
+
+
+def test_an_update_of_old_arrays_is_caught_and_on_record(place: Place, small: Federation) -> None:
+    outcome = run(place, changed(small, Faults(stale=0.25)))
+    (stale,) = liars(Faults(stale=0.25), 4, 0)
+    found = [(reply.round, reply.device - 1, reply.reason) for reply in place.runs.rejections(outcome.run)]
+    assert found == [(2, stale, "other-start")]  # its first of the float rounds, and of the others, is an honest one

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as numpy_arrays
 
+from handfed.shared import wire
 from handfed.shared.wire import (
     ArraySpec,
     Reason,
@@ -97,3 +98,10 @@ def test_variance_survives_the_wire(mean: np.ndarray, spread: np.ndarray) -> Non
 def test_a_schema_of_one_role_holds_only_that() -> None:
     assert SCHEMA.only(Role.RANGE).names() == ("relu/output_range",)
     assert SCHEMA.names(Role.MEAN, Role.SECOND_MOMENT) == ("norm/mean", "norm/second_moment")
+
+
+def test_a_checksum_is_of_names_and_values_whatever_their_order() -> None:
+    arrays = {"a": np.ones(3, np.float32), "b": np.zeros(2, np.float32)}
+    assert wire.checksum(arrays) == wire.checksum(dict(reversed(arrays.items())))
+    assert wire.checksum(arrays) != wire.checksum({"a": arrays["a"], "c": arrays["b"]})
+    assert wire.checksum(arrays) != wire.checksum({**arrays, "a": np.nextafter(arrays["a"], np.float32(2))})

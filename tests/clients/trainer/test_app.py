@@ -98,9 +98,19 @@ def test_a_reply_holds_only_names_of_the_wire_and_numbers(kind: str, app: Client
     content = ask(app, kind, start(), **TRAINING).content
     assert set(content) <= {wire.ARRAYS, wire.METRICS}
     assert not content.config_records
-    known = {wire.WIRE_VERSION, wire.NUM_EXAMPLES, wire.NUM_HELD_OUT, wire.NUM_CORRECT, wire.LOSS, wire.SECONDS}
+    counts = {wire.NUM_EXAMPLES, wire.NUM_HELD_OUT, wire.NUM_CORRECT}
+    known = {wire.WIRE_VERSION, *counts, wire.LOSS, wire.SECONDS, wire.START}
     assert set(content.metric_records[wire.METRICS]) <= known
     assert all(isinstance(value, int | float) for value in content.metric_records[wire.METRICS].values())
+
+
+def test_an_update_says_which_arrays_it_was_trained_from(app: ClientApp) -> None:
+    said = [
+        ask(app, wire.TRAIN, arrays, **TRAINING).content.metric_records[wire.METRICS][wire.START]
+        for arrays in (start(), start(), {name: array * 2 for name, array in start().items()})
+    ]
+    assert said[0] == said[1] == wire.checksum(start())
+    assert said[2] != said[0]
 
 
 def test_no_reply_carries_an_image_or_a_list_of_labels(app: ClientApp, mine: Handwriting) -> None:

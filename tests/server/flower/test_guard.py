@@ -67,6 +67,7 @@ def reply(message: Message, arrays: dict[str, np.ndarray], **metrics: object) ->
         wire.NUM_EXAMPLES: 100,
         wire.LOSS: 0.5,
         wire.SECONDS: 1.0,
+        wire.START: wire.checksum(numpy_of(message.content.array_records[wire.ARRAYS])),
         **{name.replace("_", "-"): value for name, value in metrics.items()},
     }
     kept = {name: value for name, value in said.items() if value is not None}
@@ -121,8 +122,10 @@ BAD = [
     (lambda m: reply(m, state(1), loss=float("nan")), Reason.NOT_FINITE),
     (lambda m: reply(m, state(1), loss=None), Reason.NOT_FINITE),
     (lambda m: reply(m, state(1), seconds=-1.0), Reason.NOT_FINITE),
-    (lambda m: reply(m, state(1), wire_version=2), Reason.VERSION),
+    (lambda m: reply(m, state(1), wire_version=wire.VERSION + 1), Reason.VERSION),
     (lambda m: reply(m, state(1), wire_version=None), Reason.VERSION),
+    (lambda m: reply(m, state(1), start_checksum=wire.checksum(state(0.5))), Reason.START),
+    (lambda m: reply(m, state(1), start_checksum=None), Reason.START),
     (lambda m: Message(RecordDict(), reply_to=m), Reason.CONTENT),
     (lambda m: Message(Error(1, "/home/ann/scans/anna.png is broken"), reply_to=m), Reason.ERROR),
 ]
@@ -168,7 +171,7 @@ def test_a_silent_device_is_recorded_and_below_the_quorum_nothing_changes(grid: 
 def test_a_second_answer_and_an_answer_of_a_device_that_was_not_asked_count_for_nothing(grid: LocalGrid) -> None:
     guard = guarded()
     one, two, three = ask(guard, grid)
-    stranger = Message(RecordDict(), dst_node_id=9, message_type=wire.TRAIN)
+    stranger = Message(RecordDict({wire.ARRAYS: record(state(0))}), dst_node_id=9, message_type=wire.TRAIN)
     replies = [reply(one, state(1)), reply(one, state(100)), reply(two, state(1)), reply(three, state(1))]
     combined, _ = guard.aggregate_train(1, [*replies, reply(stranger, state(100))])
     np.testing.assert_allclose(numpy_of(combined)["dense/kernel"], 1.0)

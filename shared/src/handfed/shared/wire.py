@@ -19,6 +19,7 @@ carries E[x^2] = variance + mean^2 instead, which every weighted mean combines e
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 
 from handfed.shared.errors import HandfedError
 
-VERSION = 1
+VERSION = 2  # 2: a device says which arrays it trained from
 
 ARRAYS = "arrays"
 CONFIG = "config"
@@ -49,6 +50,7 @@ NUM_HELD_OUT = "num-held-out"
 NUM_CORRECT = "num-correct"
 LOSS = "loss"
 SECONDS = "seconds"
+START = "start-checksum"
 MODEL = "model"
 ONLY_FLOAT_CORRECT = "only-float-correct"
 ONLY_INT8_CORRECT = "only-int8-correct"
@@ -80,8 +82,20 @@ class Reason(StrEnum):
     RANGE = "impossible-range"
     MOMENTS = "impossible-moments"
     COUNT = "impossible-count"
+    START = "other-start"
     LENGTH = "too-long"
     DIRECTION = "wrong-direction"
+
+
+def checksum(arrays: Arrays) -> int:
+    """CRC-32 (as zlib computes it) over names and values, whatever their order.
+
+    It tells arrays apart that differ by accident, such as those of an earlier round; it is no proof against a liar.
+    """
+    found = 0
+    for name in sorted(arrays):
+        found = zlib.crc32(arrays[name].tobytes(), zlib.crc32(name.encode(), found))
+    return found
 
 
 class RejectedError(HandfedError):

@@ -109,9 +109,9 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
     @app.train()
     def train(message: Message, context: Context) -> Message:
         mine, config = _mine(message, context), _config(message)
-        started = time.monotonic()
+        started, sent = time.monotonic(), _arrays(message)
         arrays, loss = _trainer(message).train(
-            _arrays(message),
+            sent,
             mine.images,
             mine.labels,
             LocalTraining.from_config(config),
@@ -119,8 +119,17 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
             seed=(_seed(config, context), int(config["round"])),
         )
         seconds = time.monotonic() - started
-        arrays = bounded(_arrays(message), arrays, float(config["clip-update"]))
-        return _reply(message, {wire.NUM_EXAMPLES: len(mine.labels), wire.LOSS: loss, wire.SECONDS: seconds}, arrays)
+        arrays = bounded(sent, arrays, float(config["clip-update"]))
+        return _reply(
+            message,
+            {
+                wire.NUM_EXAMPLES: len(mine.labels),
+                wire.LOSS: loss,
+                wire.SECONDS: seconds,
+                wire.START: wire.checksum(sent),
+            },
+            arrays,
+        )
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:

@@ -5,8 +5,8 @@ Flower averages NaN in, broadcasts wrong shapes, and lets a device that claims 1
 
 1. It chooses a round's devices, from the seed and the round alone, so that a run can be repeated and resumed.
 2. A reply is used only if it has the right version, names, shapes and dtypes, is finite, claims no more samples than
-   its device has, and does not stand out from the round by more than the run's bounds (`outliers`). What is not used
-   goes on record with a reason, never with a value.
+   its device has, was trained from what the round sent (a checksum says so), and does not stand out from the round by
+   more than the run's bounds (`outliers`). What is not used goes on record with a reason, never with a value.
 3. The strategy sees weights alone, from devices in the order of their ids. Statistics and ranges are combined by
    `handfed.server.flower.aggregation`.
 4. A round with fewer usable updates than its quorum changes nothing.
@@ -112,6 +112,7 @@ class Guarded(Strategy):
         self.needed = rules.needed(len(self._examples))
         self._asked: tuple[int, ...] = ()
         self._sent: dict[str, NDArray[np.float32]] = {}
+        self._start = 0  # checksum of everything that was sent
         self.accepted: tuple[Update, ...] = ()
         self.rejections: tuple[Rejection, ...] = ()
 
@@ -128,6 +129,7 @@ class Guarded(Strategy):
         self._asked = self.choose(server_round)
         weights = ArrayRecord({name: arrays[name] for name in self._schema.names(Role.WEIGHT)})
         self._sent = {name: array.numpy() for name, array in weights.items()}
+        self._start = wire.checksum({name: arrays[name].numpy() for name in self._schema.names()})
         others = {name: array for name, array in arrays.items() if name not in weights}
         messages = list(self._strategy.configure_train(server_round, weights, config, _SomeDevices(grid, self._asked)))
         for message in messages:
@@ -216,6 +218,8 @@ class Guarded(Strategy):
         examples = wire.check_count(metrics.get(wire.NUM_EXAMPLES), least=1, most=self._examples[device])
         loss = check_number(metrics, wire.LOSS)
         seconds = check_number(metrics, wire.SECONDS)
+        if metrics.get(wire.START) != self._start:
+            raise RejectedError(Reason.START, "it was trained from other arrays than those of this round")
         self._schema.check(arrays, values=self._rules.inspected)
         ordered = {name: arrays[name] for name in self._schema.names()}
         return Update(device, examples, loss, seconds, ordered, reply)

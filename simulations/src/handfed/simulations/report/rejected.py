@@ -43,6 +43,7 @@ _MEANINGS: Final[Mapping[str, str]] = {
     Reason.MOMENTS: "moments that no data have",
     Reason.COUNT: "claims more samples than the device has",
     Reason.LENGTH: "far longer than the others of its round",
+    Reason.START: "trained from the arrays of another round",
     Reason.DIRECTION: "points away from the others of its round",
 }
 
