@@ -69,7 +69,7 @@ def start() -> dict[str, NDArray[np.float32]]:
 
 def test_a_device_describes_itself_by_two_counts(app: ClientApp) -> None:
     metrics = ask(app, wire.DESCRIBE, {}).content.metric_records[wire.METRICS]
-    assert dict(metrics) == {wire.WIRE_VERSION: 1, wire.NUM_EXAMPLES: 80, wire.NUM_HELD_OUT: 20}
+    assert dict(metrics) == {wire.WIRE_VERSION: wire.VERSION, wire.NUM_EXAMPLES: 80, wire.NUM_HELD_OUT: 20}
 
 
 def test_an_update_is_of_the_schema_and_says_how_many_samples_it_saw(app: ClientApp) -> None:
@@ -161,8 +161,8 @@ def test_another_alphabet_takes_no_part_and_names_no_label(app: ClientApp) -> No
 
 
 def test_another_wire_version_is_refused(app: ClientApp) -> None:
-    with pytest.raises(HandfedError, match="wire version 1"):
-        ask(app, wire.TRAIN, start(), **TRAINING, wire_version=2)
+    with pytest.raises(HandfedError, match=f"wire version {wire.VERSION}"):
+        ask(app, wire.TRAIN, start(), **TRAINING, wire_version=wire.VERSION + 1)
 
 
 def test_a_device_clips_its_update_where_the_run_says_so(app: ClientApp) -> None:
