@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from handfed.shared.datasets import Dataset
-from handfed.shared.errors import SettingError
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
-from handfed.shared.run_settings import RECOGNISERS, RunSettings
+from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.export import to_int8
-from handfed.shared.tf.recognisers import BUILDERS
 from handfed.shared.tf.training import Trainer
 from handfed.shared.wire import Role
 
@@ -198,15 +196,6 @@ def test_class_weights_change_what_is_learned(digits: Dataset) -> None:
     plain = Trainer("cnn", 10, seed=0)
     start = plain.initial()
     assert not np.array_equal(train(heavy, start, part)[0]["logits/bias"], train(plain, start, part)[0]["logits/bias"])
-
-
-def test_the_recognisers_that_settings_offer_are_those_that_can_be_built() -> None:
-    assert set(RECOGNISERS) == set(BUILDERS)
-
-
-def test_an_unknown_recogniser_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SettingError, match="choose one of: cnn"):
-        Trainer("transformer", 10, seed=0)
 
 
 def test_a_device_with_no_held_out_image_evaluates_to_nothing(trainer: Trainer, start: Arrays, digits: Dataset) -> None:

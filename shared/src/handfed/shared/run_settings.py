@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from typing import Any, Self
 
 from handfed.shared.errors import SettingError
+from handfed.shared.recognisers import FAMILIES
 
-RECOGNISERS = ("cnn",)
 STRATEGIES = (
     "fedavg",
     "fedprox",
@@ -54,7 +54,7 @@ def _setting(
 class RunSettings:
     """How a federation trains one recogniser. Every field has a default that suits characters on a few devices."""
 
-    recogniser: str = _setting("cnn", "Family of the model.", choices=RECOGNISERS)
+    recogniser: str = _setting("cnn", "Family of the model.", choices=tuple(FAMILIES))
     strategy: str = _setting("fedavgm", "How updates of weights are combined.", choices=STRATEGIES)
     rounds: int = _setting(40, "Rounds in all, the quantization-aware ones among them.", least=1, most=100_000)
     qat_rounds: int = _setting(4, "Last rounds, which are quantization-aware.", least=0, most=100_000)

@@ -1,4 +1,7 @@
-"""The recognisers, one file a family. Each builds a Keras model that ends in logits."""
+"""The recognisers, one file a family. Each builds a Keras model that ends in logits.
+
+What is known of each family without building it is in `handfed.shared.recognisers`.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from handfed.shared.errors import SettingError
-from handfed.shared.tf.recognisers import cnn
+from handfed.shared.tf.recognisers import cnn, lenet, mobilenet, resnet
 
-BUILDERS: dict[str, Callable[[int], Any]] = {"cnn": cnn.build}
+BUILDERS: dict[str, Callable[[int], Any]] = {
+    "cnn": cnn.build,
+    "lenet": lenet.build,
+    "resnet": resnet.build,
+    "mobilenet": mobilenet.build,
+}
 
 
 def build(name: str, classes: int) -> Any:  # noqa: ANN401 - Keras publishes no types

@@ -1,10 +1,8 @@
 """A small character CNN: five stages of convolution, batch normalisation and ReLU, two pooled, then one dense layer.
 
 Source: LeNet-5 (LeCun et al. 1998) in the form of VGG (Simonyan and Zisserman 2015, arXiv:1409.1556: stacks of 3 x 3)
-with batch normalisation (Ioffe and Szegedy 2015). 65,458 parameters for ten classes. INT8: full, by quantization-aware
-training alone. Every layer here is one that tfmot's default 8-bit scheme converts to integers; no dense layer is
-followed by batch normalisation, which would silently stay float32. Dropout is not a layer here:
-`handfed.shared.tf.training` does it from a seed.
+with batch normalisation (Ioffe and Szegedy 2015). Dropout is not a layer here: `handfed.shared.tf.training` does it
+from a seed.
 
 Two choices were measured on writers that were never seen (539 writers of MNIST, one in ten held out, trained in one
 place): pooling instead of strides, with twice the filters at the end, is worth 0.2 points for 1.6 times the time; and a
@@ -16,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handfed.shared import images
+from handfed.shared.tf.recognisers import blocks
 from handfed.shared.tf.runtime import keras
 
 STAGES = ((8, 1), (16, 2), (32, 1), (32, 2), (64, 1))  # (filters, side of the pooling after the stage)
@@ -24,20 +22,9 @@ STAGES = ((8, 1), (16, 2), (32, 1), (32, 2), (64, 1))  # (filters, side of the p
 
 def build(classes: int) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds the untrained model; see `handfed.shared.tf.recognisers.build`."""
-    picture = keras.Input((images.SIDE, images.SIDE, 1), name="picture")
-    x = picture
+    x = picture = blocks.picture()
     for number, (filters, pooling) in enumerate(STAGES, start=1):
-        x = keras.layers.Conv2D(
-            filters,
-            3,
-            padding="same",
-            use_bias=False,
-            kernel_initializer="he_normal",
-            name=f"conv{number}",
-        )(x)
-        # Rounds are short: with Keras' momentum of 0.99 the statistics would never leave their start.
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm{number}")(x)
-        x = keras.layers.ReLU(name=f"relu{number}")(x)
+        x = blocks.convolution(x, filters, 3, str(number))
         if pooling > 1:
             x = keras.layers.MaxPooling2D(pooling, name=f"pool{number}")(x)
     x = keras.layers.Flatten(name="flatten")(x)  # (batch, 7 * 7 * 64)

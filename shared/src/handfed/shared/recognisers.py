@@ -1,0 +1,68 @@
+"""The families of recognisers, as a table that needs no TensorFlow: `handfed.shared.tf.recognisers` builds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """What is known of a family before a model of it is built.
+
+    Attributes:
+        summary: What it is, in a few words.
+        source: Where it is described.
+        parameters: Of its model, without those of the classes.
+        parameters_a_class: Further ones for each class it tells apart.
+        int8: How it becomes an INT8 model.
+        limits: What to know before choosing it.
+    """
+
+    summary: str
+    source: str
+    parameters: int
+    parameters_a_class: int
+    int8: str
+    limits: str
+
+    def parameters_for(self, classes: int) -> int:
+        """Parameters of the model for so many classes; each takes a byte of the published file."""
+        return self.parameters + classes * self.parameters_a_class
+
+
+_QAT = "all integers, by quantization-aware training alone"
+
+FAMILIES: dict[str, Family] = {
+    "cnn": Family(
+        "five convolutions, two pooled, and one dense layer",
+        "Simonyan and Zisserman 2015, arXiv:1409.1556; Ioffe and Szegedy 2015, arXiv:1502.03167",
+        34_088,
+        3_137,
+        _QAT,
+        "learns in the fewest rounds; grows by 3 KB a class",
+    ),
+    "lenet": Family(
+        "convolutions of 32 and 64 filters, a dense layer of 128",
+        "LeCun et al. 1998, doi:10.1109/5.726791",
+        420_640,
+        129,
+        _QAT,
+        "here to compare with: six times the size of cnn",
+    ),
+    "resnet": Family(
+        "seven pairs of convolutions, each added to its input",
+        "He et al. 2016, arXiv:1512.03385",
+        175_440,
+        577,
+        _QAT,
+        "three times the time of cnn to train",
+    ),
+    "mobilenet": Family(
+        "inverted residuals with a convolution a channel",
+        "Howard et al. 2019, arXiv:1905.02244",
+        52_744,
+        129,
+        _QAT,
+        "the fewest bytes a class, for alphabets of thousands; needs twice the rounds of cnn",
+    ),
+}

@@ -1,0 +1,57 @@
+"""What recognisers are made of, in layers that tfmot's default 8-bit scheme converts to integers.
+
+tfmot folds a batch normalisation into the convolution before it, and takes a ReLU after it along. It does so by the
+layers' order, so a block is always convolution, batch normalisation and, where it has one, ReLU. Dense layers have no
+batch normalisation: it would silently stay float32 (Jacob et al. 2018, arXiv:1712.05877, section 3.2, on folding).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handfed.shared import images
+from handfed.shared.tf.runtime import keras
+
+# Rounds are short: with Keras' momentum of 0.99 the statistics would never leave their start.
+_NORM_MOMENTUM = 0.9
+
+
+def picture() -> Any:  # noqa: ANN401 - Keras publishes no types
+    """The input of a character recogniser, float32 (batch, 28, 28, 1) in 0..1."""
+    return keras.Input((images.SIDE, images.SIDE, 1), name="picture")
+
+
+def convolution(x: Any, filters: int, side: int, name: str, *, stride: int = 1, relu: bool = True) -> Any:  # noqa: ANN401
+    """Convolution `conv{name}` with batch normalisation `norm{name}` and, unless told otherwise, `relu{name}`.
+
+    Args:
+        x: (batch, height, width, channels).
+        filters: Channels of the output.
+        side: Of the kernel.
+        name: A number, or a number and a letter.
+        stride: In both directions.
+        relu: Whether the block ends in a ReLU; the branches of a sum do not.
+    """
+    x = keras.layers.Conv2D(
+        filters,
+        side,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"conv{name}",
+    )(x)
+    return _normalised(x, name, relu=relu)
+
+
+def depthwise(x: Any, side: int, name: str, *, stride: int = 1) -> Any:  # noqa: ANN401
+    """A convolution of each channel for itself, `conv{name}`, with batch normalisation and ReLU."""
+    x = keras.layers.DepthwiseConv2D(
+        side, strides=stride, padding="same", use_bias=False, depthwise_initializer="he_normal", name=f"conv{name}"
+    )(x)
+    return _normalised(x, name, relu=True)
+
+
+def _normalised(x: Any, name: str, *, relu: bool) -> Any:  # noqa: ANN401
+    x = keras.layers.BatchNormalization(momentum=_NORM_MOMENTUM, name=f"norm{name}")(x)
+    return keras.layers.ReLU(name=f"relu{name}")(x) if relu else x

@@ -1,0 +1,84 @@
+"""Every recogniser goes the whole way: it trains, is quantized, is converted and reads, in integers alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from handfed.shared.datasets import Dataset
+from handfed.shared.errors import SettingError
+from handfed.shared.litert import Int8Model
+from handfed.shared.local_training import LocalTraining
+from handfed.shared.recognisers import FAMILIES
+from handfed.shared.run_settings import RunSettings
+from handfed.shared.tf import recognisers
+from handfed.shared.tf.export import to_int8
+from handfed.shared.tf.training import Trainer
+from handfed.shared.wire import Role
+
+SETTINGS = LocalTraining.of(
+    RunSettings(local_epochs=4, dropout=0.0, augmentation=0.0), learning_rate=0.02, freeze_statistics=True
+)
+
+
+def test_every_family_can_be_built_and_none_besides() -> None:
+    assert set(recognisers.BUILDERS) == set(FAMILIES)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_table_states_the_parameters_of_the_model(name: str) -> None:
+    for classes in (2, 10, 62):
+        assert recognisers.build(name, classes).count_params() == FAMILIES[name].parameters_for(classes)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_recogniser_learns_and_reads_as_well_in_integers(name: str, digits: Dataset) -> None:
+    train, unseen = digits.take(np.arange(1200)), digits.take(np.arange(1200, 1700))
+    trainer = Trainer(name, 10, seed=0)
+    arrays = trainer.initial()
+    arrays |= trainer.measure_statistics(arrays, train.images[:300])
+    for number in range(2):
+        arrays, _ = trainer.train(arrays, train.images, train.labels, SETTINGS, quantized=False, seed=(0, number))
+    floating, _ = trainer.evaluate(arrays, unseen.images, unseen.labels, quantized=False)
+    arrays |= trainer.calibrate(arrays, train.images[:300])
+    settings = dataclasses.replace(SETTINGS, learning_rate=0.002, epochs=1)
+    arrays, _ = trainer.train(arrays, train.images, train.labels, settings, quantized=True, seed=(0, 2))
+    content = to_int8(trainer.quantized_model(arrays))
+    model = Int8Model(content)
+    correct = int((model.logits(unseen.images).argmax(axis=1) == unseen.labels).sum())
+    assert model.operators_with_floats() == []
+    assert floating > 375  # of 500; guessing gives 50
+    assert correct > floating - 15
+    assert len(content) < 1.2 * FAMILIES[name].parameters_for(10) + 40_000  # a byte each, and the graph itself
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_array_of_a_model_has_its_place_on_the_wire(name: str) -> None:
+    trainer = Trainer(name, 3, seed=0)
+    floating, quantized = trainer.schema(quantized=False), trainer.schema(quantized=True)
+    assert set(floating.names()) == set(quantized.names()) - set(quantized.names(Role.RANGE))
+    counted = sum(int(np.prod(spec.shape)) for spec in floating.specs)
+    assert counted == FAMILIES[name].parameters_for(3)
+
+
+def test_an_alphabet_of_thousands_stays_within_its_stated_size() -> None:
+    trainer = Trainer("mobilenet", 5000, seed=0)
+    pictures = np.random.default_rng(0).integers(0, 256, (32, 28, 28), np.uint8)
+    arrays = trainer.initial()
+    arrays |= trainer.measure_statistics(arrays, pictures)
+    arrays, loss = trainer.train(
+        arrays, pictures, np.arange(32, dtype=np.int32) * 150, SETTINGS, quantized=False, seed=(0, 0)
+    )
+    arrays |= trainer.calibrate(arrays, pictures)
+    model = Int8Model(to_int8(trainer.quantized_model(arrays)))
+    assert np.isfinite(loss)
+    assert model.logits(pictures[:2]).shape == (2, 5000)
+    assert model.operators_with_floats() == []
+    assert model.size_bytes < FAMILIES["mobilenet"].parameters_for(5000) * 1.1 + 40_000
+
+
+def test_an_unknown_recogniser_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingError, match="choose one of: cnn, lenet"):
+        recognisers.build("transformer", 10)
