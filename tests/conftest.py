@@ -59,11 +59,11 @@ def trained_release(digits: Dataset) -> tuple[Manifest, bytes]:
     run = RunSettings(local_epochs=3, batch_size=32, label_prior=0.0, augmentation=0.0, dropout=0.0)
     settings = LocalTraining.of(run, learning_rate=0.05, freeze_statistics=True)
     start = trainer.initial()
-    start |= trainer.measure_statistics(start, seen.images[:500])
-    floating, _ = trainer.train(start, seen.images, seen.labels, settings, quantized=False, seed=(0, 1))
-    arrays = floating | trainer.calibrate(floating, seen.images)
+    start |= trainer.measure_statistics(start, seen.samples.take(np.arange(500)))
+    floating, _ = trainer.train(start, seen.samples, settings, quantized=False, seed=(0, 1))
+    arrays = floating | trainer.calibrate(floating, seen.samples)
     fine = replace(settings, epochs=1, learning_rate=0.005)
-    arrays, _ = trainer.train(arrays, seen.images, seen.labels, fine, quantized=True, seed=(0, 2))
+    arrays, _ = trainer.train(arrays, seen.samples, fine, quantized=True, seed=(0, 2))
     model = to_int8(trainer.quantized_model(arrays))
     float_right = trainer.logits(floating, held_out.images, quantized=False).argmax(axis=1) == held_out.labels
     int8_right = Int8Model(model).logits(held_out.images).argmax(axis=1) == held_out.labels

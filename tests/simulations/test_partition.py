@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import SettingError
+from handfed.shared.samples import Samples
 from handfed.simulations.partition import SCHEMES as KNOWN
 from handfed.simulations.partition import Partition, parse_scheme, split
 
@@ -22,8 +23,7 @@ def dataset_of(labels: NDArray[Any], writers: NDArray[Any] | None = None) -> Dat
     return Dataset(
         name="drawn",
         alphabet=Alphabet(tuple(str(label) for label in range(classes))),
-        images=np.zeros((len(labels), 28, 28), np.uint8),
-        labels=labels.astype(np.int32),
+        samples=Samples(np.zeros((len(labels), 28, 28), np.uint8), labels.astype(np.int32)),
         writers=None if writers is None else writers.astype(np.int32),
         source="",
         licence="",

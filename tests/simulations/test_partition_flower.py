@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
+from handfed.shared.samples import Samples
 from handfed.simulations.partition import Partition, split
 
 huggingface = pytest.importorskip("datasets", reason="the extra `femnist` of handfed-simulations is not installed")
@@ -21,7 +22,7 @@ LABELS = (np.random.default_rng(0).permutation(3_000) % CLASSES).astype(np.int32
 
 def dataset_of(labels: NDArray[np.int32], writers: NDArray[np.int32] | None = None) -> Dataset:
     alphabet = Alphabet(tuple(str(label) for label in range(CLASSES)))
-    return Dataset("drawn", alphabet, np.zeros((len(labels), 28, 28), np.uint8), labels, writers, "", "")
+    return Dataset("drawn", alphabet, Samples(np.zeros((len(labels), 28, 28), np.uint8), labels), writers, "", "")
 
 
 def flowers(partitioner: Any, **columns: NDArray[Any]) -> list[list[int]]:

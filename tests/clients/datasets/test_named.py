@@ -15,6 +15,7 @@ MODULE = """
 import numpy as np
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
+from handfed.shared.samples import Samples
 
 class Letters:
     name, summary, licence = "letters", "two letters", "CC0"
@@ -22,7 +23,7 @@ class Letters:
     def load(self):
         images = np.zeros((2, 28, 28), np.uint8)
         labels = np.array([0, 1], np.int32)
-        return Dataset("letters", Alphabet(("a", "b")), images, labels, None, "drawn", "CC0")
+        return Dataset("letters", Alphabet(("a", "b")), Samples(images, labels), None, "drawn", "CC0")
 
 LETTERS = Letters()
 NOT_ONE = object()

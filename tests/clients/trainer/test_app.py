@@ -42,7 +42,7 @@ TRAINING: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def mine(digits: Dataset) -> Handwriting:
     return Handwriting(
-        Alphabet(tuple(NAMES)), digits.images[:80], digits.labels[:80], digits.images[80:100], digits.labels[80:100]
+        Alphabet(tuple(NAMES)), digits.samples.take(np.arange(80)), digits.samples.take(np.arange(80, 100))
     )
 
 
@@ -115,11 +115,12 @@ def test_an_update_says_which_arrays_it_was_trained_from(app: ClientApp) -> None
 
 def test_no_reply_carries_an_image_or_a_list_of_labels(app: ClientApp, mine: Handwriting) -> None:
     """Captured as it goes over the network, in every encoding an image or its labels have in this process."""
-    secrets = [mine.images[row].tobytes() for row in range(10)]
-    secrets += [(mine.images[row].astype(np.float32) / 255).tobytes() for row in range(10)]
-    secrets += [mine.labels.astype(kind).tobytes() for kind in (np.uint8, np.int32, np.int64)]
+    secrets = [mine.training.images[row].tobytes() for row in range(10)]
+    secrets += [(mine.training.images[row].astype(np.float32) / 255).tobytes() for row in range(10)]
+    secrets += [mine.training.labels.astype(kind).tobytes() for kind in (np.uint8, np.int32, np.int64)]
     secrets += [
-        np.bincount(mine.labels, minlength=10).astype(kind).tobytes() for kind in (np.int32, np.int64, np.float32)
+        np.bincount(mine.training.labels, minlength=10).astype(kind).tobytes()
+        for kind in (np.int32, np.int64, np.float32)
     ]
     for kind in (wire.DESCRIBE, wire.MEASURE, wire.CALIBRATE, wire.TRAIN, wire.EVALUATE):
         sent = sent_bytes(ask(app, kind, start(), **TRAINING))
@@ -137,7 +138,7 @@ def sent_bytes(message: Message) -> bytes:
 def test_the_capture_would_find_an_image(app: ClientApp, mine: Handwriting) -> None:
     """The test above can fail: an image put into a reply is found in what is sent."""
     reply = ask(app, wire.DESCRIBE, {})
-    image = mine.images[0]
+    image = mine.training.images[0]
     reply.content["leak"] = ArrayRecord({"picture": Array(image)})
     assert image.tobytes() in sent_bytes(reply)
 

@@ -29,8 +29,8 @@ def trainer() -> Trainer:
 @pytest.fixture(scope="module")
 def trained(trainer: Trainer, digits: Dataset) -> Arrays:
     arrays = trainer.initial()
-    arrays |= trainer.measure_statistics(arrays, digits.images[:200])
-    return arrays | trainer.calibrate(arrays, digits.images[:200])
+    arrays |= trainer.measure_statistics(arrays, digits.samples.take(np.arange(200)))
+    return arrays | trainer.calibrate(arrays, digits.samples.take(np.arange(200)))
 
 
 def test_a_faithful_conversion_gives_a_self_test_that_it_passes(trainer: Trainer, trained: Arrays) -> None:

@@ -28,7 +28,7 @@ def trainer() -> Trainer:
 
 
 def train(trainer: Trainer, data: Dataset, settings: LocalTraining) -> Arrays:
-    arrays, loss = trainer.train(trainer.initial(), data.images, data.labels, settings, quantized=False, seed=(0, 1))
+    arrays, loss = trainer.train(trainer.initial(), data.samples, settings, quantized=False, seed=(0, 1))
     assert np.isfinite(loss)
     return arrays
 

@@ -13,6 +13,7 @@ from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.recognisers import FAMILIES
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.samples import Samples
 from handfed.shared.tf import recognisers
 from handfed.shared.tf.export import to_int8
 from handfed.shared.tf.training import Trainer
@@ -21,6 +22,20 @@ from handfed.shared.wire import Role
 SETTINGS = LocalTraining.of(
     RunSettings(local_epochs=4, dropout=0.0, augmentation=0.0), learning_rate=0.02, freeze_statistics=True
 )
+OF_CHARACTERS = [name for name, family in FAMILIES.items() if not family.columns]
+OF_TEXTS = [name for name, family in FAMILIES.items() if family.columns]
+
+
+def numbers(digits: Dataset, count: int, first: int) -> Samples:
+    """Numbers of two to four digits, each a row of handwritten ones, 32 pixels high."""
+    rng = np.random.default_rng(first)
+    images, labels = [], []
+    for _ in range(count):
+        rows = rng.integers(first, first + 1200, rng.integers(2, 5))
+        line = np.concatenate([digits.images[row][:, 3:25] for row in rows], axis=1)
+        images.append(np.pad(line, ((2, 2), (4, 4))))
+        labels.append(digits.labels[rows].tolist())
+    return Samples.of_texts(images, labels)
 
 
 def test_every_family_can_be_built_and_none_besides() -> None:
@@ -29,22 +44,24 @@ def test_every_family_can_be_built_and_none_besides() -> None:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_table_states_the_parameters_of_the_model(name: str) -> None:
+    blank = name in OF_TEXTS
     for classes in (2, 10, 62):
-        assert recognisers.build(name, classes).count_params() == FAMILIES[name].parameters_for(classes)
+        model = recognisers.build(name, classes + blank, 32)
+        assert model.count_params() == FAMILIES[name].parameters_for(classes)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", OF_CHARACTERS)
 def test_a_recogniser_learns_and_reads_as_well_in_integers(name: str, digits: Dataset) -> None:
     train, unseen = digits.take(np.arange(1200)), digits.take(np.arange(1200, 1700))
     trainer = Trainer(name, 10, seed=0)
     arrays = trainer.initial()
-    arrays |= trainer.measure_statistics(arrays, train.images[:300])
+    arrays |= trainer.measure_statistics(arrays, train.samples.take(np.arange(300)))
     for number in range(2):
-        arrays, _ = trainer.train(arrays, train.images, train.labels, SETTINGS, quantized=False, seed=(0, number))
-    floating, _ = trainer.evaluate(arrays, unseen.images, unseen.labels, quantized=False)
-    arrays |= trainer.calibrate(arrays, train.images[:300])
+        arrays, _ = trainer.train(arrays, train.samples, SETTINGS, quantized=False, seed=(0, number))
+    floating = trainer.evaluate(arrays, unseen.samples, quantized=False).correct
+    arrays |= trainer.calibrate(arrays, train.samples.take(np.arange(300)))
     settings = dataclasses.replace(SETTINGS, learning_rate=0.002, epochs=1)
-    arrays, _ = trainer.train(arrays, train.images, train.labels, settings, quantized=True, seed=(0, 2))
+    arrays, _ = trainer.train(arrays, train.samples, settings, quantized=True, seed=(0, 2))
     content = to_int8(trainer.quantized_model(arrays))
     model = Int8Model(content)
     correct = int((model.logits(unseen.images).argmax(axis=1) == unseen.labels).sum())
@@ -56,22 +73,38 @@ def test_a_recogniser_learns_and_reads_as_well_in_integers(name: str, digits: Da
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_array_of_a_model_has_its_place_on_the_wire(name: str) -> None:
-    trainer = Trainer(name, 3, seed=0)
+    trainer = Trainer(name, 3, seed=0, height=32)
     floating, quantized = trainer.schema(quantized=False), trainer.schema(quantized=True)
     assert set(floating.names()) == set(quantized.names()) - set(quantized.names(Role.RANGE))
     counted = sum(int(np.prod(spec.shape)) for spec in floating.specs)
     assert counted == FAMILIES[name].parameters_for(3)
 
 
+@pytest.mark.parametrize("name", OF_TEXTS)
+def test_a_recogniser_of_texts_learns_and_reads_as_well_in_integers_at_any_width(name: str, digits: Dataset) -> None:
+    train, unseen = numbers(digits, 500, 0), numbers(digits, 100, 1200)
+    trainer = Trainer(name, 10, seed=0, height=32)
+    arrays = trainer.initial()
+    arrays |= trainer.measure_statistics(arrays, train)
+    for number in range(3):
+        arrays, _ = trainer.train(arrays, train, SETTINGS, quantized=False, seed=(0, number))
+    floating = trainer.evaluate(arrays, unseen, quantized=False)
+    arrays |= trainer.calibrate(arrays, train)
+    settings = dataclasses.replace(SETTINGS, learning_rate=0.002, epochs=1)
+    arrays, _ = trainer.train(arrays, train, settings, quantized=True, seed=(0, 3))
+    quantized = trainer.evaluate(arrays, unseen, quantized=True)
+    assert floating.edits < floating.characters / 3  # reading nothing would be as many edits as characters
+    assert quantized.edits < floating.edits + 30
+
+
 def test_an_alphabet_of_thousands_stays_within_its_stated_size() -> None:
     trainer = Trainer("mobilenet", 5000, seed=0)
     pictures = np.random.default_rng(0).integers(0, 256, (32, 28, 28), np.uint8)
+    samples = Samples(pictures, np.arange(32, dtype=np.int32) * 150)
     arrays = trainer.initial()
-    arrays |= trainer.measure_statistics(arrays, pictures)
-    arrays, loss = trainer.train(
-        arrays, pictures, np.arange(32, dtype=np.int32) * 150, SETTINGS, quantized=False, seed=(0, 0)
-    )
-    arrays |= trainer.calibrate(arrays, pictures)
+    arrays |= trainer.measure_statistics(arrays, samples)
+    arrays, loss = trainer.train(arrays, samples, SETTINGS, quantized=False, seed=(0, 0))
+    arrays |= trainer.calibrate(arrays, samples)
     model = Int8Model(to_int8(trainer.quantized_model(arrays)))
     assert np.isfinite(loss)
     assert model.logits(pictures[:2]).shape == (2, 5000)

@@ -15,6 +15,7 @@ from handfed.server.runs.schemas import DeviceResult, Rejection, RoundResult
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.samples import Samples
 from handfed.simulations.report import Evaluation, Report
 
 MakeReport = Callable[..., Report]
@@ -79,7 +80,12 @@ def _report(
     counts = np.stack([random.multinomial(60, random.dirichlet([0.5] * classes)) for _ in range(devices)])
     evaluation = _evaluation(random, images, classes, devices, error)
     dataset = Dataset(
-        "tiny", Alphabet(tuple(names)), np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int32), None, "Drawn", "CC0"
+        "tiny",
+        Alphabet(tuple(names)),
+        Samples(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int32)),
+        None,
+        "Drawn",
+        "CC0",
     )
     made = Report(
         title="A federation",

@@ -1,4 +1,4 @@
-"""A data set of handwritten characters: normalised images with their labels and, where known, their writers."""
+"""A data set of handwriting: normalised images with their labels and, where known, their writers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.alphabet import Alphabet
+from handfed.shared.samples import END, Samples
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Handwritten characters, ready to train on or to evaluate with.
+    """Handwriting of one kind, ready to train on or to evaluate with.
 
     Readers check everything before they build one, so nothing in it needs a second look.
 
     Attributes:
         name: Short name, as on the command line.
         alphabet: The classes.
-        images: uint8 (n, 28, 28), normalised by `handfed.shared.images`: 0 is paper, 255 is ink.
-        labels: int32 (n,), positions in the alphabet.
+        samples: Images with their labels, which are positions in the alphabet.
         writers: int32 (n,), one number a writer, counted from 0; None where writers are unknown. The numbers mean
             nothing outside this object: writers' own ids are not kept.
         source: Where the handwriting comes from, in a sentence.
@@ -30,14 +30,23 @@ class Dataset:
 
     name: str
     alphabet: Alphabet
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int32]
+    samples: Samples
     writers: NDArray[np.int32] | None
     source: str
     licence: str
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.samples)
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """The images of `samples`."""
+        return self.samples.images
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """The labels of `samples`."""
+        return self.samples.labels
 
     @cached_property
     def writer_count(self) -> int:
@@ -45,12 +54,11 @@ class Dataset:
         return 0 if self.writers is None else int(self.writers.max()) + 1
 
     def class_counts(self) -> NDArray[np.int64]:
-        """int64 (classes,): how many samples each class has."""
-        return np.bincount(self.labels, minlength=len(self.alphabet))
+        """int64 (classes,): how often each class was written."""
+        labels = self.labels
+        return np.bincount(labels[labels != END], minlength=len(self.alphabet))
 
     def take(self, rows: NDArray[np.int64]) -> Dataset:
         """The samples at `rows`, with the same alphabet and the same writer numbers."""
         writers = None if self.writers is None else self.writers[rows]
-        return Dataset(
-            self.name, self.alphabet, self.images[rows], self.labels[rows], writers, self.source, self.licence
-        )
+        return Dataset(self.name, self.alphabet, self.samples.take(rows), writers, self.source, self.licence)

@@ -23,6 +23,7 @@ class LocalTraining:
         label_prior: How far logits are adjusted by the device's class frequencies, 0 to 1.
         proximal_mu: Weight of the pull towards the arrays it started from (FedProx, Li et al. 2020), 0 for none.
         freeze_statistics: Whether batch normalisation uses the global moments.
+        optimiser: Keras' optimiser that takes the steps.
         augmentation: Strength of the default deformations, 0 for none.
         steps: Training steps, instead of whole passes; 0 for passes.
         accumulation: Batches whose gradients are averaged for one step; 0 for all batches of a pass.
@@ -44,6 +45,7 @@ class LocalTraining:
     proximal_mu: float
     freeze_statistics: bool
     augmentation: float
+    optimiser: str = "sgd"
     steps: int = 0
     accumulation: int = 1
     dropout: float = 0.0
@@ -78,6 +80,7 @@ class LocalTraining:
             proximal_mu=0.0,  # the strategy adds it
             freeze_statistics=freeze_statistics,
             augmentation=settings.augmentation,
+            optimiser=settings.optimiser,
             steps=settings.local_steps,
             accumulation=settings.gradient_accumulation,
             dropout=settings.dropout,
@@ -88,7 +91,7 @@ class LocalTraining:
             polarity=settings.polarity,
         )
 
-    def to_config(self) -> dict[str, int | float | bool]:
+    def to_config(self) -> dict[str, int | float | bool | str]:
         """As a message carries it: each field under its name, with `-`."""
         return {_key(field.name): getattr(self, field.name) for field in fields(self)}
 
@@ -100,7 +103,7 @@ class LocalTraining:
             KeyError: A field is missing.
             ValueError: A value is of another type.
         """
-        types: dict[str, Any] = {"int": int, "float": float, "bool": bool}
+        types: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str}
         return cls(**{field.name: types[str(field.type)](config[_key(field.name)]) for field in fields(cls)})
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from handfed.shared.errors import SettingError
+
 
 @dataclass(frozen=True)
 class Family:
@@ -16,6 +18,7 @@ class Family:
         parameters_a_class: Further ones for each class it tells apart.
         int8: How it becomes an INT8 model.
         limits: What to know before choosing it.
+        columns: Columns of a picture that make one step of a text; 0 where it reads single characters.
     """
 
     summary: str
@@ -24,6 +27,7 @@ class Family:
     parameters_a_class: int
     int8: str
     limits: str
+    columns: int = 0
 
     def parameters_for(self, classes: int) -> int:
         """Parameters of the model for so many classes; each takes a byte of the published file."""
@@ -65,4 +69,24 @@ FAMILIES: dict[str, Family] = {
         _QAT,
         "the fewest bytes a class, for alphabets of thousands; needs twice the rounds of cnn",
     ),
+    "tcn": Family(
+        "four convolutions, then temporal blocks that look left and right",
+        "Bai et al. 2018, arXiv:1803.01271; Chaudhary and Bali 2022, arXiv:2205.14879",
+        412_817,
+        193,
+        _QAT,
+        "reads words and lines of any width",
+        columns=4,
+    ),
 }
+
+
+def family(name: str) -> Family:
+    """The family of that name.
+
+    Raises:
+        SettingError: There is none.
+    """
+    if name not in FAMILIES:
+        raise SettingError(f"there is no recogniser {name!r}; choose one of: {', '.join(FAMILIES)}")
+    return FAMILIES[name]

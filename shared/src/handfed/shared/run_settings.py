@@ -31,6 +31,7 @@ STRATEGIES = (
 )
 # Strategies that compare single updates, or weigh each by its loss: a server that sees only sums cannot run them.
 INSPECTING = ("median", "trimmed-mean", "krum", "multi-krum", "bulyan", "qfedavg")
+OPTIMISERS = ("sgd", "adam", "nadam")
 VISIBILITIES = ("inspected", "secure")
 BATCH_STATISTICS = ("fixed", "running")
 
@@ -103,7 +104,10 @@ class RunSettings:
         least=1e-6,
         most=1.0,
     )
-    momentum: float = _setting(0.9, "Momentum of the devices' gradient descent.", least=0.0, most=0.999)
+    optimiser: str = _setting("sgd", "What takes the devices' training steps.", choices=OPTIMISERS)
+    momentum: float = _setting(
+        0.9, "Momentum of the devices' optimiser: of sgd, or beta 1 of adam and nadam.", least=0.0, most=0.999
+    )
     server_momentum: float = _setting(0.8, "Momentum of the server, for fedavgm.", least=0.0, most=0.999)
     server_learning_rate: float = _setting(
         0.01, "Learning rate of the server, for fedadam, fedyogi and fedadagrad.", least=1e-6, most=10.0

@@ -102,7 +102,7 @@ def accuracy_alone(federation: Federation, count: int, device: int) -> float:
     frozen = settings.batch_statistics == "fixed"
     arrays = warm.initial()
     if frozen:
-        arrays |= warm.measure_statistics(arrays, mine.images)
+        arrays |= warm.measure_statistics(arrays, mine.samples)
     for step in range(STEPS):
         rate = cosine_with_warmup(step + 1, STEPS, peak=settings.learning_rate, warmup=0)
         epochs = count * (step + 1) // STEPS - count * step // STEPS
@@ -110,7 +110,6 @@ def accuracy_alone(federation: Federation, count: int, device: int) -> float:
             LocalTraining.of(settings, learning_rate=rate, freeze_statistics=frozen), epochs=epochs, steps=0
         )
         if epochs:
-            arrays, _ = warm.train(arrays, mine.images, mine.labels, training, quantized=False, seed=(device, step))
+            arrays, _ = warm.train(arrays, mine.samples, training, quantized=False, seed=(device, step))
     held_out = dataset.take(np.flatnonzero(partition.held_out))
-    correct, _ = warm.evaluate(arrays, held_out.images, held_out.labels, quantized=False)
-    return correct / len(held_out)
+    return warm.evaluate(arrays, held_out.samples, quantized=False).correct / len(held_out)

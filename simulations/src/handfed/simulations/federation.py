@@ -17,7 +17,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -80,10 +80,10 @@ class Federation:
         device = int(context.node_config["partition-id"])
         training = self.dataset.take(self.partition.training_rows(device))
         held_out = self.dataset.take(self.partition.held_out_rows(device))
-        labels, alphabet = training.labels, self.dataset.alphabet
+        samples, alphabet = training.samples, self.dataset.alphabet
         if liars(self.scenario.faults, self.partition.devices, self.settings.seed).get(device) == "label_flipped":
-            labels = flipped(labels, len(alphabet))
-        return Handwriting(alphabet, training.images, labels, held_out.images, held_out.labels)
+            samples = replace(samples, labels=flipped(samples.labels, len(alphabet)))
+        return Handwriting(alphabet, samples, held_out.samples)
 
     def client_app(self) -> ClientApp:
         """What every device runs; an engine may call this in another process."""

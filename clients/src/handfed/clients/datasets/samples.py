@@ -13,6 +13,7 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, ImageError
 from handfed.shared.images import normalise, normalise_all
+from handfed.shared.samples import Samples
 
 
 def normalised_picture(content: bytes, *, where: str) -> NDArray[np.uint8]:
@@ -76,4 +77,4 @@ def assemble(
     """Builds the data set of a file or folder; its name is the file's without the suffix."""
     refuse_empty_classes(labels, alphabet, where=str(path))
     name = path.resolve().stem if path.is_file() else path.resolve().name
-    return Dataset(name, alphabet, images, labels, writers, source=f"Your own {kind}", licence="unknown")
+    return Dataset(name, alphabet, Samples(images, labels), writers, source=f"Your own {kind}", licence="unknown")

@@ -31,6 +31,7 @@ from handfed.shared.errors import HandfedError
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.samples import Samples
 from handfed.shared.tf.training import Trainer, trainer
 
 
@@ -44,17 +45,13 @@ class Handwriting:
 
     Attributes:
         alphabet: The classes that its labels count in.
-        images: uint8 (n, 28, 28), normalised training images.
-        labels: int32 (n,).
-        held_out_images: uint8 (m, 28, 28), never trained on.
-        held_out_labels: int32 (m,).
+        training: What it trains on.
+        held_out: What it never trains on.
     """
 
     alphabet: Alphabet
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int32]
-    held_out_images: NDArray[np.uint8]
-    held_out_labels: NDArray[np.int32]
+    training: Samples
+    held_out: Samples
 
 
 def discreet(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
@@ -92,19 +89,19 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
     @app.query("describe")
     def describe(message: Message, context: Context) -> Message:
         mine = _mine(message, context)
-        return _reply(message, {wire.NUM_EXAMPLES: len(mine.labels), wire.NUM_HELD_OUT: len(mine.held_out_labels)})
+        return _reply(message, {wire.NUM_EXAMPLES: len(mine.training), wire.NUM_HELD_OUT: len(mine.held_out)})
 
     @app.query("measure")
     def measure(message: Message, context: Context) -> Message:
         mine = _mine(message, context)
-        arrays = _trainer(message).measure_statistics(_arrays(message), mine.images)
-        return _reply(message, {wire.NUM_EXAMPLES: len(mine.labels)}, arrays)
+        arrays = _trainer(message).measure_statistics(_arrays(message), mine.training)
+        return _reply(message, {wire.NUM_EXAMPLES: len(mine.training)}, arrays)
 
     @app.query("calibrate")
     def calibrate(message: Message, context: Context) -> Message:
         mine = _mine(message, context)
-        ranges = _trainer(message).calibrate(_arrays(message), mine.images)
-        return _reply(message, {wire.NUM_EXAMPLES: len(mine.labels)}, ranges)
+        ranges = _trainer(message).calibrate(_arrays(message), mine.training)
+        return _reply(message, {wire.NUM_EXAMPLES: len(mine.training)}, ranges)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
@@ -112,8 +109,7 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
         started, sent = time.monotonic(), _arrays(message)
         arrays, loss = _trainer(message).train(
             sent,
-            mine.images,
-            mine.labels,
+            mine.training,
             LocalTraining.from_config(config),
             quantized=bool(config["quantized"]),
             seed=(_seed(config, context), int(config["round"])),
@@ -123,7 +119,7 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
         return _reply(
             message,
             {
-                wire.NUM_EXAMPLES: len(mine.labels),
+                wire.NUM_EXAMPLES: len(mine.training),
                 wire.LOSS: loss,
                 wire.SECONDS: seconds,
                 wire.START: wire.checksum(sent),
@@ -134,22 +130,26 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
         mine, config = _mine(message, context), _config(message)
-        correct, loss = _trainer(message).evaluate(
-            _arrays(message), mine.held_out_images, mine.held_out_labels, quantized=bool(config["quantized"])
+        score = _trainer(message).evaluate(_arrays(message), mine.held_out, quantized=bool(config["quantized"]))
+        return _reply(
+            message,
+            {
+                wire.NUM_EXAMPLES: score.samples,
+                wire.NUM_CORRECT: score.correct,
+                wire.LOSS: score.nats / max(score.samples, 1),
+            },
         )
-        count = len(mine.held_out_labels)
-        return _reply(message, {wire.NUM_EXAMPLES: count, wire.NUM_CORRECT: correct, wire.LOSS: loss / max(count, 1)})
 
     @app.evaluate("judge")
     def judge(message: Message, context: Context) -> Message:
         mine, config = _mine(message, context), _config(message)
-        logits = _trainer(message).logits(_arrays(message), mine.held_out_images, quantized=False)
-        floating = logits.argmax(axis=1) == mine.held_out_labels
-        int8 = Int8Model(config["model"]).logits(mine.held_out_images).argmax(axis=1) == mine.held_out_labels
+        images, labels = mine.held_out.images, mine.held_out.labels
+        floating = _trainer(message).logits(_arrays(message), images, quantized=False).argmax(axis=1) == labels
+        int8 = Int8Model(config["model"]).logits(images).argmax(axis=1) == labels
         return _reply(
             message,
             {
-                wire.NUM_EXAMPLES: len(mine.held_out_labels),
+                wire.NUM_EXAMPLES: len(mine.held_out),
                 wire.NUM_CORRECT: int(floating.sum()),
                 wire.INT8_CORRECT: int(int8.sum()),
                 wire.ONLY_FLOAT_CORRECT: int((floating & ~int8).sum()),

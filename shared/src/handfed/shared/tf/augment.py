@@ -66,12 +66,12 @@ def augment(batch: Any, seed: Any, augmentation: Augmentation) -> Any:  # noqa: 
     """Augments each image of a batch for itself.
 
     Args:
-        batch: float32 (batch, 28, 28), 0 is paper and 1 full ink.
+        batch: float32 (batch, height, width), 0 is paper and 1 full ink.
         seed: int32 (2,), the same seed gives the same result.
         augmentation: How far.
 
     Returns:
-        float32 (batch, 28, 28), 0 to 1; what comes from outside the image is paper.
+        float32 (batch, height, width), 0 to 1; what comes from outside the image is paper.
     """
     deformations = augmentation.deformations()
     if any(deformations.values()):

@@ -1,7 +1,7 @@
 """Ink and paper: what a pen, a sheet and a camera do to a character whose shape stays as it is.
 
-Each effect takes a batch, float32 (batch, 28, 28), 0 is paper and 1 full ink; a seed, int32 (2,); and the effect's one
-setting, a probability or its greatest strength. It gives a batch of that shape, again within 0 to 1.
+Each effect takes a batch, float32 (batch, height, width), 0 is paper and 1 full ink; a seed, int32 (2,); and the
+effect's one setting, a probability or its greatest strength. It gives a batch of that shape, again within 0 to 1.
 
 Rules:
 1. What is drawn for an image (whether, how much, of which kind) is drawn evenly and once; noise is drawn by pixel.
@@ -18,10 +18,10 @@ from __future__ import annotations
 from math import pi, radians
 from typing import Any
 
-from handfed.shared import images
+from handfed.shared.tf.deform import sides
 from handfed.shared.tf.runtime import tf
 
-_GRID = 8  # nodes of the paper's texture along a side: a spot is about 4 pixels wide
+_SPOT = 4  # pixels from one node of the paper's texture to the next
 _LEAST_STROKE, _MOST_STROKE = 0.25, 0.75  # of the way to the 3 x 3 extreme: all of it would close or cut small loops
 _FAINTEST_BACKGROUND, _DARKEST_BACKGROUND = 0.1, 0.45  # of full ink
 _LINES = (7.0, 12.0)  # pixels from one ruled line to the next, least and most
@@ -39,7 +39,7 @@ def stroke_width(batch: Any, seed: Any, probability: float) -> Any:  # noqa: ANN
     """
     chance, side, amount = _draws(3, batch, seed)
     sign = tf.where(side < 1 / 2, -1.0, 1.0)  # erosion is the dilation of the negative
-    extreme = sign * tf.nn.max_pool2d((sign * batch)[..., None], 3, 1, "SAME")[..., 0]  # (batch, 28, 28)
+    extreme = sign * tf.nn.max_pool2d((sign * batch)[..., None], 3, 1, "SAME")[..., 0]  # (batch, height, width)
     amount = tf.where(chance < probability, _between(amount, _LEAST_STROKE, _MOST_STROKE), 0.0)
     drawn = batch + amount * (extreme - batch)
     fine = tf.minimum(batch, drawn * tf.math.divide_no_nan(_darkness(batch), _darkness(drawn)))
@@ -66,9 +66,9 @@ def backgrounds(batch: Any, seed: Any, probability: float) -> Any:  # noqa: ANN4
     """Puts the texture of paper, ruled lines or a watermark under some images: a third of them each."""
     seeds = tf.random.experimental.stateless_split(seed, 2)
     chance, kind, strength, slant, distance, phase = _draws(6, batch, seeds[0])
-    lines = _wave(_between(slant, -_LINE_SLANT, _LINE_SLANT), _between(distance, *_LINES), phase)
+    lines = _wave(batch, _between(slant, -_LINE_SLANT, _LINE_SLANT), _between(distance, *_LINES), phase)
     leaning = tf.where(slant < 1 / 2, -1.0, 1.0) * _between(tf.abs(2 * slant - 1), *_BAND_SLANT)
-    bands = _wave(leaning, _between(distance, *_BANDS), phase)
+    bands = _wave(batch, leaning, _between(distance, *_BANDS), phase)
     under = tf.where(kind < 1 / 3, _texture(batch, seeds[1]), tf.where(kind < 2 / 3, _above(lines, _LINE_FLOOR), bands))
     strength = _between(strength, _FAINTEST_BACKGROUND, _DARKEST_BACKGROUND)
     return batch + (1 - batch) * tf.where(chance < probability, strength, 0.0) * under
@@ -87,15 +87,17 @@ def _darkness(batch: Any) -> Any:  # noqa: ANN401 - tensors
 
 
 def _texture(batch: Any, seed: Any) -> Any:  # noqa: ANN401 - tensors
-    """Smooth spots, 0 to 1, as paper or a shadow shows them: (batch, 28, 28)."""
-    nodes = tf.random.stateless_uniform([tf.shape(batch)[0], _GRID, _GRID, 1], seed)
-    return tf.image.resize(nodes, [images.SIDE, images.SIDE])[..., 0]
+    """Smooth spots, 0 to 1, as paper or a shadow shows them: (batch, height, width)."""
+    height, width = sides(batch)
+    nodes = tf.random.stateless_uniform([tf.shape(batch)[0], height // _SPOT + 1, width // _SPOT + 1, 1], seed)
+    return tf.image.resize(nodes, [height, width])[..., 0]
 
 
-def _wave(slant: Any, distance: Any, phase: Any) -> Any:  # noqa: ANN401 - tensors
+def _wave(batch: Any, slant: Any, distance: Any, phase: Any) -> Any:  # noqa: ANN401 - tensors
     """A wave down the image, 0 to 1: slanted by so many radians, its crests `distance` pixels apart."""
-    pixels = tf.range(images.SIDE, dtype=tf.float32)
-    y, x = pixels[None, :, None], pixels[None, None, :]
+    height, width = sides(batch)
+    y = tf.range(height, dtype=tf.float32)[None, :, None]
+    x = tf.range(width, dtype=tf.float32)[None, None, :]
     along = (tf.cos(slant) * y + tf.sin(slant) * x) / distance + phase  # in wave lengths
     return (1 + tf.cos(2 * pi * along)) / 2
 
@@ -116,4 +118,4 @@ def _between(drawn: Any, least: float, most: float) -> Any:  # noqa: ANN401 - te
 
 
 def _shape(batch: Any) -> list[Any]:  # noqa: ANN401 - a tensor
-    return [tf.shape(batch)[0], images.SIDE, images.SIDE]
+    return [tf.shape(batch)[0], *sides(batch)]

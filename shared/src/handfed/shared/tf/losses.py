@@ -29,3 +29,30 @@ def focal_loss(labels: Any, logits: Any, *, gamma: float, alpha: Any = None) -> 
     if alpha is not None:
         loss *= tf.gather(alpha, labels)
     return tf.reduce_mean(loss)
+
+
+def focal_ctc_loss(labels: Any, logits: Any, steps: Any, *, gamma: float) -> Any:  # noqa: ANN401 - tensors
+    """CTC loss that attends to texts that are not yet read.
+
+    FL = (1 - p)^gamma (-log p) with p the probability of the whole text, averaged over the batch. Source: Feng et al.
+    2019 (doi:10.1155/2019/9345861); with gamma 0 it is CTC (Graves et al. 2006, equation 14). A text that is too long
+    for its steps counts nothing.
+
+    Args:
+        labels: int32 (batch, longest), -1 after the last class.
+        logits: float32 (batch, steps, classes + 1), the last one is the blank.
+        steps: int32 (batch,), how many steps of each count.
+        gamma: Focusing parameter, at least 0.
+
+    Returns:
+        float32 scalar, in nats a text.
+    """
+    places = tf.where(labels >= 0)
+    texts = tf.SparseTensor(places, tf.gather_nd(labels, places), tf.shape(labels, out_type=tf.int64))
+    nats = tf.compat.v1.nn.ctc_loss(
+        texts, logits, steps, time_major=False, ignore_longer_outputs_than_inputs=True
+    )  # (batch,)
+    nats = tf.where(tf.math.is_finite(nats), nats, 0.0)  # doubled letters need a step between them, too
+    if gamma:
+        nats *= tf.pow(1.0 - tf.exp(-nats), gamma)
+    return tf.reduce_mean(nats)

@@ -28,6 +28,7 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, ImageError, MissingExtraError
 from handfed.shared.images import SIDE, normalise
+from handfed.shared.samples import Samples
 
 _COLUMNS: Final = ("image", "writer_id", "character")
 _BATCH: Final = 1_000  # rows that are unpacked at a time
@@ -74,8 +75,7 @@ class Femnist:
         return Dataset(
             self.name,
             alphabet,
-            images[with_ink],
-            shown,
+            Samples(images[with_ink], shown),
             number_writers(writers[with_ink]),
             source=f"FEMNIST of the LEAF benchmark, as the Hugging Face Hub has it in {self.repository}{left_out}",
             licence=self.licence,

@@ -14,6 +14,7 @@ import numpy as np
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.images import normalise_all
+from handfed.shared.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class Mnist:
         return Dataset(
             self.name,
             Alphabet(tuple(string.digits)),
-            normalise_all(np.concatenate([train_images, test_images])),
-            np.concatenate([train_labels, test_labels]).astype(np.int32),
+            Samples(
+                normalise_all(np.concatenate([train_images, test_images])),
+                np.concatenate([train_labels, test_labels]).astype(np.int32),
+            ),
             None,
             source="MNIST's 60,000 training and 10,000 test images, as Keras publishes them",
             licence=self.licence,

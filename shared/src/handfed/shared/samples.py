@@ -1,0 +1,84 @@
+"""Handwriting with what it says, as arrays: what a recogniser is trained on and judged by.
+
+A sample is either one character, whose label is a class, or a text (a word or a line), whose label is a sequence of
+classes. Texts are of any width: they stand in one array as wide as the widest, with paper to their right, and that
+width is a multiple of `WIDTH_STEP`, so that recognisers may halve it a few times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+END: Final = -1  # in a text's label, after its last class
+WIDTH_STEP: Final = 8  # columns
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples of one kind.
+
+    Attributes:
+        images: uint8 (n, height, width), normalised by `handfed.shared.images`: 0 is paper, 255 is ink.
+        labels: int32 (n,), classes; of texts int32 (n, longest), classes and then `END`.
+        widths: int32 (n,), columns of each image before the paper on its right; None of characters.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+    widths: NDArray[np.int32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def are_texts(self) -> bool:
+        """Whether each is a word or a line, and not one character."""
+        return self.widths is not None
+
+    @classmethod
+    def of_texts(cls, images: list[NDArray[np.uint8]], labels: list[list[int]]) -> Self:
+        """Puts texts of any width together.
+
+        Args:
+            images: uint8 (height, width) each, of one height.
+            labels: Classes of each text, in reading order; none is empty.
+        """
+        widths = np.array([image.shape[1] for image in images], np.int32)
+        together = np.zeros((len(images), images[0].shape[0], stepped(int(widths.max()))), np.uint8)
+        sequences = np.full((len(labels), max(map(len, labels))), END, np.int32)
+        for row, (image, label) in enumerate(zip(images, labels, strict=True)):
+            together[row, :, : image.shape[1]] = image
+            sequences[row, : len(label)] = label
+        return cls(together, sequences, widths)
+
+    def written(self) -> list[list[int]]:
+        """The classes of each sample, in reading order."""
+        if not self.are_texts:
+            return [[label] for label in self.labels.tolist()]
+        return [[label for label in row if label != END] for row in self.labels.tolist()]
+
+    def take(self, rows: NDArray[np.int64]) -> Samples:
+        """The samples at `rows`; texts without the columns that only others need."""
+        if self.widths is None:
+            return Samples(self.images[rows], self.labels[rows])
+        widths, labels = self.widths[rows], self.labels[rows]
+        longest = int((labels != END).sum(axis=1).max(initial=1))
+        widest = stepped(int(widths.max(initial=1)))
+        return Samples(self.images[rows, :, :widest], labels[:, :longest], widths)
+
+    def batches(self, size: int) -> Iterator[tuple[NDArray[np.int64], Samples]]:
+        """All samples in parts of at most `size`, each with its rows; texts of like width share a part."""
+        order = np.arange(len(self)) if self.widths is None else np.argsort(self.widths, kind="stable")
+        for start in range(0, len(self), size):
+            rows = order[start : start + size]
+            yield rows, self.take(rows)
+
+
+def stepped(width: int) -> int:
+    """The least multiple of `WIDTH_STEP` that is not below `width`."""
+    return -(-width // WIDTH_STEP) * WIDTH_STEP

@@ -1,0 +1,151 @@
+"""What training minimises, and how a model's outputs are read: one class a picture, or a sequence of them.
+
+- **Classification**: softmax over the classes, with the focal loss. Outputs are logits (batch, classes).
+- **Transcription**: connectionist temporal classification (CTC; Graves et al. 2006, doi:10.1145/1143844.1143891) over
+  steps from left to right, each with a class or the blank, which is the last output. Outputs are logits (batch, 1,
+  steps, classes + 1): a convolution ends the model, so that it takes pictures of any width. Focal CTC (Feng et al.
+  2019, doi:10.1155/2019/9345861) attends to texts that are not yet read.
+
+Texts of like width share a batch, so that little paper is computed; which ones is drawn anew in every pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handfed.shared import ctc
+from handfed.shared.images import SIDE
+from handfed.shared.recognisers import family
+from handfed.shared.samples import WIDTH_STEP, Samples
+from handfed.shared.tf.augment import Augmentation
+from handfed.shared.tf.losses import focal_ctc_loss, focal_loss
+from handfed.shared.tf.runtime import tf
+
+_MIXING: Final = 0.25  # how far, as a fraction, texts of another width may share a batch
+
+
+class Objective(Protocol):
+    """How one kind of samples is trained on and read.
+
+    Attributes:
+        outputs: Of the model, a picture or a step.
+        label_rank: Dimensions of the labels of many samples.
+        augmentation: How far pictures may be deformed at a strength of 1.
+    """
+
+    outputs: int
+    label_rank: int
+    augmentation: Augmentation
+
+    def order(self, widths: Any, seed: Any, batch_size: int) -> Any:  # noqa: ANN401 - tensors
+        """A random order of the samples, int32 (n,), of which each `batch_size` make a batch."""
+
+    def crop(self, images: Any, widths: Any) -> Any:  # noqa: ANN401
+        """A batch without columns that are paper in all its images."""
+
+    def loss(self, labels: Any, outputs: Any, widths: Any, *, prior: Any, gamma: float) -> Any:  # noqa: ANN401
+        """The mean loss of a batch, float32 scalar in nats."""
+
+    def nats(self, samples: Samples, outputs: NDArray[np.float32]) -> float:
+        """The summed loss of samples without any focus or prior, in nats."""
+
+    def read(self, samples: Samples, outputs: NDArray[np.float32]) -> list[list[int]]:
+        """The classes that the outputs say, of each sample."""
+
+
+class Classification:
+    """One class a picture.
+
+    Args:
+        classes: How many there are.
+        alpha: Weights a class of the focal loss, float32 (classes,), or None.
+    """
+
+    label_rank = 1
+    augmentation = Augmentation()
+
+    def __init__(self, classes: int, alpha: NDArray[np.float32] | None = None) -> None:
+        self.outputs = classes
+        self._alpha = None if alpha is None else tf.constant(alpha)
+
+    def order(self, widths: Any, seed: Any, batch_size: int) -> Any:  # noqa: ANN401, ARG002, D102
+        return tf.argsort(tf.random.stateless_uniform([tf.shape(widths)[0]], seed))
+
+    def crop(self, images: Any, widths: Any) -> Any:  # noqa: ANN401, ARG002, D102
+        return tf.ensure_shape(images, [None, SIDE, SIDE])
+
+    def loss(self, labels: Any, outputs: Any, widths: Any, *, prior: Any, gamma: float) -> Any:  # noqa: ANN401, ARG002, D102
+        return focal_loss(labels, outputs + prior, gamma=gamma, alpha=self._alpha)
+
+    def nats(self, samples: Samples, outputs: NDArray[np.float32]) -> float:  # noqa: D102
+        logits = outputs.astype(np.float64)
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return -float(log_probabilities[np.arange(len(samples)), samples.labels].sum())
+
+    def read(self, samples: Samples, outputs: NDArray[np.float32]) -> list[list[int]]:  # noqa: ARG002, D102
+        return [[int(label)] for label in outputs.argmax(axis=1)]
+
+
+class Transcription:
+    """A text from left to right.
+
+    Args:
+        classes: How many there are.
+        columns: Columns of the picture that make a step.
+    """
+
+    label_rank = 2
+    # Of a long strip, what a character bears would turn its ends out of the picture; hands differ most in their slant.
+    augmentation = Augmentation(rotation=1.0, scale=0.15, shear=0.35, shift=1.5, elastic=1.0)
+
+    def __init__(self, classes: int, columns: int) -> None:
+        self.outputs = classes + 1
+        self._columns = columns
+
+    def order(self, widths: Any, seed: Any, batch_size: int) -> Any:  # noqa: ANN401, D102
+        count = tf.shape(widths)[0]
+        stretch = 1 + _MIXING * (tf.random.stateless_uniform([count], seed) - 0.5)
+        by_width = tf.argsort(tf.cast(widths, tf.float32) * stretch)
+        full = count // batch_size
+        draw = tf.random.stateless_uniform([full], tf.random.experimental.stateless_fold_in(seed, 1))
+        # The batch that is not full holds the widest, and stays the last: the others are counted as full.
+        shuffled = tf.reshape(tf.gather(tf.reshape(by_width[: full * batch_size], [full, -1]), tf.argsort(draw)), [-1])
+        return tf.concat([shuffled, by_width[full * batch_size :]], axis=0)
+
+    def crop(self, images: Any, widths: Any) -> Any:  # noqa: ANN401, D102
+        widest = (tf.reduce_max(widths) + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP
+        return images[:, :, :widest]
+
+    def loss(self, labels: Any, outputs: Any, widths: Any, *, prior: Any, gamma: float) -> Any:  # noqa: ANN401, ARG002, D102
+        return focal_ctc_loss(labels, outputs[:, 0], steps_of(widths, self._columns), gamma=gamma)
+
+    def nats(self, samples: Samples, outputs: NDArray[np.float32]) -> float:  # noqa: D102
+        steps = steps_of(samples.widths, self._columns)
+        return float(focal_ctc_loss(samples.labels, outputs[:, 0], steps, gamma=0.0)) * len(samples)
+
+    def read(self, samples: Samples, outputs: NDArray[np.float32]) -> list[list[int]]:  # noqa: D102
+        return ctc.best_path(outputs[:, 0], steps_of(samples.widths, self._columns))
+
+
+def steps_of(widths: Any, columns: int) -> Any:  # noqa: ANN401 - a tensor or an array
+    """Steps of pictures of these widths: as many as hold a column of theirs."""
+    return (widths + columns - 1) // columns
+
+
+def objective_of(recogniser: str, classes: int, alpha: NDArray[np.float32] | None) -> Objective:
+    """What a recogniser is trained by.
+
+    Args:
+        recogniser: A key of `FAMILIES`.
+        classes: How many classes it tells apart.
+        alpha: Weights a class, float32 (classes,), or None; texts are not weighed.
+
+    Raises:
+        SettingError: There is no recogniser of that name.
+    """
+    columns = family(recogniser).columns
+    return Transcription(classes, columns) if columns else Classification(classes, alpha)
