@@ -52,7 +52,7 @@ def test_fewer_than_two_classes_are_refused(names: list[str]) -> None:
         Alphabet.of(names, where="here")
 
 
-@pytest.mark.parametrize("empty", ["", " ", "\t", "\u00a0"])
+@pytest.mark.parametrize("empty", ["", "  ", "\t", "\u00a0"])
 def test_an_empty_name_is_refused(empty: str) -> None:
     with pytest.raises(DatasetError, match="class 1 has an empty name"):
         Alphabet.of(["a", empty], where="here")

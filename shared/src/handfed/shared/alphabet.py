@@ -1,7 +1,8 @@
 """The classes that a recogniser tells apart, in the order of its outputs.
 
 Each class name is a Unicode text in normalisation form C (Unicode Annex 15), so that an `é` typed in two ways is one
-class. A name is usually one character; a script whose characters have no code point may use longer names.
+class. A name is usually one character; a script whose characters have no code point may use longer names. Lines have a
+class for the space between words; no other name is blank.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from handfed.shared.errors import DatasetError
+
+
+SPACE: Final = " "  # between words: a class of lines
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Alphabet:
             raise DatasetError(f"{where}: a recogniser needs at least two classes, and this has {len(normalised)}")
         seen: set[str] = set()
         for position, name in enumerate(normalised):
-            if not name.strip():
+            if not name.strip() and name != SPACE:
                 raise DatasetError(f"{where}: class {position} has an empty name; give every class a name")
             if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
                 raise DatasetError(f"{where}: class {position} has a control character in its name {name!a}")

@@ -50,22 +50,31 @@ def normalise(image: Image) -> Image:
     Raises:
         ImageError: The image is of another shape or dtype, or holds no ink.
     """
-    if image.ndim != 2 or image.dtype != np.uint8 or min(image.shape) < 2:  # noqa: PLR2004
-        raise ImageError(f"an image must be uint8 (height, width) of at least 2 x 2, not {image.dtype} {image.shape}")
-    if max(image.shape) > LARGEST_SIDE:
-        raise ImageError(
-            f"an image of {image.shape[1]} x {image.shape[0]} is too large: crop it to the character or"
-            f" scale it to at most {LARGEST_SIDE} pixels a side"
-        )
-    ink = _ink(image)
-    top, bottom, left, right = _bounding_box(ink)
+    check(image)
+    ink = ink_of(image)
+    top, bottom, left, right = bounding_box(ink)
     ink = ink[top:bottom, left:right]
     height, width = ink.shape
     longer = max(height, width)
     new_height = max(1, (height * BOX * 2 + longer) // (longer * 2))  # rounded half up
     new_width = max(1, (width * BOX * 2 + longer) // (longer * 2))
-    small = _resample(ink, new_height, new_width)
+    small = resample(ink, new_height, new_width)
     return _centre(small)
+
+
+def check(image: Image) -> None:
+    """Refuses what is no picture.
+
+    Raises:
+        ImageError: The image is not uint8 (height, width), or too small or too large.
+    """
+    if image.ndim != 2 or image.dtype != np.uint8 or min(image.shape) < 2:  # noqa: PLR2004
+        raise ImageError(f"an image must be uint8 (height, width) of at least 2 x 2, not {image.dtype} {image.shape}")
+    if max(image.shape) > LARGEST_SIDE:
+        raise ImageError(
+            f"an image of {image.shape[1]} x {image.shape[0]} is too large: crop it to the ink or"
+            f" scale it to at most {LARGEST_SIDE} pixels a side"
+        )
 
 
 def normalise_all(images: Image) -> Image:
@@ -83,8 +92,15 @@ def normalise_all(images: Image) -> Image:
     return result
 
 
-def _ink(image: Image) -> Image:
-    """How much ink each pixel holds, 0 to 255, whatever the polarity, paper shade or ink strength."""
+def ink_of(image: Image) -> Image:
+    """How much ink each pixel holds, 0 to 255, whatever the polarity, paper shade or ink strength.
+
+    Args:
+        image: uint8 (height, width), of at least 2 x 2.
+
+    Raises:
+        ImageError: There is none.
+    """
     frame = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
     frame.sort()
     middle = len(frame) // 2  # a frame has an even number of pixels
@@ -105,7 +121,7 @@ def _ink(image: Image) -> Image:
     return ((ink * 255 + strength // 2) // strength).astype(np.uint8)
 
 
-def _bounding_box(ink: Image) -> tuple[int, int, int, int]:
+def bounding_box(ink: Image) -> tuple[int, int, int, int]:
     """First and last-plus-one row and column that hold clear ink."""
     clear = ink >= INK_FLOOR
     rows = np.flatnonzero(clear.any(axis=1))
@@ -139,7 +155,7 @@ def _weights_anew(size: int, new_size: int) -> NDArray[np.float64]:
 _weights_cached = lru_cache(maxsize=1024)(_weights_anew)
 
 
-def _resample(ink: Image, new_height: int, new_width: int) -> Image:
+def resample(ink: Image, new_height: int, new_width: int) -> Image:
     """Scales `ink` to uint8 (new_height, new_width) and stretches it, so that the darkest pixel is 255 again."""
     if ink.shape == (new_height, new_width):
         return ink
