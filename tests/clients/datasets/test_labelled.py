@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from handfed.clients.datasets import read
-from handfed.clients.datasets.labelled import is_one_character, parse_table
+from handfed.clients.datasets.labelled import characters, parse_table
+from handfed.clients.edge.pictures import read_picture
+from handfed.shared import strips
+from handfed.shared.alphabet import SPACE
 from handfed.shared.errors import DatasetError
 from handfed.shared.images import normalise
+from handfed.shared.tasks import TASKS
 
 HEADER = "image\twriter\tgroup\ttext\n"
 ROWS = "a0.png\tw7\tnorth\ta\nb0.png\tw3\tsouth\tb\na1.png\tw7\tnorth\ta\n"
@@ -249,12 +253,67 @@ def test_an_archive_within_the_archive_is_refused(tmp_path: Path) -> None:
     ["a", "é", "ж", "字", "한", "1", "+", '"', "\u0915\u093e", "\u0915\u094d\u0937", "\u0e01\u0e34", "n\u0303\u0323"],
 )
 def test_a_base_with_its_marks_is_one_character(text: str) -> None:
-    assert is_one_character(unicodedata.normalize("NFC", text))
+    assert characters(unicodedata.normalize("NFC", text)) == [unicodedata.normalize("NFC", text)]
 
 
 @pytest.mark.parametrize("text", ["", "ab", "a b", "10", "字字", "éa", "\u0915\u0916", "a\u0301\u0301b"])
 def test_more_than_one_base_is_more_than_one_character(text: str) -> None:
-    assert not is_one_character(unicodedata.normalize("NFC", text))
+    assert len(characters(unicodedata.normalize("NFC", text))) != 1
+
+
+def test_space_of_any_kind_is_one_space() -> None:
+    assert characters(" a\u00a0  b ") == ["a", SPACE, "b"]
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"])))
+def test_characters_together_are_the_text(text: str) -> None:
+    assert "".join(characters(text)) == text
+
+
+WORDS = HEADER + "a0.png\tw7\tnorth\tab\nb0.png\tw3\tsouth\tc\na1.png\tw7\tnorth\ta ab\n"
+
+
+def test_words_are_strips_with_the_characters_they_say(tmp_path: Path) -> None:
+    dataset = read(folder(tmp_path / "words", WORDS), "words")
+    assert dataset.alphabet.names == (SPACE, "a", "b", "c")
+    assert dataset.samples.written() == [[1, 2], [3], [1, 0, 1, 2]]
+    assert dataset.samples.images.shape[1] == TASKS["words"].height
+    assert dataset.samples.widths is not None
+    first = strips.normalise(read_picture(PICTURES["a0.png"], where="a0.png"), TASKS["words"].height)
+    np.testing.assert_array_equal(dataset.samples.images[0, :, : dataset.samples.widths[0]], first)
+    assert dataset.writer_count == 2
+    assert dataset.class_counts().tolist() == [1, 3, 2, 1]
+
+
+def test_lines_are_as_high_as_their_task_says(tmp_path: Path) -> None:
+    assert read(folder(tmp_path / "lines", WORDS), "lines").images.shape[1] == TASKS["lines"].height
+
+
+def test_words_read_as_characters_are_refused_with_the_way_to_read_them(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="--task words"):
+        read(folder(tmp_path / "words", WORDS))
+
+
+def test_an_alphabet_may_have_more_classes_than_the_data_shows(tmp_path: Path) -> None:
+    task = tmp_path / "task.toml"
+    task.write_text('summary = "letters"\nalphabet = "letters"\n')
+    dataset = read(folder(tmp_path / "some"), str(task))
+    assert len(dataset.alphabet) == 52
+    assert [dataset.alphabet.names[label] for label in dataset.labels] == ["a", "b", "a"]
+
+
+def test_a_label_outside_of_the_alphabet_is_an_error_that_names_its_sample(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"sample 0 \(from 0\): 'a' is not in the alphabet 0 1 2 .* \(3 of 3\)"):
+        read(folder(tmp_path / "some"), "digits")
+    task = tmp_path / "task.toml"
+    task.write_text('summary = "x"\nkind = "words"\nrecogniser = "tcn"\nheight = 32\nalphabet = "letters"\n')
+    with pytest.raises(DatasetError, match=r"sample 2 \(from 0\): ' ' is not in the alphabet A B .* \(1 of 3\)"):
+        read(folder(tmp_path / "words", WORDS), str(task))
+
+
+def test_single_characters_are_no_words() -> None:
+    with pytest.raises(DatasetError, match="holds single characters, and the task is of words"):
+        read("mnist5k", "words")
 
 
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\t\n\r"), min_size=1, max_size=8)

@@ -14,7 +14,6 @@ from typing import Final, Self
 
 from handfed.shared.errors import DatasetError
 
-
 SPACE: Final = " "  # between words: a class of lines
 
 

@@ -1,4 +1,4 @@
-"""Reading handwritten characters: from files of one's own, or from what installed packages offer.
+"""Reading handwriting: from files of one's own, or from what installed packages offer.
 
 `read` takes a name or a path and returns a whole, checked `Dataset`, or says which file and row are wrong and what to
 do; nothing is loaded half. `available` lists the names. A module reads each format: `npz`, `labelled` (a table and

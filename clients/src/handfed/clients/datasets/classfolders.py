@@ -24,6 +24,7 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
 from handfed.shared.images import SIDE
+from handfed.shared.samples import Samples
 
 _SUFFIXES: Final = (".png", ".jpg", ".jpeg")
 _DEPTH: Final = 2  # a class folder and a picture
@@ -53,7 +54,7 @@ def read_class_folders(path: Path, tree: FileTree) -> Dataset:
     images = np.empty((len(files), SIDE, SIDE), np.uint8)
     for index, name in enumerate(files):
         images[index] = normalised_picture(tree.read(name), where=f"{where}/{name}")
-    return assemble(path, alphabet=alphabet, images=images, labels=labels, writers=None, kind="class folders")
+    return assemble(path, alphabet=alphabet, samples=Samples(images, labels), writers=None, kind="class folders")
 
 
 def _picture_files(tree: FileTree) -> list[str]:

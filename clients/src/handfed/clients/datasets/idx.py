@@ -37,6 +37,7 @@ from handfed.clients.datasets.samples import assemble, normalised_rows
 from handfed.clients.datasets.trees import MAX_TOTAL_BYTES, FolderTree, read_bounded
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
+from handfed.shared.samples import Samples
 
 _IMAGES: Final = re.compile(r"(.*)images([-.])idx3-ubyte(\.gz|)")
 _LABELS: Final = re.compile(r"(.*)labels([-.])idx1-ubyte(\.gz|)")
@@ -187,8 +188,7 @@ def _read(path: Path, splits: Sequence[Split]) -> Dataset:
     return assemble(
         path,
         alphabet=mapping.alphabet,
-        images=np.concatenate(images),
-        labels=np.concatenate(positions),
+        samples=Samples(np.concatenate(images), np.concatenate(positions)),
         writers=None,
         kind="idx files",
     )

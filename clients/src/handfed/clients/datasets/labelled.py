@@ -6,8 +6,8 @@
 
 Rules:
 1. `image` is a name relative to the pictures' root, with forward slashes, and occurs once.
-2. `text` is one character after normalisation form C: a base and its marks count as one. Words and lines are
-   another kind of data set, which a character recogniser cannot learn from.
+2. `text` is one character after normalisation form C (a base and its marks count as one), or, where words or lines are
+   asked for, any number of them.
 3. Every row has as many columns as the header. Nothing is skipped: a row that cannot be used is an error, which
    names its line in the file; the header is line 1.
 """
@@ -27,7 +27,8 @@ from handfed.clients.datasets.trees import FileTree, FolderTree, ZipTree
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
-from handfed.shared.images import SIDE
+from handfed.shared.samples import Samples
+from handfed.shared.tasks import Task
 
 TABLE: Final = "labels.tsv"
 PICTURES: Final = "images.zip"
@@ -44,34 +45,42 @@ class Row:
     writer: str | None
 
 
-def read_labelled(path: Path, tree: FolderTree | ZipTree) -> Dataset:
+def read_labelled(path: Path, tree: FolderTree | ZipTree, task: Task) -> Dataset:
     """Reads a folder or archive that holds labels.tsv.
 
     Args:
         path: The folder or the archive.
         tree: What it holds.
+        task: What its pictures show.
 
     Raises:
         DatasetError: The table or a picture breaks a rule of this module; the message names the line.
     """
     where = f"{tree.where}/{TABLE}"
     rows = parse_table(tree.read(TABLE), where=where)
-    _refuse_long_texts(rows, where)
+    if not task.of_texts:
+        _refuse_long_texts(rows, where)
     pictures = _pictures(tree)
     _refuse_missing(rows, pictures, where)
-    alphabet = Alphabet.from_labels([row.text for row in rows], where=where)
+    spelled = [characters(row.text) for row in rows]
+    alphabet = Alphabet.from_labels([each for text in spelled for each in text], where=where)
     position = {name: index for index, name in enumerate(alphabet.names)}
-    images = np.empty((len(rows), SIDE, SIDE), np.uint8)
-    for index, row in enumerate(rows):
-        images[index] = normalised_picture(
-            pictures.read(row.image), where=f"{where}, line {row.line}: image {row.image!r}"
+    labels = [[position[each] for each in text] for text in spelled]
+    images = [
+        normalised_picture(
+            pictures.read(row.image),
+            where=f"{where}, line {row.line}: image {row.image!r}",
+            height=task.height if task.of_texts else None,
         )
+        for row in rows
+    ]
     writers = [row.writer for row in rows if row.writer is not None]
     return assemble(
         path,
         alphabet=alphabet,
-        images=images,
-        labels=np.array([position[row.text] for row in rows], np.int32),
+        samples=Samples.of_texts(images, labels)
+        if task.of_texts
+        else Samples(np.stack(images), np.array(labels, np.int32)[:, 0]),
         writers=number_writers(writers) if writers else None,
         kind="labelled pictures",
     )
@@ -110,20 +119,24 @@ def parse_table(content: bytes, *, where: str) -> list[Row]:
     return rows
 
 
-def is_one_character(text: str) -> bool:
-    """Whether a text in normalisation form C is one character as a writer sees it.
+def characters(text: str) -> list[str]:
+    """The characters of a text in normalisation form C, as a writer sees them.
 
     A base, then any marks (Unicode categories M*) and joiners; a virama or a joiner takes the next letter in. This is
-    the part of Unicode Annex 29's grapheme clusters that alphabets need, without its tables.
+    the part of Unicode Annex 29's grapheme clusters that alphabets need, without its tables. Space of any kind and
+    length is one `SPACE`.
     """
-    joined = True
-    for character in text:
+    found: list[str] = []
+    joined = False
+    for character in " ".join(text.split()):
         is_mark = unicodedata.category(character).startswith("M")
         is_joiner = character in "\u200c\u200d"
-        if not (joined or is_mark or is_joiner):
-            return False
+        if found and (joined or is_mark or is_joiner):
+            found[-1] += character
+        else:
+            found.append(character)
         joined = is_joiner or unicodedata.combining(character) == _VIRAMA
-    return text != ""
+    return found
 
 
 def _lines(content: bytes, where: str) -> list[str]:
@@ -170,14 +183,14 @@ def _row(line: str, columns: Sequence[str], number: int, where: str) -> Row:
 
 
 def _refuse_long_texts(rows: Sequence[Row], where: str) -> None:
-    long = [row for row in rows if not is_one_character(row.text)]
+    long = [row for row in rows if len(characters(row.text)) != 1]
     if not long:
         return
     message = f"{where}, line {long[0].line}: the text has {len(long[0].text)} characters"
     if 2 * len(long) > len(rows):
         raise DatasetError(
             f"{message}, and so have {len(long):,} of {len(rows):,} texts more than one: this data set holds words or"
-            " lines, and a character recogniser needs one character an image"
+            " lines; read it with --task words or --task lines"
         )
     raise DatasetError(
         f"{message}, and a character recogniser needs one character an image; correct or remove such lines"

@@ -38,6 +38,7 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
 from handfed.shared.images import SIDE
+from handfed.shared.samples import Samples
 
 CHARACTERS: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _NAMES: Final = "all_data_*.json"
@@ -107,8 +108,7 @@ def _assemble(path: Path, writers: Sequence[Writer]) -> Dataset:
     return assemble(
         path,
         alphabet=Alphabet.of([CHARACTERS[label] for label in occurring], where=str(path)),
-        images=np.concatenate([writer.images for writer in writers]),
-        labels=positions.reshape(-1).astype(np.int32),
+        samples=Samples(np.concatenate([writer.images for writer in writers]), positions.reshape(-1).astype(np.int32)),
         writers=number_writers(ids),
         kind="LEAF file",
     )

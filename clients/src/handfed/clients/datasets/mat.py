@@ -31,6 +31,7 @@ from handfed.clients.datasets.trees import read_bounded
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
 from handfed.shared.images import SIDE
+from handfed.shared.samples import Samples
 
 _VARIABLE: Final = "dataset"
 _PARTS: Final = ("train", "test")
@@ -79,8 +80,7 @@ def read_mat(path: Path) -> Dataset:
     return assemble(
         path,
         alphabet=mapping.alphabet,
-        images=np.concatenate(images),
-        labels=np.concatenate(positions),
+        samples=Samples(np.concatenate(images), np.concatenate(positions)),
         writers=writers,
         kind=".mat file",
     )

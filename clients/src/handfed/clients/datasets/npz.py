@@ -30,6 +30,7 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, ImageError
 from handfed.shared.images import normalise_all
+from handfed.shared.samples import Samples
 
 _LEAST_SIDE: Final = 2  # pixels
 # What NumPy raises on a damaged header, which it parses as Python literals; under `-W error` its warnings too.
@@ -78,8 +79,7 @@ def read_npz(path: Path) -> Dataset:
     return assemble(
         path,
         alphabet=alphabet,
-        images=images,
-        labels=labels.astype(np.int32),
+        samples=Samples(images, labels.astype(np.int32)),
         writers=None if writers is None else number_writers(writers),
         kind=".npz file",
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +12,9 @@ from handfed.clients.datasets import named
 from handfed.shared.errors import DatasetError
 
 if TYPE_CHECKING:  # NumPy comes with it, and the command line's start-up has no use for that
+    from handfed.shared.alphabet import Alphabet
     from handfed.shared.datasets import Dataset
+    from handfed.shared.tasks import Task
 
 FORMATS: Final = {
     ".npz": "arrays x (samples, height, width) uint8 and y (samples,) integers; class_names and writer are optional",
@@ -24,17 +28,58 @@ FORMATS: Final = {
 }
 
 
-def read(reference: str) -> Dataset:
+def read(reference: str, task: str = "characters") -> Dataset:
     """Reads a data set whole, with every image normalised.
 
     Args:
         reference: A name of `available()`, or the path of a file or folder. A name comes first: write `./name` for a
             file that is called like one.
+        task: What it shows: a name or file of `handfed.shared.tasks`.
 
     Raises:
-        DatasetError: There is no such data set, or it breaks a rule of its format; the message names file and row.
+        DatasetError: There is no such data set, it breaks a rule of its format, or it is not of the task; the message
+            names file and row.
         MissingExtraError: Pillow is needed for it and not installed.
+        SettingError: There is no such task.
     """
+    from handfed.shared import alphabets, tasks
+
+    wanted = tasks.find(task)
+    dataset = _read(reference, wanted)
+    if dataset.samples.are_texts != wanted.of_texts:
+        raise DatasetError(
+            f"{reference}: holds single characters, and the task is of {wanted.kind}, which are read from a folder or"
+            " .zip with labels.tsv; `handfed data list` shows what can be read"
+        )
+    alphabet = alphabets.find(wanted.alphabet)
+    return dataset if alphabet is None else relabelled(dataset, alphabet)
+
+
+def relabelled(dataset: Dataset, alphabet: Alphabet) -> Dataset:
+    """The same data set with another alphabet, which may have classes that it shows nothing of.
+
+    Raises:
+        DatasetError: A label is not of that alphabet; the message names the first sample.
+    """
+    import numpy as np
+
+    from handfed.shared.samples import END
+
+    position = {name: index for index, name in enumerate(alphabet.names)}
+    table = np.array([position.get(name, END - 1) for name in dataset.alphabet.names] + [END], np.int32)
+    labels = table[dataset.labels]  # of END, -1, the last entry
+    foreign = np.argwhere(labels < END)
+    if len(foreign):
+        row = int(foreign[0][0])
+        name = dataset.alphabet.names[int(dataset.labels[tuple(foreign[0])])]
+        raise DatasetError(
+            f"{dataset.name}, sample {row} (from 0): {name!r} is not in the alphabet {alphabet.summary()};"
+            f" correct or leave out such samples ({len(np.unique(foreign[:, 0])):,} of {len(dataset):,})"
+        )
+    return dataclasses.replace(dataset, alphabet=alphabet, samples=dataclasses.replace(dataset.samples, labels=labels))
+
+
+def _read(reference: str, task: Task) -> Dataset:
     if reference in named.names():
         return named.load_entry(reference).load()
     path = Path(reference)
@@ -43,13 +88,13 @@ def read(reference: str) -> Dataset:
     except (OSError, ValueError) as error:  # a name too long for a file system, or one it may not look at
         raise DatasetError(f"{reference!r} cannot be looked up: {error}") from error
     if is_folder:
-        return _read_folder(path)
+        return _read_folder(path, task)
     if is_file:
-        return _read_file(path)
+        return _read_file(path, task)
     raise DatasetError(_unknown(reference))
 
 
-def _read_folder(path: Path) -> Dataset:
+def _read_folder(path: Path, task: Task) -> Dataset:
     from handfed.clients.datasets.classfolders import read_class_folders
     from handfed.clients.datasets.idx import is_images, is_labels, read_idx_folder
     from handfed.clients.datasets.labelled import TABLE, read_labelled
@@ -58,7 +103,7 @@ def _read_folder(path: Path) -> Dataset:
 
     tree = FolderTree(path)
     if tree.has(TABLE):
-        return read_labelled(path, tree)
+        return read_labelled(path, tree, task)
     names = tree.top_files()
     if any(is_images(name) or is_labels(name) for name in names):
         return read_idx_folder(path, tree)
@@ -67,14 +112,14 @@ def _read_folder(path: Path) -> Dataset:
     return read_class_folders(path, tree)
 
 
-def _read_file(path: Path) -> Dataset:
+def _read_file(path: Path, task: Task) -> Dataset:
     from handfed.clients.datasets.idx import is_images, is_labels, read_idx_file
     from handfed.clients.datasets.labelled import TABLE
     from handfed.clients.datasets.leaf import read_leaf_file
     from handfed.clients.datasets.mat import read_mat
     from handfed.clients.datasets.npz import read_npz
 
-    readers = {".npz": read_npz, ".zip": _read_zip, ".mat": read_mat, ".json": read_leaf_file}
+    readers = {".npz": read_npz, ".zip": partial(_read_zip, task=task), ".mat": read_mat, ".json": read_leaf_file}
     if is_images(path.name):
         return read_idx_file(path)
     if path.suffix.lower() in readers:
@@ -87,14 +132,14 @@ def _read_file(path: Path) -> Dataset:
     raise DatasetError(f"{path}: is not a kind of file that is read; {advice}")
 
 
-def _read_zip(path: Path) -> Dataset:
+def _read_zip(path: Path, task: Task) -> Dataset:
     from handfed.clients.datasets.classfolders import read_class_folders
     from handfed.clients.datasets.labelled import TABLE, read_labelled
     from handfed.clients.datasets.trees import ZipTree
 
     archive = ZipTree(path)
     archive.step_into_only_folder(TABLE)
-    return read_labelled(path, archive) if archive.has(TABLE) else read_class_folders(path, archive)
+    return read_labelled(path, archive, task) if archive.has(TABLE) else read_class_folders(path, archive)
 
 
 def _unknown(reference: str) -> str:

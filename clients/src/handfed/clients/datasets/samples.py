@@ -9,15 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.clients.edge.pictures import read_picture
+from handfed.shared import strips
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, ImageError
 from handfed.shared.images import normalise, normalise_all
-from handfed.shared.samples import Samples
+from handfed.shared.samples import END, Samples
 
 
-def normalised_picture(content: bytes, *, where: str) -> NDArray[np.uint8]:
-    """Decodes and normalises one picture file to uint8 (28, 28).
+def normalised_picture(content: bytes, *, where: str, height: int | None = None) -> NDArray[np.uint8]:
+    """Decodes and normalises one picture file.
+
+    Args:
+        content: The file.
+        where: What is read, for the message of an error.
+        height: Of the strip, where it shows a word or a line; None of a single character.
+
+    Returns:
+        uint8 (28, 28), or (height, width) of a word or a line.
 
     Raises:
         DatasetError: The picture cannot be decoded, or shows no ink.
@@ -27,7 +36,7 @@ def normalised_picture(content: bytes, *, where: str) -> NDArray[np.uint8]:
     except ImageError as error:  # it names `where`
         raise DatasetError(str(error)) from error
     try:
-        return normalise(pixels)
+        return normalise(pixels) if height is None else strips.normalise(pixels, height)
     except ImageError as error:
         raise DatasetError(f"{where}: {error}; remove it or scan it again") from None
 
@@ -56,7 +65,7 @@ def refuse_empty_classes(labels: NDArray[np.int32], alphabet: Alphabet, *, where
     Raises:
         DatasetError: A class has no sample; the message names the first.
     """
-    counts = np.bincount(labels, minlength=len(alphabet))
+    counts = np.bincount(labels[labels != END], minlength=len(alphabet))
     empty = np.flatnonzero(counts == 0)
     if len(empty):
         raise DatasetError(
@@ -69,12 +78,11 @@ def assemble(
     path: Path,
     *,
     alphabet: Alphabet,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int32],
+    samples: Samples,
     writers: NDArray[np.int32] | None,
     kind: str,
 ) -> Dataset:
     """Builds the data set of a file or folder; its name is the file's without the suffix."""
-    refuse_empty_classes(labels, alphabet, where=str(path))
+    refuse_empty_classes(samples.labels, alphabet, where=str(path))
     name = path.resolve().stem if path.is_file() else path.resolve().name
-    return Dataset(name, alphabet, Samples(images, labels), writers, source=f"Your own {kind}", licence="unknown")
+    return Dataset(name, alphabet, samples, writers, source=f"Your own {kind}", licence="unknown")
