@@ -32,7 +32,9 @@ class Int8Model:
     """A loaded model, for one thread at a time.
 
     Attributes:
-        classes: How many outputs it has.
+        outputs: How many logits a picture has, or a step of a text: the classes, and of texts the blank.
+        height: Of the pictures it takes.
+        reads_texts: Whether it reads words and lines, of any width, and not single characters.
         output_step: What one step of an output integer is worth, in logits.
         size_bytes: Size of the file.
 
@@ -42,7 +44,8 @@ class Int8Model:
         where: What is loaded, for the message of an error.
 
     Raises:
-        ManifestError: It is no LiteRT file, or not int8 (1, 28, 28, 1) to int8 (1, classes).
+        ManifestError: It is no LiteRT file, or not int8 (1, 28, 28, 1) to int8 (1, classes), nor of texts int8 (1,
+            height, width, 1) to int8 (1, 1, steps, classes + 1).
         MissingExtraError: LiteRT is not installed.
     """
 
@@ -54,36 +57,46 @@ class Int8Model:
         self._input, self._output = int(source["index"]), int(target["index"])
         self._table = _quantization_table(*source["quantization"])
         self.output_step, self._output_zero = float(target["quantization"][0]), int(target["quantization"][1])
-        self.classes = int(target["shape"][1])
+        self.reads_texts = len(target["shape"]) > 2  # noqa: PLR2004 - a picture, its logits
+        self.outputs = int(target["shape"][-1])
+        self.height = int(source["shape"][1])
         self.size_bytes = len(data)
-        self._batch = 1
+        self._laid_out = (1, int(source["shape"][2]))
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits of normalised images.
 
         Args:
-            images: uint8 (n, 28, 28), 0 is paper and 255 is ink.
+            images: uint8 (n, 28, 28), or of texts (n, height, width); 0 is paper and 255 is ink.
 
         Returns:
-            float32 (n, classes).
+            float32 (n, classes), or of texts (n, steps, classes + 1).
 
         Raises:
             ManifestError: The model breaks as it runs.
         """
-        result = np.empty((len(images), self.classes), np.int8)
+        found: list[NDArray[np.int8]] = []
         try:
-            for start in range(0, len(images), _BATCH):
+            for start in range(0, max(len(images), 1), _BATCH):
                 part = self._table[images[start : start + _BATCH]]
-                self._resize(len(part))
-                self._interpreter.set_tensor(self._input, part[..., None])
-                self._interpreter.invoke()
-                found = self._interpreter.get_tensor(self._output)
-                if found.shape != (len(part), self.classes):
-                    raise ValueError(f"{len(part)} images gave logits of shape {found.shape}")
-                result[start : start + len(part)] = found
+                found.append(self._run(part))
         except _BROKEN as error:
             raise ManifestError(f"{self._where}: LiteRT cannot run this model; pull the release again") from error
-        return np.float32(self.output_step) * (result.astype(np.float32) - self._output_zero)
+        result = np.concatenate(found).astype(np.float32)
+        return np.float32(self.output_step) * (result - self._output_zero)
+
+    def _run(self, part: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Logits of a batch, as the model gives them."""
+        if not len(part):
+            return np.zeros((0, *((0,) if self.reads_texts else ()), self.outputs), np.int8)
+        self._lay_out(len(part), part.shape[2])
+        self._interpreter.set_tensor(self._input, part[..., None])
+        self._interpreter.invoke()
+        logits = np.asarray(self._interpreter.get_tensor(self._output), np.int8)
+        wanted = (len(part), 1, logits.shape[-2], self.outputs) if self.reads_texts else (len(part), self.outputs)
+        if logits.shape != wanted:
+            raise ValueError(f"{len(part)} images gave logits of shape {logits.shape}")
+        return logits[:, 0] if self.reads_texts else logits
 
     def operators_with_floats(self) -> list[str]:
         """Names of operators that read or write a floating-point tensor; empty for an all-integer graph.
@@ -103,12 +116,12 @@ class Int8Model:
             if floats & {int(index) for index in (*operator["inputs"], *operator["outputs"])}
         ]
 
-    def _resize(self, batch: int) -> None:
-        if batch != self._batch:
-            self._batch = 0  # of no known size, should the next line fail
-            self._interpreter.resize_tensor_input(self._input, [batch, SIDE, SIDE, 1])
+    def _lay_out(self, batch: int, width: int) -> None:
+        if (batch, width) != self._laid_out:
+            self._laid_out = (0, 0)  # of no known size, should the next line fail
+            self._interpreter.resize_tensor_input(self._input, [batch, self.height, width, 1])
             self._interpreter.allocate_tensors()
-            self._batch = batch
+            self._laid_out = (batch, width)
 
 
 def _read(path: Path, where: str) -> bytes:
@@ -143,12 +156,19 @@ def _ends(interpreter: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]]
         sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
     except _BROKEN as error:
         raise ManifestError(f"{where}: its input and output have no names; pull the release again") from error
-    for name, ends, shape in (("input", sources, (1, SIDE, SIDE, 1)), ("output", targets, (1, None))):
-        wanted = "int8 (" + ", ".join("classes" if side is None else str(side) for side in shape) + ")"
-        if len(ends) != 1 or not _is(ends[0], shape):
-            found = ", ".join(f"{end['dtype'].__name__} {tuple(map(int, end['shape']))}" for end in ends) or "nothing"
-            raise ManifestError(f"{where}: its {name} is {found}, not {wanted}; name a model that Handfed published")
-    return sources[0], targets[0]
+    of_characters = (1, SIDE, SIDE, 1), (1, None)
+    of_texts = (1, None, None, 1), (1, 1, None, None)
+    for shapes in (of_characters, of_texts):
+        if all(len(ends) == 1 and _is(ends[0], shape) for ends, shape in zip((sources, targets), shapes, strict=True)):
+            return sources[0], targets[0]
+    found = " to ".join(
+        ", ".join(f"{end['dtype'].__name__} {tuple(map(int, end['shape']))}" for end in ends) or "nothing"
+        for ends in (sources, targets)
+    )
+    raise ManifestError(
+        f"{where}: it is {found}, and not int8 (1, {SIDE}, {SIDE}, 1) to int8 (1, classes), nor int8 (1, height, width,"
+        " 1) to int8 (1, 1, steps, classes) of texts; name a model that Handfed published"
+    )
 
 
 def _is(end: dict[str, Any], shape: tuple[int | None, ...]) -> bool:

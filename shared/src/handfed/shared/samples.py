@@ -62,6 +62,11 @@ class Samples:
             return [[label] for label in self.labels.tolist()]
         return [[label for label in row if label != END] for row in self.labels.tolist()]
 
+    def steps(self, columns: int) -> NDArray[np.int32]:
+        """int32 (n,): of so many columns a step, how many hold something of each text; of characters, 0."""
+        widths = np.zeros(len(self), np.int32) if self.widths is None else self.widths
+        return -(-widths // columns)
+
     def take(self, rows: NDArray[np.int64]) -> Samples:
         """The samples at `rows`; texts without the columns that only others need."""
         if self.widths is None:

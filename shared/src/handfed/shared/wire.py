@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from handfed.shared.errors import HandfedError
 
-VERSION = 2  # 2: a device says which arrays it trained from
+VERSION = 3  # 2: a device says which arrays it trained from; 3: scores count characters and edits
 
 ARRAYS = "arrays"
 CONFIG = "config"
@@ -55,6 +55,9 @@ MODEL = "model"
 ONLY_FLOAT_CORRECT = "only-float-correct"
 ONLY_INT8_CORRECT = "only-int8-correct"
 INT8_CORRECT = "int8-correct"
+NUM_CHARACTERS = "num-characters"
+NUM_EDITS = "num-edits"
+INT8_EDITS = "int8-edits"
 
 Arrays = Mapping[str, NDArray[np.float32]]
 

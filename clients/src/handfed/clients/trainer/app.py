@@ -30,8 +30,10 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import HandfedError
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
+from handfed.shared.reading import read
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
+from handfed.shared.scores import Score
 from handfed.shared.tf.training import Trainer, trainer
 
 
@@ -136,6 +138,8 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
             {
                 wire.NUM_EXAMPLES: score.samples,
                 wire.NUM_CORRECT: score.correct,
+                wire.NUM_CHARACTERS: score.characters,
+                wire.NUM_EDITS: score.edits,
                 wire.LOSS: score.nats / max(score.samples, 1),
             },
         )
@@ -143,17 +147,22 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
     @app.evaluate("judge")
     def judge(message: Message, context: Context) -> Message:
         mine, config = _mine(message, context), _config(message)
-        images, labels = mine.held_out.images, mine.held_out.labels
-        floating = _trainer(message).logits(_arrays(message), images, quantized=False).argmax(axis=1) == labels
-        int8 = Int8Model(config["model"]).logits(images).argmax(axis=1) == labels
+        written = mine.held_out.written()
+        floating = _trainer(message).read(_arrays(message), mine.held_out, quantized=False)
+        int8 = read(Int8Model(config["model"]), mine.held_out)
+        by_float, by_int8 = Score.of(mine.held_out, floating), Score.of(mine.held_out, int8)
+        right = [(one == text, other == text) for text, one, other in zip(written, floating, int8, strict=True)]
         return _reply(
             message,
             {
-                wire.NUM_EXAMPLES: len(mine.held_out),
-                wire.NUM_CORRECT: int(floating.sum()),
-                wire.INT8_CORRECT: int(int8.sum()),
-                wire.ONLY_FLOAT_CORRECT: int((floating & ~int8).sum()),
-                wire.ONLY_INT8_CORRECT: int((int8 & ~floating).sum()),
+                wire.NUM_EXAMPLES: by_float.samples,
+                wire.NUM_CORRECT: by_float.correct,
+                wire.INT8_CORRECT: by_int8.correct,
+                wire.ONLY_FLOAT_CORRECT: right.count((True, False)),
+                wire.ONLY_INT8_CORRECT: right.count((False, True)),
+                wire.NUM_CHARACTERS: by_float.characters,
+                wire.NUM_EDITS: by_float.edits,
+                wire.INT8_EDITS: by_int8.edits,
             },
         )
 
@@ -164,6 +173,8 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
         mine = handwriting_of(context)
         if list(mine.alphabet.names) != json.loads(str(config["alphabet"])):
             raise DeviceError("this device's alphabet is not the run's; it takes no part")
+        if mine.training.images.shape[1] != config["height"]:
+            raise DeviceError("this device's pictures are not as high as the run's; it takes no part")
         return mine
 
     return app
@@ -175,7 +186,11 @@ def _trainer(message: Message) -> Trainer:
     names = tuple(json.loads(str(config["alphabet"])))
     alpha = RunSettings(class_alpha=str(config["class-alpha"])).alpha(names)
     return trainer(
-        str(config["recogniser"]), len(names), seed=int(config["seed"]), alpha=tuple(alpha) if alpha else None
+        str(config["recogniser"]),
+        len(names),
+        seed=int(config["seed"]),
+        alpha=tuple(alpha) if alpha else None,
+        height=int(config["height"]),
     )
 
 

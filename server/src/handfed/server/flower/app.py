@@ -16,6 +16,7 @@ from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.training import trainer
 
 ALPHABET_KEY = "alphabet"
+HEIGHT_KEY = "height"
 
 Publish = Callable[[Course, RunState], None]
 
@@ -29,8 +30,8 @@ def create_app(publish: Publish, listeners: Iterable[Listener] = (), resume_from
         resume_from: Where the run stands; None for one that has not begun.
 
     Returns:
-        A `ServerApp` whose run configuration holds the fields of `RunSettings` and, under `alphabet`, the class names
-        as a JSON list.
+        A `ServerApp` whose run configuration holds the fields of `RunSettings`, under `alphabet` the class names as a
+        JSON list, and under `height` that of the pictures, in pixels.
     """
     app = ServerApp()
 
@@ -38,13 +39,20 @@ def create_app(publish: Publish, listeners: Iterable[Listener] = (), resume_from
     def main(grid: Grid, context: Context) -> None:
         config = dict(context.run_config)
         alphabet = Alphabet.of(json.loads(str(config.pop(ALPHABET_KEY))), where="the run's alphabet")
+        height = int(str(config.pop(HEIGHT_KEY)))
         settings = RunSettings.from_mapping(config)
         alpha = settings.alpha(alphabet.names)
         course = Course(
             grid,
             settings,
             alphabet,
-            trainer(settings.recogniser, len(alphabet), seed=settings.seed, alpha=tuple(alpha) if alpha else None),
+            trainer(
+                settings.recogniser,
+                len(alphabet),
+                seed=settings.seed,
+                alpha=tuple(alpha) if alpha else None,
+                height=height,
+            ),
             listeners,
         )
         # Some of Flower's strategies collect garbage once an update, which takes half a second where TensorFlow is

@@ -91,6 +91,7 @@ class Course:
             wire.WIRE_VERSION: wire.VERSION,
             "recogniser": settings.recogniser,
             "alphabet": json.dumps(alphabet.names),
+            "height": trainer.height,
             "class-alpha": settings.class_alpha,
             "seed": settings.seed,
         }
@@ -190,8 +191,10 @@ class Course:
             asked += len(self.queries.evaluating)
         examples = sum(update.examples for update in guard.accepted)
         loss = sum(update.loss * update.examples for update in guard.accepted)
-        evaluated = sum(device.held_out or 0 for device in devices.values())
-        correct = sum(device.correct or 0 for device in devices.values())
+        evaluated, correct, characters, edits = (
+            sum(getattr(device, count) or 0 for device in devices.values())
+            for count in ("held_out", "correct", "characters", "edits")
+        )
         arrays = None if combined is None else {name: array.numpy() for name, array in combined.items()}
         return arrays, RoundResult(
             number=number,
@@ -204,6 +207,7 @@ class Course:
             examples=examples,
             loss=loss / examples if examples else None,
             accuracy=correct / evaluated if evaluated else None,
+            cer=edits / characters if characters else None,
             evaluated=evaluated,
             bytes_down=array_bytes(sent) * asked,
             bytes_up=sum(sizes.values()),
@@ -216,7 +220,12 @@ class Course:
         for counted in self.queries.evaluate(model, quantized=phase == PHASE_QAT):
             trained = devices.get(counted.device, counted)
             devices[counted.device] = replace(
-                trained, held_out=counted.held_out, correct=counted.correct, held_out_loss=counted.held_out_loss
+                trained,
+                held_out=counted.held_out,
+                correct=counted.correct,
+                characters=counted.characters,
+                edits=counted.edits,
+                held_out_loss=counted.held_out_loss,
             )
 
     def _config(self, number: int, phase: Phase) -> ConfigRecord:

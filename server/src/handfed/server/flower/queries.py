@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +24,7 @@ from handfed.shared.wire import RejectedError, Role, Schema
 
 MOST_ASKED = 64  # devices that measure or calibrate: thousands of images give the moments of all
 _MOST_SAMPLES = 10**7  # on one device
+_LONGEST = 10_000  # characters of a sample, as written or as read
 
 Answer = TypeVar("Answer")
 
@@ -38,22 +39,30 @@ class Device:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How an INT8 file did against the float model on the devices' held-out images, in counts."""
+    """How an INT8 file did against the float model on the devices' held-out samples, in counts.
 
-    samples: int
-    float_correct: int
-    int8_correct: int
-    only_float: int
-    only_int8: int
+    Attributes:
+        samples: How many were read.
+        float_correct: Of them, how many the float model read without an error.
+        int8_correct: And the INT8 file.
+        only_float: How many only the float model did.
+        only_int8: And only the INT8 file.
+        characters: Characters that the samples show.
+        float_edits: Characters that the float model read wrong.
+        int8_edits: And the INT8 file.
+    """
+
+    samples: int = 0
+    float_correct: int = 0
+    int8_correct: int = 0
+    only_float: int = 0
+    only_int8: int = 0
+    characters: int = 0
+    float_edits: int = 0
+    int8_edits: int = 0
 
     def __add__(self, other: Verdict) -> Verdict:
-        return Verdict(
-            self.samples + other.samples,
-            self.float_correct + other.float_correct,
-            self.int8_correct + other.int8_correct,
-            self.only_float + other.only_float,
-            self.only_int8 + other.only_int8,
-        )
+        return Verdict(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Queries:
@@ -160,16 +169,24 @@ class Queries:
                 _, metrics = read_reply(reply)
                 held_out = wire.check_count(metrics.get(wire.NUM_EXAMPLES), most=self.devices[device].held_out)
                 correct = wire.check_count(metrics.get(wire.NUM_CORRECT), most=held_out)
+                characters, edits = _edits(metrics, wire.NUM_EDITS, held_out, correct)
                 loss = check_number(metrics, wire.LOSS)
             except RejectedError:
                 continue
-            yield replace(DeviceResult(device), held_out=held_out, correct=correct, held_out_loss=loss)
+            yield replace(
+                DeviceResult(device),
+                held_out=held_out,
+                correct=correct,
+                held_out_loss=loss,
+                characters=characters,
+                edits=edits,
+            )
 
     def judge(self, arrays: Arrays, model: bytes) -> Verdict:
         """Has every device compare an INT8 file with the float model on its held-out images."""
         config = ConfigRecord({**self._common, wire.MODEL: model})
         content = RecordDict({wire.ARRAYS: record(arrays), wire.CONFIG: config})
-        verdict = Verdict(0, 0, 0, 0, 0)
+        verdict = Verdict()
         for reply in self._send(wire.JUDGE, content, self.evaluating):
             try:
                 _, metrics = read_reply(reply)
@@ -226,4 +243,19 @@ def _checked_verdict(metrics: MetricRecord, held_out: int) -> Verdict:
     only_int8 = wire.check_count(metrics.get(wire.ONLY_INT8_CORRECT), most=samples - float_correct)
     int8_correct = float_correct - only_float + only_int8
     wire.check_count(metrics.get(wire.INT8_CORRECT), least=int8_correct, most=int8_correct)
-    return Verdict(samples, float_correct, int8_correct, only_float, only_int8)
+    characters, float_edits = _edits(metrics, wire.NUM_EDITS, samples, float_correct)
+    _, int8_edits = _edits(metrics, wire.INT8_EDITS, samples, int8_correct)
+    return Verdict(
+        samples, float_correct, int8_correct, only_float, only_int8, characters, float_edits, int8_edits
+    )
+
+
+def _edits(metrics: MetricRecord, key: str, samples: int, correct: int) -> tuple[int, int]:
+    """Characters and edits, which must fit the samples: each shows a character, and each that is wrong needs an edit.
+
+    Raises:
+        RejectedError: They do not.
+    """
+    characters = wire.check_count(metrics.get(wire.NUM_CHARACTERS), least=samples, most=samples * _LONGEST)
+    most = (samples - correct) * _LONGEST
+    return characters, wire.check_count(metrics.get(key), least=samples - correct, most=most)

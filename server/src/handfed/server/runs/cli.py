@@ -9,10 +9,10 @@
                  weights_sha256)
     rounds       a list: number, phase (float, qat), started_at, seconds, train_seconds (summed over devices),
                  participants, accepted, examples, loss, accuracy, evaluated (held-out images), bytes_down,
-                 bytes_up
+                 bytes_up, cer (character error rate)
     rejections   a list of replies that were not used: round, device, reason (a code), detail
     devices      a list, one for each device and round: round, device, examples, loss, seconds, bytes_up,
-                 held_out, correct, held_out_loss
+                 held_out, correct, held_out_loss, characters, edits
 
 Rates are fractions from 0 to 1, times are ISO 8601 in UTC, what is unknown is null. A device is a number up
 to 2**64 - 1: read it with a parser that keeps whole numbers exact.

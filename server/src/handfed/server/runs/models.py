@@ -56,6 +56,7 @@ class Round(Base):
     evaluated: Mapped[int] = mapped_column(Count)
     bytes_down: Mapped[int] = mapped_column(Count)
     bytes_up: Mapped[int] = mapped_column(Count)
+    cer: Mapped[float | None] = mapped_column(Figure)
 
 
 class Checkpoint(Base):
@@ -85,6 +86,8 @@ class DeviceRound(Base):
     held_out: Mapped[int | None] = mapped_column(Count)
     correct: Mapped[int | None] = mapped_column(Count)
     held_out_loss: Mapped[float | None] = mapped_column(Figure)
+    characters: Mapped[int | None] = mapped_column(Count)
+    edits: Mapped[int | None] = mapped_column(Count)
 
 
 class RejectedUpdate(Base):

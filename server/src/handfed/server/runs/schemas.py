@@ -65,6 +65,8 @@ class DeviceResult:
         held_out: Held-out samples it evaluated on; None when it was not asked to.
         correct: How many of those were right.
         held_out_loss: Mean loss on those.
+        characters: Characters that those show.
+        edits: Characters to insert, delete or replace in what was read to make it what they show.
     """
 
     device: int
@@ -75,6 +77,8 @@ class DeviceResult:
     held_out: int | None = None
     correct: int | None = None
     held_out_loss: float | None = None
+    characters: int | None = None
+    edits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ class RoundResult:
         bytes_up: Bytes from devices to the server.
         devices: What each device did, where the run's visibility lets the server see it.
         rejections: Replies that were not used.
+        cer: Character error rate on `evaluated`: edits a character; None when nothing was evaluated.
     """
 
     number: int
@@ -129,6 +134,7 @@ class RoundResult:
     bytes_up: int = 0
     devices: tuple[DeviceResult, ...] = ()
     rejections: tuple[Rejection, ...] = ()
+    cer: float | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +184,7 @@ class RecordedRound:
     evaluated: int
     bytes_down: int
     bytes_up: int
+    cer: float | None
 
 
 @dataclass(frozen=True)
@@ -193,6 +200,8 @@ class RecordedDevice:
     held_out: int | None
     correct: int | None
     held_out_loss: float | None
+    characters: int | None
+    edits: int | None
 
 
 @dataclass(frozen=True)

@@ -121,19 +121,15 @@ class Transcription:
         return images[:, :, :widest]
 
     def loss(self, labels: Any, outputs: Any, widths: Any, *, prior: Any, gamma: float) -> Any:  # noqa: ANN401, ARG002, D102
-        return focal_ctc_loss(labels, outputs[:, 0], steps_of(widths, self._columns), gamma=gamma)
+        steps = (widths + self._columns - 1) // self._columns
+        return focal_ctc_loss(labels, outputs[:, 0], steps, gamma=gamma)
 
     def nats(self, samples: Samples, outputs: NDArray[np.float32]) -> float:  # noqa: D102
-        steps = steps_of(samples.widths, self._columns)
+        steps = samples.steps(self._columns)
         return float(focal_ctc_loss(samples.labels, outputs[:, 0], steps, gamma=0.0)) * len(samples)
 
     def read(self, samples: Samples, outputs: NDArray[np.float32]) -> list[list[int]]:  # noqa: D102
-        return ctc.best_path(outputs[:, 0], steps_of(samples.widths, self._columns))
-
-
-def steps_of(widths: Any, columns: int) -> Any:  # noqa: ANN401 - a tensor or an array
-    """Steps of pictures of these widths: as many as hold a column of theirs."""
-    return (widths + columns - 1) // columns
+        return ctc.best_path(outputs[:, 0], samples.steps(self._columns))
 
 
 def objective_of(recogniser: str, classes: int, alpha: NDArray[np.float32] | None) -> Objective:

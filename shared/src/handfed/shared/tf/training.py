@@ -55,6 +55,7 @@ class Trainer:
     ) -> None:
         keras.utils.set_random_seed(seed)
         self.classes = classes
+        self.height = height
         self._objective = objective_of(recogniser, classes, alpha)
         self._model = recognisers.build(recogniser, self._objective.outputs, height)
         self._float = Compiled(self._model, self._objective)
