@@ -187,5 +187,5 @@ class Geometry:
     """What a recogniser takes as input; part of the manifest."""
 
     height: int = SIDE
-    width: int = SIDE
+    width: int | None = SIDE  # None of words and lines, which are of any width
     channels: int = 1

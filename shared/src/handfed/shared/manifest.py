@@ -1,6 +1,7 @@
 """The manifest of a release: what a model reads, how well, and how to check that it works here.
 
-Format 1, JSON, described by `manifest.schema.json` beside this module. Rules:
+JSON, described by `manifest.schema.json` beside this module. Format 1 is of single characters; format 2 of words and
+lines, which are of any width and which a reader of format 1 cannot read. Rules:
 1. A release directory holds `manifest.json`, the model that it names, and `README.md`, the model card.
 2. The manifest states size and SHA-256 of the model, and a model of another is refused.
 3. A reader passes over fields it does not know; a change that an old reader must not pass over steps `FORMAT`, and a
@@ -21,16 +22,17 @@ from typing import Any, NoReturn, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from handfed.shared import images
+from handfed.shared import images, strips
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import DatasetError, ManifestError
 from handfed.shared.files import sha256_of
 
-FORMAT = 1
+FORMATS = {"characters": 1, "words": 2, "lines": 2}  # by the kind of handwriting that a model reads
 MANIFEST = "manifest.json"
 MODEL = "model.tflite"
 MODEL_CARD = "README.md"
 
+_OF_CHARACTERS = 2  # dimensions of their logits: pictures and classes
 _Kind = TypeVar("_Kind")
 
 
@@ -39,8 +41,8 @@ class SelfTest:
     """Inputs with the outputs they must give, so that a device can check a model on its own processor.
 
     Attributes:
-        pictures: uint8 (k, 28, 28), synthetic: nobody wrote them.
-        logits: float32 (k, classes), as the server's LiteRT gave them.
+        pictures: uint8 (k, height, width), synthetic: nobody wrote them.
+        logits: float32 (k, classes), or of texts (k, steps, classes + 1), as the server's LiteRT gave them.
         tolerance: How far a logit may be off.
     """
 
@@ -52,22 +54,25 @@ class SelfTest:
         """Pictures as base64 of their bytes, logits as numbers."""
         return {
             "pictures": base64.b64encode(self.pictures.tobytes()).decode(),
+            **({} if self.logits.ndim == _OF_CHARACTERS else {"width": self.pictures.shape[2]}),
             "logits": np.round(self.logits.astype(np.float64), 6).tolist(),
             "tolerance": self.tolerance,
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The inverse of `as_json`.
+    def from_json(cls, value: Mapping[str, Any], geometry: images.Geometry) -> Self:
+        """The inverse of `as_json`, of pictures of that geometry.
 
         Raises:
             KeyError: A field is missing.
             ValueError: A field has the wrong type or shape.
         """
         content = base64.b64decode(_take(value, "pictures", str), validate=True)
-        pictures = np.frombuffer(content, np.uint8).reshape(-1, images.SIDE, images.SIDE)
+        width = _take(value, "width", int) if geometry.width is None else geometry.width
+        pictures = np.frombuffer(content, np.uint8).reshape(-1, geometry.height, width)
         logits = np.asarray(_take(value, "logits", list), np.float64)
-        if logits.ndim != 2 or len(logits) != len(pictures) or not len(pictures):  # noqa: PLR2004 - rows and classes
+        rank = _OF_CHARACTERS + (geometry.width is None)
+        if logits.ndim != rank or len(logits) != len(pictures) or not len(pictures):
             raise ValueError(f"logits of shape {logits.shape} for {len(pictures)} pictures")
         tolerance = _take(value, "tolerance", float)
         if tolerance <= 0 or not (np.abs(logits) <= np.finfo(np.float32).max).all():  # nor is NaN
@@ -104,13 +109,16 @@ class Manifest:
     normalisation: int = images.VERSION
     geometry: images.Geometry = field(default_factory=images.Geometry)
     minimum_runtime: str = "2.1"
+    kind: str = "characters"
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as it is written."""
+        written = FORMATS[self.kind]
         return {
-            "format": FORMAT,
+            "format": written,
             "release": self.release,
             "task": self.task,
+            **({} if written == 1 else {"kind": self.kind}),
             "recogniser": self.recogniser,
             "alphabet": list(self.alphabet.names),
             "geometry": asdict(self.geometry),
@@ -149,10 +157,10 @@ class Manifest:
             value = json.loads(content, parse_constant=_refuse_constant)
             if not isinstance(value, dict):
                 raise ManifestError(f"{where}: this is no manifest; pull the release again")
-            if value.get("format") != FORMAT or value["format"] is True:
+            if value.get("format") not in FORMATS.values() or value["format"] is True:
                 raise ManifestError(
-                    f"{where}: manifest format {value.get('format')!r} is not format {FORMAT}, which this version"
-                    " reads; update handfed, or pull an older release"
+                    f"{where}: manifest format {value.get('format')!r} is not one that this version reads (1 and 2);"
+                    " update handfed, or pull an older release"
                 )
             return cls._from_json(value, where)
         except KeyError as error:
@@ -162,12 +170,16 @@ class Manifest:
 
     @classmethod
     def _from_json(cls, value: dict[str, Any], where: str) -> Self:
-        model, geometry = _take(value, "model", dict), _take(value, "geometry", dict)
+        model, kind = _take(value, "model", dict), "characters" if value["format"] == 1 else _take(value, "kind", str)
+        if FORMATS.get(kind) != value["format"]:
+            raise ManifestError(f"{where}: reads {kind!r}, which this version does not know; update handfed")
+        geometry = _geometry(_take(value, "geometry", dict), kind)
         if _take(model, "file", str) != MODEL:
             raise ManifestError(f"{where}: the model must be named {MODEL}, and no other file is opened")
-        if _take(value, "normalisation", int) != images.VERSION:
+        version = images.VERSION if kind == "characters" else strips.VERSION
+        if _take(value, "normalisation", int) != version:
             raise ManifestError(
-                f"{where}: image normalisation {value['normalisation']} is not the version {images.VERSION} of this"
+                f"{where}: image normalisation {value['normalisation']} is not the version {version} of this"
                 " software; update handfed"
             )
         return cls(
@@ -187,11 +199,25 @@ class Manifest:
             model_sha256=_take(model, "sha256", str),
             model_size_bytes=_take(model, "size_bytes", int),
             metrics=_take(value, "metrics", dict),
-            self_test=SelfTest.from_json(_take(value, "self_test", dict)),
+            self_test=SelfTest.from_json(_take(value, "self_test", dict), geometry),
             normalisation=_take(value, "normalisation", int),
-            geometry=images.Geometry(**{side: _take(geometry, side, int) for side in ("height", "width", "channels")}),
+            geometry=geometry,
             minimum_runtime=_take(value, "minimum_runtime", str),
+            kind=kind,
         )
+
+
+def _geometry(value: Mapping[str, Any], kind: str) -> images.Geometry:
+    """What the model takes; words and lines are of any width, which is written as null.
+
+    Raises:
+        KeyError: A field is missing.
+        ValueError: A field has the wrong type.
+    """
+    if kind != "characters" and value["width"] is not None:
+        raise ValueError("width is not null, and words and lines are of any")
+    width = _take(value, "width", int) if kind == "characters" else None
+    return images.Geometry(_take(value, "height", int), width, _take(value, "channels", int))
 
 
 def _take(value: Mapping[str, Any], name: str, kind: type[_Kind]) -> _Kind:
@@ -211,7 +237,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def schema() -> dict[str, Any]:
-    """The published JSON Schema (draft 2020-12) of format 1."""
+    """The published JSON Schema (draft 2020-12) of both formats."""
     from importlib.resources import files
 
     content = files("handfed.shared").joinpath("manifest.schema.json").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
     summary = "Twenty devices with little of each other's classes"
     data = "mnist5k"
+    task = "characters"
     partition = "dirichlet:0.3"
     devices = 20
     held-out = 0.2
@@ -31,6 +32,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, Final, Self
 
+from handfed.shared import tasks
 from handfed.shared.errors import SettingError
 from handfed.shared.run_settings import RunSettings, Value, option
 from handfed.simulations.faults import Faults
@@ -56,6 +58,7 @@ class Scenario:
 
     Attributes:
         data: Name of a data set, or the path of one.
+        task: What is recognised: a name or file of `handfed.shared.tasks`.
         partition: Who holds what; a scheme of `handfed.simulations.partition`.
         devices: How many there are; with `writer` there is one for each writer.
         held_out: Fraction that is never trained on.
@@ -64,6 +67,7 @@ class Scenario:
     """
 
     data: str = "mnist5k"
+    task: str = "characters"
     partition: str = "dirichlet:0.3"
     devices: int = 20
     held_out: float = 0.2
@@ -79,12 +83,16 @@ class Scenario:
             source: What errors call it.
 
         Raises:
-            SettingError: `data` is absent, or a value is out of its bounds.
+            SettingError: `data` is absent, a value is out of its bounds, or the recogniser does not read what the task is
+                of.
         """
         if "data" not in values:
             raise SettingError(f"{source} names no data set: name one, or a file or folder of one, with --data")
         own = {each: values[each] for each in _names(_TOP) if each in values}
-        run = RunSettings.from_mapping({each: values[each] for each in _names("run") if each in values})
+        task = tasks.find(str(values.get("task", cls.task)))
+        named = {each: values[each] for each in _names("run") if each in values}
+        run = RunSettings.from_mapping({"recogniser": task.recogniser, **named})
+        task.check(run.recogniser)
         faults = Faults(**{each: float(values[each]) for each in _names("faults") if each in values})
         return cls(**own, run=run, faults=faults)  # type: ignore[arg-type] # the reader has checked their types
 

@@ -61,6 +61,16 @@ class Verdict:
     float_edits: int = 0
     int8_edits: int = 0
 
+    @property
+    def cer_float(self) -> float:
+        """Character error rate of the float model: edits a character."""
+        return self.float_edits / max(self.characters, 1)
+
+    @property
+    def cer_int8(self) -> float:
+        """Character error rate of the INT8 file."""
+        return self.int8_edits / max(self.characters, 1)
+
     def __add__(self, other: Verdict) -> Verdict:
         return Verdict(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 

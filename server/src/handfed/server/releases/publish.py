@@ -21,8 +21,9 @@ from handfed.server.flower.queries import Verdict
 from handfed.server.flower.state import Arrays, RunState
 from handfed.server.releases.model_card import model_card
 from handfed.server.releases.schemas import ReleaseFacts
-from handfed.server.releases.selftest import pictures
+from handfed.server.releases.selftest import pictures, texts
 from handfed.server.releases.service import ReleaseRecord
+from handfed.shared import images, strips
 from handfed.shared.errors import ManifestError, ReleaseRefusedError
 from handfed.shared.files import sha256_of
 from handfed.shared.litert import Int8Model
@@ -33,6 +34,7 @@ from handfed.shared.tf.training import Trainer
 
 SELF_TEST_PICTURES = 64
 SELF_TEST_KEPT = 8  # of them travel in the manifest
+SELF_TEST_TEXTS_KEPT = 2  # of texts, which are larger
 MOST_STEPS_OFF = 4.0  # output steps that a logit may differ: rounding in each layer may add up to a few
 LEAST_AGREEMENT = 0.95  # fraction of synthetic pictures on which the best class must be the same
 
@@ -43,13 +45,15 @@ class Origin:
 
     Attributes:
         run: The run that trained it.
-        task: What is recognised.
+        task: What is recognised, by name.
+        kind: What a picture shows: characters, words or lines.
         licence: Licence of the model, which follows from that of the handwriting.
         split_by: What was held out whole: `image`, `writer` or `device`.
     """
 
     run: int
     task: str
+    kind: str
     licence: str
     split_by: str
 
@@ -157,6 +161,7 @@ class Publisher:
         weights: str,
         self_test: SelfTest,
     ) -> Manifest:
+        of_texts = self._origin.kind != "characters"
         return Manifest(
             release=number,
             task=self._origin.task,
@@ -179,8 +184,12 @@ class Publisher:
                 "accuracy_float": verdict.float_correct / verdict.samples,
                 "accuracy_int8": verdict.int8_correct / verdict.samples,
                 "float_minus_int8": difference.as_json(),
+                **({"cer_float": verdict.cer_float, "cer_int8": verdict.cer_int8} if of_texts else {}),
             },
             self_test=self_test,
+            normalisation=strips.VERSION if of_texts else images.VERSION,
+            geometry=images.Geometry(course.trainer.height, None if of_texts else images.SIDE),
+            kind=self._origin.kind,
         )
 
 
@@ -213,34 +222,44 @@ def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTes
             f"{len(floats)} operators of the converted model touch floating point ({', '.join(sorted(set(floats)))});"
             " choose layers that the 8-bit scheme converts"
         )
-    inputs = pictures(SELF_TEST_PICTURES, seed=0)
-    expected, found = trainer.logits(trained, inputs, quantized=True), int8.logits(inputs)
+    if int8.reads_texts:
+        inputs = texts(SELF_TEST_PICTURES, trainer.height, seed=0)
+    else:
+        inputs = pictures(SELF_TEST_PICTURES, seed=0)
+    found = int8.logits(inputs)
+    expected = trainer.logits(trained, inputs, quantized=True).reshape(found.shape)
     steps_off = float(np.abs(expected - found).max()) / int8.output_step
-    agreement = float((expected.argmax(axis=1) == found.argmax(axis=1)).mean())
+    agreement = float((expected.argmax(axis=-1) == found.argmax(axis=-1)).mean())
     if steps_off > MOST_STEPS_OFF or agreement < LEAST_AGREEMENT:
         raise ReleaseRefusedError(
             f"the converted model is not the model that was trained: logits differ by up to {steps_off:.1f} steps"
             f" (at most {MOST_STEPS_OFF:g}), and {agreement:.0%} of the self-test agree"
             f" (at least {LEAST_AGREEMENT:.0%})"
         )
-    return SelfTest(inputs[:SELF_TEST_KEPT], found[:SELF_TEST_KEPT], MOST_STEPS_OFF * int8.output_step)
+    kept = SELF_TEST_TEXTS_KEPT if int8.reads_texts else SELF_TEST_KEPT
+    return SelfTest(inputs[:kept], found[:kept], MOST_STEPS_OFF * int8.output_step)
 
 
 def check_margin(verdict: Verdict, margin: float) -> Difference:
-    """How much worse than float the INT8 file is on the devices' held-out images.
+    """How much worse than float the INT8 file is on the devices' held-out samples.
+
+    What counts is the character error rate, which of single characters is the fraction that is read wrong.
+
+    Returns:
+        The difference of the fractions read without an error.
 
     Raises:
-        ReleaseRefusedError: By more than `margin`, or no device could tell.
+        ReleaseRefusedError: It is worse by more than `margin`, or no device could tell.
     """
     if not verdict.samples:
         raise ReleaseRefusedError("no device has held-out images to judge the converted model on; hold some out")
-    difference = paired_difference(verdict.only_float, verdict.only_int8, verdict.samples)
-    if difference.difference > margin:
+    worse = verdict.cer_int8 - verdict.cer_float
+    if worse > margin:
         raise ReleaseRefusedError(
-            f"the converted model reads {difference.difference:.2%} of held-out images worse than float, more than the"
-            f" margin of {margin:.2%}; train more quantization-aware rounds"
+            f"the converted model reads {worse:.2%} of held-out characters worse than float, more than the margin of"
+            f" {margin:.2%}; train more quantization-aware rounds"
         )
-    return difference
+    return paired_difference(verdict.only_float, verdict.only_int8, verdict.samples)
 
 
 def weights_sha256(arrays: Arrays) -> str:

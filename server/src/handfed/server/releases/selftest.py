@@ -5,10 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from handfed.shared import images
+from handfed.shared import images, strips
+from handfed.shared.samples import stepped
 
 _CANVAS = 56  # pixels, before normalisation
 _POINTS = 60
+_IN_A_ROW = 3  # drawings of a text
+
+
+def texts(count: int, height: int, *, seed: int) -> NDArray[np.uint8]:
+    """Rows of such drawings, as words or lines: uint8 (count, height, width)."""
+    random = np.random.default_rng(seed)
+    drawn = [np.concatenate([_drawing(random) for _ in range(_IN_A_ROW)], axis=1) for _ in range(count)]
+    normalised = [strips.normalise(row, height) for row in drawn]
+    together = np.zeros((count, height, stepped(max(row.shape[1] for row in normalised))), np.uint8)
+    for place, row in enumerate(normalised):
+        together[place, :, : row.shape[1]] = row
+    return together
 
 
 def pictures(count: int, *, seed: int) -> NDArray[np.uint8]:

@@ -11,16 +11,20 @@ from typing import Any
 from handfed.shared.tf.runtime import quiet, tf
 
 
+_WIDTH = 128  # pixels that a recogniser of texts is laid out for; who reads lays it out anew for each width
+
+
 def to_int8(model: Any) -> bytes:  # noqa: ANN401 - Keras publishes no types
     """Converts a quantization-aware model.
 
     Args:
-        model: As `Trainer.quantized_model` returns it: input float32 (batch, 28, 28, 1).
+        model: As `Trainer.quantized_model` returns it: input float32 (batch, height, width, 1).
 
     Returns:
         A LiteRT flatbuffer with int8 input and output.
     """
-    shape = [1, *model.input_shape[1:]]
+    _, height, width, channels = model.input_shape
+    shape = [1, height, width or _WIDTH, channels]
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.float32, name="picture")])
     def forward(picture: Any) -> Any:  # noqa: ANN401
