@@ -125,7 +125,7 @@ def corrupting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 def test_the_devices_learn_to_read(outcome: Outcome) -> None:
     verdict = outcome.publication.verdict
     assert verdict.samples == 200
-    assert verdict.int8_correct / verdict.samples > 0.85
+    assert verdict.accuracy_int8 > 0.85
 
 
 @pytest.mark.usefixtures("outcome")
@@ -147,8 +147,8 @@ def test_the_release_is_complete_and_its_manifest_is_of_the_published_schema(out
 def test_the_file_that_was_published_reads_what_the_devices_counted(outcome: Outcome, federation: Federation) -> None:
     """The devices' sums, over the wire, are those of a reader that sees every image."""
     readings, verdict = outcome.readings, outcome.publication.verdict
-    assert int((readings.int8 == readings.labels).sum()) == verdict.int8_correct
-    assert int((readings.floating == readings.labels).sum()) == verdict.float_correct
+    assert int(readings.int8.correct.sum()) == verdict.int8_correct
+    assert int(readings.floating.correct.sum()) == verdict.float_correct
     assert len(readings.rows) == int(federation.partition.held_out.sum())
 
 
@@ -213,8 +213,8 @@ def test_a_device_that_measures_calibrates_or_judges_nonsense_is_left_out(
     verdict, readings = outcome.publication.verdict, outcome.readings
     others = readings.device != 1
     assert verdict.samples == int(small.partition.held_out.sum()) - theirs
-    assert verdict.float_correct == int((readings.floating == readings.labels)[others].sum())
-    assert verdict.int8_correct == int((readings.int8 == readings.labels)[others].sum())
+    assert verdict.float_correct == int(readings.floating.correct[others].sum())
+    assert verdict.int8_correct == int(readings.int8.correct[others].sum())
 
 
 def test_a_run_below_its_quorum_fails_on_record_and_publishes_nothing(

@@ -36,7 +36,7 @@ def test_it_reads_real_digits(model: Int8Model, digits: Dataset) -> None:
 
 
 def test_it_knows_its_classes_its_step_and_its_size(model: Int8Model, trained_model_bytes: bytes) -> None:
-    assert model.classes == 10
+    assert model.outputs == 10
     assert 0.01 < model.output_step < 1
     assert model.size_bytes == len(trained_model_bytes)
     assert model.operators_with_floats() == []
@@ -147,7 +147,7 @@ def test_a_file_that_lacks_its_last_byte_is_refused(trained_model_bytes: bytes) 
 def test_a_path_is_read(tmp_path: Path, trained_model_bytes: bytes) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(trained_model_bytes)
-    assert Int8Model(path).classes == 10
+    assert Int8Model(path).outputs == 10
 
 
 def test_a_directory_or_nothing_is_refused(tmp_path: Path) -> None:
@@ -182,11 +182,11 @@ def _converted(shape: tuple[int, ...], outputs: int, *, int8: bool, rows: int = 
 @pytest.mark.parametrize(
     ("shape", "outputs", "int8", "why"),
     [
-        ((28, 28, 1), 10, False, r"its input is float32 \(1, 28, 28, 1\), not int8 \(1, 28, 28, 1\)"),
-        ((32, 32, 1), 10, True, r"its input is int8 \(1, 32, 32, 1\)"),
-        ((28, 28, 3), 10, True, r"its input is int8 \(1, 28, 28, 3\)"),
-        ((784,), 10, True, r"its input is int8 \(1, 784\)"),
-        ((28, 28, 1), 1, True, r"its output is int8 \(1, 1\), not int8 \(1, classes\)"),
+        ((28, 28, 1), 10, False, r"it is float32 \(1, 28, 28, 1\) to .*and not int8 \(1, 28, 28, 1\)"),
+        ((32, 32, 1), 10, True, r"it is int8 \(1, 32, 32, 1\)"),
+        ((28, 28, 3), 10, True, r"it is int8 \(1, 28, 28, 3\)"),
+        ((784,), 10, True, r"it is int8 \(1, 784\)"),
+        ((28, 28, 1), 1, True, r"to int8 \(1, 1\), and not"),
     ],
 )
 def test_a_model_of_another_form_is_refused(shape: tuple[int, ...], outputs: int, int8: bool, why: str) -> None:

@@ -11,36 +11,61 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from handfed.shared.metrics import confusion_matrix, paired_difference, spread, worst_confusions
+from handfed.shared.metrics import Spread, gini, paired_difference, spread, worst_confusions
+
+
+def of_images(correct: np.ndarray, writers: np.ndarray) -> Spread:
+    return spread((~correct).astype(np.int64), np.ones(len(correct), np.int64), writers)
 
 
 def test_every_writer_counts_the_same() -> None:
     correct = np.array([True] * 99 + [False])
     writers = np.array([0] * 99 + [1], np.int32)
-    found = spread(correct, writers)
+    found = of_images(correct, writers)
     assert (found.count, found.median) == (2, 0.5)
 
 
 def test_percentiles_lie_between_writers_by_linear_interpolation() -> None:
     correct = np.concatenate([np.arange(10) < right for right in (0, 5, 10)])
-    found = spread(correct, np.repeat(np.array([0, 1, 2], np.int32), 10))
-    assert found.as_json() == pytest.approx({"count": 3, "p10": 0.1, "median": 0.5, "p90": 0.9, "worst_decile": 0.0})
+    found = of_images(correct, np.repeat(np.array([0, 1, 2], np.int32), 10))
+    assert found.as_json() == pytest.approx(
+        {"count": 3, "p10": 0.1, "median": 0.5, "p90": 0.9, "worst_decile": 0.0, "gini": 4 / 9}
+    )
 
 
 def test_the_worst_decile_is_the_mean_of_the_worst_tenth() -> None:
     writers = np.repeat(np.arange(20, dtype=np.int32), 20)
     correct = np.concatenate([np.arange(20) < right for right in range(1, 21)])
-    assert spread(correct, writers).worst_decile == pytest.approx((1 / 20 + 2 / 20) / 2)
+    assert of_images(correct, writers).worst_decile == pytest.approx((1 / 20 + 2 / 20) / 2)
 
 
 def test_of_few_writers_the_worst_decile_is_the_worst() -> None:
-    found = spread(np.array([True, False, True]), np.array([0, 0, 1], np.int32))
+    found = of_images(np.array([True, False, True]), np.array([0, 0, 1], np.int32))
     assert found.worst_decile == 0.5
 
 
 def test_numbers_without_a_sample_are_no_writers() -> None:
-    found = spread(np.array([True, False]), np.array([3, 90], np.int32))
+    found = of_images(np.array([True, False]), np.array([3, 90], np.int32))
     assert found.count == 2
+
+
+def test_of_texts_a_writer_s_accuracy_is_one_less_the_errors_a_character() -> None:
+    found = spread(np.array([1, 0, 6]), np.array([10, 10, 4]), np.array([0, 0, 1], np.int32))
+    assert found.p90 == pytest.approx(-0.5 + 0.9 * 1.45)  # of -0.5 and 0.95
+    assert found.worst_decile == -0.5
+
+
+def test_gini_is_nought_where_all_are_alike_and_near_one_where_one_has_all() -> None:
+    assert gini(np.full(50, 0.7)) == pytest.approx(0)
+    assert gini(np.array([0.0] * 99 + [1.0])) == pytest.approx(0.99)
+    assert gini(np.zeros(3)) == 0
+
+
+@given(arrays.arrays(np.float64, st.integers(1, 20), elements=st.floats(0, 1)))
+def test_gini_is_half_the_mean_difference_relative_to_the_mean(values: np.ndarray) -> None:
+    if values.mean() > 1e-3:
+        expected = np.abs(values[:, None] - values).mean() / (2 * values.mean())
+        assert gini(np.sort(values)) == pytest.approx(expected, abs=1e-9)
 
 
 @st.composite
@@ -55,14 +80,14 @@ def test_the_spread_is_ordered_and_ignores_the_order_and_names_of_writers(
     samples: tuple[np.ndarray, np.ndarray], random: object
 ) -> None:
     correct, writers = samples
-    found = spread(correct, writers)
+    found = of_images(correct, writers)
     assert 0 <= found.worst_decile <= found.median <= found.p90 <= 1
     assert found.p10 <= found.median
     assert found.count == len(set(writers.tolist()))
     order = list(range(len(writers)))
     random.shuffle(order)  # type: ignore[attr-defined]
     renamed = (100 - writers)[order].astype(np.int32)
-    assert spread(correct[order], renamed).as_json() == pytest.approx(found.as_json())
+    assert of_images(correct[order], renamed).as_json() == pytest.approx(found.as_json())
     json.dumps(found.as_json())
 
 
@@ -113,25 +138,6 @@ def test_the_interval_holds_the_truth_in_19_of_20_trials(only_first: float, only
         found = paired_difference(first, second, samples)
         covered += count * (found.low <= only_first - only_second <= found.high)
     assert 0.94 <= covered / trials <= 0.985  # at least what is promised, and no interval that is merely wide
-
-
-def test_labels_are_rows_and_readings_columns() -> None:
-    matrix = confusion_matrix(np.array([0, 0, 2], np.int32), np.array([0, 1, 1], np.int32), 3)
-    assert matrix.tolist() == [[1, 1, 0], [0, 0, 0], [0, 1, 0]]
-
-
-def test_a_large_alphabet_does_not_overflow() -> None:
-    label = np.array([3_999], np.int32)
-    assert confusion_matrix(label, label, 4_000)[3_999, 3_999] == 1
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=60))
-def test_a_confusion_matrix_counts_each_sample_once(pairs: list[tuple[int, int]]) -> None:
-    labels, readings = np.array(pairs, np.int32).reshape(-1, 2).T
-    matrix = confusion_matrix(labels, readings, 5)
-    for label in range(5):
-        for reading in range(5):
-            assert matrix[label, reading] == pairs.count((label, reading))
 
 
 def test_the_worst_confusions_are_the_most_frequent_errors() -> None:

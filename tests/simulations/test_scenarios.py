@@ -34,20 +34,21 @@ def test_no_two_scenarios_are_the_default_for_one_partition() -> None:
 
 
 @pytest.mark.parametrize(
-    ("partition", "name"),
+    ("asked", "name"),
     [
-        (None, "digits"),
-        ("iid", "digits"),
-        ("dirichlet:0.3", "digits"),
-        ("writer", "writers"),
-        ("shards:1", "one-class"),
-        ("shards:2", "two-classes"),
-        ("shards:3", "digits"),
-        ("magic", "digits"),  # whether there is such a scheme is said later
+        ((), "digits"),
+        (("iid",), "digits"),
+        (("dirichlet:0.3",), "digits"),
+        (("writer",), "writers"),
+        (("shards:1",), "one-class"),
+        (("shards:2",), "two-classes"),
+        (("shards:3",), "digits"),
+        (("magic",), "digits"),  # whether there is such a scheme is said later
+        (("characters", "writer"), "writers"),
     ],
 )
-def test_a_partition_has_its_scenario(partition: str | None, name: str) -> None:
-    assert scenarios.taken_for(partition).name == name
+def test_a_partition_has_its_scenario(asked: tuple[str, ...], name: str) -> None:
+    assert scenarios.taken_for(*asked).name == name
 
 
 def test_writers_leave_the_data_to_the_command_line() -> None:

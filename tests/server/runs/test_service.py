@@ -44,7 +44,7 @@ ROUND = RoundResult(
     bytes_down=2_400_000_000,
     bytes_up=1_600_000_000,
     devices=(
-        DeviceResult(2**64 - 1, 200, 1.0, 6.0, 800_000, 40, 36, 0.5),
+        DeviceResult(2**64 - 1, 200, 1.0, 6.0, 800_000, 40, 36, 0.5, 180, 5),
         DeviceResult(7, 100, 1.75, 5.5, 800_000),
     ),
     rejections=(Rejection(2**63, "not-finite", "conv/kernel: NaN or infinite"),),
@@ -87,8 +87,8 @@ def test_a_round_comes_back_as_it_was_recorded(record: RunRecord) -> None:
     names = [field.name for field in fields(RecordedRound)]
     assert record.rounds(number) == (RecordedRound(**{name: getattr(ROUND, name) for name in names}),)
     assert record.device_rounds(number) == (
-        RecordedDevice(1, 7, 100, 1.75, 5.5, 800_000, None, None, None),
-        RecordedDevice(1, 2**64 - 1, 200, 1.0, 6.0, 800_000, 40, 36, 0.5),
+        RecordedDevice(1, 7, 100, 1.75, 5.5, 800_000, None, None, None, None, None),
+        RecordedDevice(1, 2**64 - 1, 200, 1.0, 6.0, 800_000, 40, 36, 0.5, 180, 5),
     )
     assert record.rejections(number) == (RecordedRejection(1, 2**63, "not-finite", "conv/kernel: NaN or infinite"),)
     assert record.get(number).rounds == 1

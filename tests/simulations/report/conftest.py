@@ -16,7 +16,9 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
-from handfed.simulations.report import Evaluation, Report
+from handfed.shared.transcripts import Transcripts
+from handfed.simulations.readings import Readings
+from handfed.simulations.report import Report
 
 MakeReport = Callable[..., Report]
 DIGITS = tuple("0123456789")
@@ -52,9 +54,11 @@ def _round(number: int, rounds: int, qat: int, devices: int, samples: int) -> Ro
     )
 
 
-def _evaluation(random: np.random.Generator, images: int, classes: int, devices: int, error: float) -> Evaluation:
+def _readings(
+    random: np.random.Generator, labels: NDArray[np.int32], classes: int, devices: int, error: float
+) -> Readings:
     """The last device has no held-out image, if there is another one."""
-    labels = random.integers(0, classes, images).astype(np.int32)
+    images = len(labels)
     device = random.integers(0, max(devices - 1, 1), images).astype(np.int32)
 
     def read(source: NDArray[np.int32], rate: float) -> NDArray[np.int32]:
@@ -62,7 +66,13 @@ def _evaluation(random: np.random.Generator, images: int, classes: int, devices:
         return np.where(wrong, (source + random.integers(1, classes, images)) % classes, source).astype(np.int32)
 
     float_readings = read(labels, error)
-    return Evaluation(labels, read(float_readings, error / 4), float_readings, device, (device * 3).astype(np.int32))
+    return Readings(
+        np.arange(images),
+        Transcripts.of_characters(labels, read(float_readings, error / 4)),
+        Transcripts.of_characters(labels, float_readings),
+        device,
+        (device * 3).astype(np.int32),
+    )
 
 
 def _report(
@@ -78,7 +88,7 @@ def _report(
     random = np.random.default_rng(0)
     classes = len(names)
     counts = np.stack([random.multinomial(60, random.dirichlet([0.5] * classes)) for _ in range(devices)])
-    evaluation = _evaluation(random, images, classes, devices, error)
+    labels = random.integers(0, classes, images).astype(np.int32)
     dataset = Dataset(
         "tiny",
         Alphabet(tuple(names)),
@@ -98,8 +108,8 @@ def _report(
         split_by="writer",
         rounds=[_round(number, rounds, qat, devices, int(counts.sum())) for number in range(1, rounds + 1)],
         label_counts=counts.astype(np.int64),
-        evaluation=evaluation,
-        held_out_images=_images(random, images),
+        readings=_readings(random, labels, classes, devices, error),
+        held_out=Samples(_images(random, images), labels),
         accuracy_float=0.9934,
         accuracy_int8=0.9921,
         accuracy_calibrated=0.9815,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,15 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from handfed.shared.metrics import spread
-from handfed.simulations.report import Evaluation, findings
+from handfed.shared.transcripts import Transcripts
+from handfed.simulations.readings import Readings
+from handfed.simulations.report import findings
 
 
-def evaluation(labels: list[int], readings: list[int], float_readings: list[int], device: list[int]) -> Evaluation:
-    return Evaluation(
-        np.array(labels, np.int32),
-        np.array(readings, np.int32),
-        np.array(float_readings, np.int32),
+def evaluation(labels: list[int], readings: list[int], float_readings: list[int], device: list[int]) -> Readings:
+    written, int8, floating = (np.array(each, np.int32) for each in (labels, readings, float_readings))
+    return Readings(
+        np.arange(len(labels)),
+        Transcripts.of_characters(written, int8),
+        Transcripts.of_characters(written, floating),
         np.array(device, np.int32),
         None,
     )
@@ -37,7 +37,7 @@ def test_without_images_there_is_no_difference() -> None:
 
 
 def test_the_least_accurate_group_comes_first() -> None:
-    assert findings.worst_first(FOUR, FOUR.device) == [findings.Group(7, 3, 1), findings.Group(2, 2, 2)]
+    assert findings.worst_first(FOUR, FOUR.device) == [findings.Group(7, 3, 3, 2), findings.Group(2, 2, 2, 0)]
 
 
 def test_of_equal_groups_the_lower_number_comes_first() -> None:
@@ -50,26 +50,16 @@ def test_the_worst_decile_is_that_of_the_metrics(rows: list[tuple[bool, int]]) -
     labels = [0] * len(rows)
     found = evaluation(labels, [0 if right else 1 for right, _ in rows], labels, [device for _, device in rows])
     worst = findings.worst_decile(findings.worst_first(found, found.device))
-    expected = spread(found.readings == found.labels, found.device).worst_decile
+    expected = found.by(found.device).worst_decile
     assert np.mean([group.accuracy for group in worst]) == pytest.approx(expected)
 
 
-def test_writers_are_spread_from_the_worst_tenth_to_the_best() -> None:
-    """Nine writers of whom everything is read, and one of whom half is."""
-    labels = [0] * 20
-    found = evaluation(labels, [0] * 19 + [1], labels, [0] * 20)
-    writer = np.repeat(np.arange(10, dtype=np.int32), 2)
-    spread_of_writers = findings.by_writer(replace(found, writer=writer))
-    assert spread_of_writers is not None
-    assert spread_of_writers.as_json() == pytest.approx(
-        {"count": 10, "p10": 0.95, "median": 1.0, "p90": 1.0, "worst_decile": 0.5}
-    )
-
-
-def test_without_writers_or_images_writers_are_not_spread() -> None:
-    assert findings.by_writer(FOUR) is None
-    nothing = replace(evaluation([], [], [], []), writer=np.zeros(0, np.int32))
-    assert findings.by_writer(nothing) is None
+def test_of_texts_a_group_s_accuracy_counts_characters() -> None:
+    transcripts = Transcripts([[1, 2, 3, 4], [5], [5, 5]], [[1, 2, 3, 3], [5], []])
+    found = Readings(np.arange(3), transcripts, transcripts, np.array([0, 0, 1], np.int32), None)
+    worst, best = findings.worst_first(found, found.device)
+    assert (worst, worst.accuracy) == (findings.Group(1, 1, 2, 2), 0)
+    assert (best, best.accuracy) == (findings.Group(0, 2, 5, 1), 0.8)
 
 
 @given(st.integers(1, 100_000), st.data())

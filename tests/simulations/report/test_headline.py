@@ -8,20 +8,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from handfed.shared.transcripts import Transcripts
 from handfed.simulations.faults import Faults
-from handfed.simulations.report import Evaluation, Report, headline
+from handfed.simulations.readings import Readings
+from handfed.simulations.report import Report, headline
 from handfed.simulations.report.contents import Misbehaviour, Robustness
 from handfed.simulations.robustness import AS_WRITTEN
 
 MakeReport = Callable[..., Report]
 
 
-def ten_writers_of_ten(wrong: int) -> Evaluation:
+def ten_writers_of_ten(wrong: int) -> Readings:
     """Ten images of each of ten writers, of which as many of the last writer's are misread."""
     labels, writer = np.zeros(100, np.int32), np.repeat(np.arange(10, dtype=np.int32), 10)
     readings = labels.copy()
     readings[100 - wrong :] = 1
-    return Evaluation(labels, readings, labels, np.zeros(100, np.int32), writer)
+    int8, floating = (Transcripts.of_characters(labels, each) for each in (readings, labels))
+    return Readings(np.arange(100), int8, floating, np.zeros(100, np.int32), writer)
 
 
 def test_targets_that_are_just_reached_are_met(make_report: MakeReport) -> None:
@@ -49,13 +52,13 @@ def test_a_time_is_told_from_nothing(make_report: MakeReport, latency_ms: float,
 
 
 def test_the_worst_tenth_of_the_writers_stands_beside_their_mean(make_report: MakeReport) -> None:
-    accuracy = headline.targets(make_report(evaluation=ten_writers_of_ten(4)))[0]
+    accuracy = headline.targets(make_report(readings=ten_writers_of_ten(4)))[0]
     assert accuracy.details[1] == "10 writers: mean 96.00%, worst tenth 60.00%"
 
 
 def test_where_writers_are_unknown_nothing_is_said_of_them(make_report: MakeReport) -> None:
     found = replace(ten_writers_of_ten(4), writer=None)
-    accuracy = headline.targets(make_report(evaluation=found))[0]
+    accuracy = headline.targets(make_report(readings=found))[0]
     assert accuracy.details == ("on 100 held-out images; 95% interval 90.16% to 98.43%",)
 
 

@@ -20,9 +20,11 @@ import pytest
 from PIL import Image
 
 from handfed.server.runs.schemas import Rejection
-from handfed.shared.metrics import confusion_matrix, worst_confusions
+from handfed.shared.metrics import worst_confusions
+from handfed.shared.transcripts import Transcripts
 from handfed.simulations.faults import Faults
-from handfed.simulations.report import Evaluation, Report, gallery, render
+from handfed.simulations.readings import Readings
+from handfed.simulations.report import Report, gallery, render
 from handfed.simulations.report.contents import Misbehaviour, Robustness
 from handfed.simulations.report.findings import Pairs
 from handfed.simulations.robustness import AS_WRITTEN, DEFORMATIONS
@@ -111,12 +113,12 @@ def targets_of(page: Element) -> list[Element]:
     return page.all("div", class_="target")
 
 
-def misreading(report: Report, count: int) -> Evaluation:
-    """The report's evaluation, of which INT8 misreads exactly so many images."""
-    labels = report.evaluation.labels
-    readings = labels.copy()
-    readings[:count] = (labels[:count] + 1) % len(report.dataset.alphabet)
-    return replace(report.evaluation, readings=readings)
+def misreading(report: Report, count: int) -> Readings:
+    """The report's readings, of which INT8 misreads exactly so many images."""
+    labels = report.held_out.labels
+    read = labels.copy()
+    read[:count] = (labels[:count] + 1) % len(report.dataset.alphabet)
+    return replace(report.readings, int8=Transcripts.of_characters(labels, read))
 
 
 EXTREMES: dict[str, dict[str, Any]] = {
@@ -347,7 +349,7 @@ def test_the_conversion_is_marked_where_there_was_one(usual: Element, make_repor
 
 def test_the_paired_difference_comes_with_its_interval(usual: Element, make_report: MakeReport) -> None:
     report = make_report()
-    found = Pairs.of(report.evaluation).difference
+    found = Pairs.of(report.readings).difference
     assert found is not None
     shown = [
         f"{figure * 100:+.2f}".replace("-", "\N{MINUS SIGN}") for figure in (found.difference, found.low, found.high)
@@ -368,14 +370,13 @@ def test_writers_are_compared_but_not_named(usual: Element, make_report: MakeRep
     assert rows_of(usual, "Devices and writers, in figures")[0] == ["How many", "4", "4"]
     picture = next(svg for svg in usual.all("svg") if "writers-title" in svg.attributes.get("aria-labelledby", ""))
     assert {text.text for text in picture.all("text")} & {"3", "6", "9"} == set()
-    unknown = parse(render(replace(report, evaluation=replace(report.evaluation, writer=None))))
+    unknown = parse(render(replace(report, readings=replace(report.readings, writer=None))))
     assert "Who wrote which image is not known" in unknown.text
 
 
 def test_the_most_frequent_errors_are_listed(make_report: MakeReport) -> None:
     report = make_report(error=0.3)
-    found = report.evaluation
-    expected = worst_confusions(confusion_matrix(found.labels, found.readings, 10), 10)
+    expected = worst_confusions(report.readings.int8.confusions(10), 10)
     rows = rows_of(parse(render(report)), "The most frequent errors")
     assert [tuple(row[:3]) for row in rows] == [(str(a), str(b), str(count)) for a, b, count in expected]
 
@@ -383,7 +384,7 @@ def test_the_most_frequent_errors_are_listed(make_report: MakeReport) -> None:
 @pytest.mark.parametrize(("errors", "shown"), [(0, 0), (1, 1), (24, 24), (25, 24), (300, 24)])
 def test_at_most_24_misread_images_are_shown(make_report: MakeReport, errors: int, shown: int) -> None:
     report = make_report()
-    found = gallery.misread(replace(report, evaluation=misreading(report, errors)))
+    found = gallery.misread(replace(report, readings=misreading(report, errors)))
     assert (found is None) == (errors == 0)
     assert (0 if found is None else len(found.tiles)) == shown
     assert (found is not None and f"24 of {errors}, evenly picked" in found.words) == (errors > 24)
@@ -391,13 +392,13 @@ def test_at_most_24_misread_images_are_shown(make_report: MakeReport, errors: in
 
 def test_a_misread_image_is_the_one_that_was_misread(make_report: MakeReport) -> None:
     report = make_report()
-    report = replace(report, evaluation=misreading(report, 1))
-    label = int(report.evaluation.labels[0])
+    report = replace(report, readings=misreading(report, 1))
+    label = int(report.held_out.labels[0])
     (image,) = parse(render(report)).all("img")
     assert image.attributes["alt"] == f"Handwritten {label}, read as {(label + 1) % 10}"
     content = base64.b64decode(image.attributes["src"].removeprefix("data:image/png;base64,"))
     with Image.open(io.BytesIO(content)) as png:
-        assert np.array_equal(np.asarray(png.getchannel("A")), report.held_out_images[0])
+        assert np.array_equal(np.asarray(png.getchannel("A")), report.held_out.images[0])
 
 
 def test_rejected_updates_are_listed_with_their_reasons(make_report: MakeReport, rejection: Rejection) -> None:

@@ -13,11 +13,14 @@ from handfed.server.releases.publish import Publication
 from handfed.shared.errors import StorageError
 from handfed.shared.litert import Int8Model
 from handfed.shared.metrics import paired_difference
+from handfed.shared.reading import read
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.transcripts import Transcripts
 from handfed.simulations.datasets.mnist5k import MNIST5K
 from handfed.simulations.faults import Faults, liars
-from handfed.simulations.federation import Federation, Outcome, Readings
+from handfed.simulations.federation import Federation, Outcome
 from handfed.simulations.partition import SCHEMES, split
+from handfed.simulations.readings import Readings
 from handfed.simulations.report import writing
 from handfed.simulations.robustness import AS_WRITTEN, DEFORMATIONS, accuracies
 from handfed.simulations.scenario import Scenario
@@ -37,11 +40,11 @@ def federation(samples: int, scenario: Scenario) -> Federation:
 
 def outcome(of: Federation) -> Outcome:
     """As if a run had published the model of an old release; its float model is the same."""
-    rows = np.flatnonzero(of.partition.held_out)
-    labels, model = of.dataset.labels[rows], MODEL.read_bytes()
-    read = Int8Model(model).logits(of.dataset.images[rows]).argmax(axis=1).astype(np.int32)
-    right = int((read == labels).sum())
-    verdict = Verdict(len(rows), right, right, 0, 0)
+    rows, model = np.flatnonzero(of.partition.held_out), MODEL.read_bytes()
+    samples = of.dataset.samples.take(rows)
+    transcripts = Transcripts(samples.written(), read(Int8Model(model), samples))
+    right, errors = int(transcripts.correct.sum()), int(transcripts.errors.sum())
+    verdict = Verdict(len(rows), right, right, 0, 0, len(rows), errors, errors)
     difference = paired_difference(0, 0, len(rows))
     return Outcome(
         run=1,
@@ -58,15 +61,16 @@ def outcome(of: Federation) -> Outcome:
         rounds=(),
         readings=Readings(
             rows,
-            labels,
-            int8=read,
-            floating=read,
-            device=of.partition.device[rows],
-            writer=None if of.dataset.writers is None else of.dataset.writers[rows],
+            transcripts,
+            transcripts,
+            of.partition.device[rows],
+            None if of.dataset.writers is None else of.dataset.writers[rows],
         ),
         latency_ms=1.0,
         wall_s=2.0,
         peak_memory_bytes=3,
+        alphabet=of.dataset.alphabet,
+        of_texts=False,
     )
 
 
@@ -124,12 +128,12 @@ def test_settings_are_all_of_the_scenario_but_where_the_data_are() -> None:
 
 
 def test_each_image_is_of_the_writer_who_wrote_it() -> None:
-    found = writing.evaluation_of(outcome(PLAIN))
+    found = writing.report_of(PLAIN, outcome(PLAIN), "").readings
     assert found.writer is not None
     assert PLAIN.dataset.writers is not None
     assert np.array_equal(found.writer, PLAIN.dataset.writers[PLAIN.partition.held_out])
     unknown = replace(PLAIN, dataset=replace(PLAIN.dataset, writers=None))
-    assert writing.evaluation_of(outcome(unknown)).writer is None
+    assert writing.report_of(unknown, outcome(unknown), "").readings.writer is None
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

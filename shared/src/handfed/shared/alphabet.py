@@ -72,6 +72,10 @@ class Alphabet:
         except ValueError:
             raise DatasetError(f"{where}: label {label!r} is not in the alphabet {self.summary()}") from None
 
+    def spelt(self, text: Sequence[int]) -> str:
+        """The text of some classes."""
+        return "".join(self.names[label] for label in text)
+
     def summary(self) -> str:
         """The alphabet on a line, cut where it is long."""
         shown = " ".join(self.names[:62])

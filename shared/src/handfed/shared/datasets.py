@@ -48,6 +48,11 @@ class Dataset:
         """The labels of `samples`."""
         return self.samples.labels
 
+    @property
+    def strata(self) -> NDArray[np.int32]:
+        """int32 (n,): what is dealt out evenly, or unevenly, by class: the class, and of a text its first."""
+        return self.labels if self.labels.ndim == 1 else self.labels[:, 0]
+
     @cached_property
     def writer_count(self) -> int:
         """How many writers there are; 0 where they are unknown."""

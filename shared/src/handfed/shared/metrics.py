@@ -15,12 +15,15 @@ Z_95 = 1.959964  # the 97.5th percentile of the standard normal
 class Spread:
     """How accuracy differs between writers or devices; all rates are fractions.
 
+    Of texts, accuracy is one less the character error rate, which is below 0 where more was read than written.
+
     Attributes:
         count: How many writers or devices have at least one sample.
         p10: Tenth percentile, by linear interpolation.
         median: Fiftieth percentile.
         p90: Ninetieth percentile.
         worst_decile: Mean over the worst tenth of them, at least one.
+        gini: Gini coefficient of the accuracies: 0 where all are alike, to 1.
     """
 
     count: int
@@ -28,24 +31,40 @@ class Spread:
     median: float
     p90: float
     worst_decile: float
+    gini: float
 
     def as_json(self) -> dict[str, float]:
         """The fields by name."""
         return asdict(self)
 
 
-def spread(correct: NDArray[np.bool_], groups: NDArray[np.int32]) -> Spread:
+def spread(errors: NDArray[np.int64], characters: NDArray[np.int64], groups: NDArray[np.int32]) -> Spread:
     """Accuracy over groups, each counting the same however many samples it has.
 
     Args:
-        correct: bool (n,), whether each sample was read right; n at least 1.
+        errors: int (n,), errors of each sample; n at least 1.
+        characters: int (n,), characters of each sample, at least 1; of single characters, 1.
         groups: int (n,), the writer or device of each sample.
     """
     _, position = np.unique(groups, return_inverse=True)
-    accuracies = np.sort(np.bincount(position, weights=correct) / np.bincount(position))
+    rates = np.bincount(position, weights=errors) / np.bincount(position, weights=characters)
+    accuracies = np.sort(1 - rates)
     p10, median, p90 = (float(value) for value in np.percentile(accuracies, [10, 50, 90]))
     worst = accuracies[: math.ceil(len(accuracies) / 10)]
-    return Spread(len(accuracies), p10, median, p90, float(worst.mean()))
+    return Spread(len(accuracies), p10, median, p90, float(worst.mean()), gini(accuracies))
+
+
+def gini(values: NDArray[np.float64]) -> float:
+    """The Gini coefficient: half the mean difference between any two values, relative to their mean.
+
+    Source: Gini 1912; here by ranks, as in Sen 1973, "On Economic Inequality".
+
+    Args:
+        values: float (n,), at least one, ascending; what is negative counts as 0.
+    """
+    values = np.maximum(values, 0)
+    total, count = values.sum(), len(values)
+    return float(((2 * np.arange(1, count + 1) - count - 1) * values).sum() / (count * total)) if total else 0.0
 
 
 @dataclass(frozen=True)
@@ -79,11 +98,6 @@ def paired_difference(only_first: int, only_second: int, samples: int) -> Differ
     centre = first - second
     margin = Z_95 * math.sqrt((first + second - centre**2) / (samples + 2))
     return Difference((only_first - only_second) / samples, max(centre - margin, -1.0), min(centre + margin, 1.0))
-
-
-def confusion_matrix(labels: NDArray[np.int32], readings: NDArray[np.int32], classes: int) -> NDArray[np.int64]:
-    """int64 (classes, classes): samples by label (row) and reading (column)."""
-    return np.bincount(labels.astype(np.int64) * classes + readings, minlength=classes**2).reshape(classes, classes)
 
 
 def worst_confusions(matrix: NDArray[np.int64], most: int) -> list[tuple[int, int, int]]:

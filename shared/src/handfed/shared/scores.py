@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from rapidfuzz.distance import Levenshtein
-
-from handfed.shared.samples import Samples
+from handfed.shared.transcripts import Transcripts
 
 
 @dataclass(frozen=True)
@@ -29,6 +26,11 @@ class Score:
     edits: int = 0
     nats: float = 0.0
 
+    @property
+    def accuracy(self) -> float:
+        """Of characters read right: 1 less the character error rate, at least 0."""
+        return max(1 - self.edits / max(self.characters, 1), 0.0)
+
     def __add__(self, other: Score) -> Score:
         return Score(
             self.samples + other.samples,
@@ -39,14 +41,13 @@ class Score:
         )
 
     @classmethod
-    def of(cls, samples: Samples, read: Sequence[Sequence[int]], nats: float = 0.0) -> Self:
-        """Compares what was read with what was written.
+    def of(cls, transcripts: Transcripts, nats: float = 0.0) -> Self:
+        """Counts.
 
         Args:
-            samples: What was written.
-            read: Classes of each sample.
+            transcripts: What was written and read.
             nats: Summed loss.
         """
-        edits = [Levenshtein.distance(written, found) for written, found in zip(samples.written(), read, strict=True)]
-        characters = sum(map(len, samples.written()))
-        return cls(len(samples), edits.count(0), characters, sum(edits), nats)
+        errors = transcripts.errors
+        correct = int((errors == 0).sum())
+        return cls(len(transcripts), correct, int(transcripts.characters.sum()), int(errors.sum()), nats)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from handfed.shared.errors import SettingError
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.schedules import cosine_with_warmup
-from handfed.shared.tf.training import trainer
 from handfed.simulations.baselines import passes
 from handfed.simulations.engines import Progress, Workers
 from handfed.simulations.engines.pool import processes
@@ -95,10 +94,7 @@ def accuracy_alone(federation: Federation, count: int, device: int) -> float:
     """How one device reads everybody's held-out images after `count` passes over its own, as a fraction."""
     settings, dataset, partition = federation.settings, federation.dataset, federation.partition
     mine = dataset.take(partition.training_rows(device))
-    alpha = settings.alpha(dataset.alphabet.names)
-    warm = trainer(
-        settings.recogniser, len(dataset.alphabet), seed=settings.seed, alpha=tuple(alpha) if alpha else None
-    )
+    warm = federation.trainer()
     frozen = settings.batch_statistics == "fixed"
     arrays = warm.initial()
     if frozen:
@@ -112,4 +108,4 @@ def accuracy_alone(federation: Federation, count: int, device: int) -> float:
         if epochs:
             arrays, _ = warm.train(arrays, mine.samples, training, quantized=False, seed=(device, step))
     held_out = dataset.take(np.flatnonzero(partition.held_out))
-    return warm.evaluate(arrays, held_out.samples, quantized=False).correct / len(held_out)
+    return warm.evaluate(arrays, held_out.samples, quantized=False).accuracy

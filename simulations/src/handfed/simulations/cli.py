@@ -24,7 +24,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from handfed.simulations.federation import Federation, Outcome
 
 
+TASK: Final = typer.Option(help="What is recognised: digits, characters, words or lines, or a file of a task.")
+
+
 @with_settings(RunSettings, Faults)
 def simulate(
     context: typer.Context,
@@ -53,6 +56,7 @@ def simulate(
     data: Annotated[
         str, typer.Option(help="Name of a data set (see `handfed data list`), or a file or folder of one.")
     ] = "mnist5k",
+    task: Annotated[str, TASK] = "characters",
     partition: Annotated[
         str,
         typer.Option(
@@ -111,7 +115,7 @@ def simulate(
     **_settings: Any,  # noqa: ANN401 - the fields of RunSettings and Faults, which `typed` reads
 ) -> None:
     """Simulate a federation on this machine: train, quantize, publish, report."""
-    del data, partition, devices, held_out  # the scenario takes them when they are typed
+    del data, task, partition, devices, held_out  # the scenario takes them when they are typed
     if list_scenarios:
         _list(as_json=as_json)
         return
@@ -160,6 +164,7 @@ def train(
     data: Annotated[
         str, typer.Option(help="Name of a data set (see `handfed data list`), or a file or folder of one.")
     ] = "mnist5k",
+    task: Annotated[str, TASK] = "characters",
     partition: Annotated[str, typer.Option(help="The federation to compare with: who holds what.")] = "dirichlet:0.3",
     held_out: Annotated[float, typer.Option(help="Fraction that is never trained on: writers, or images.")] = 0.2,
     threads: Annotated[int, typer.Option(help="Threads of TensorFlow; 0 for every core.", min=0)] = 1,
@@ -170,7 +175,7 @@ def train(
     **_settings: Any,  # noqa: ANN401 - the fields of RunSettings, which `typed` reads
 ) -> None:
     """Train in one place, as many passes over the data as a federation: an upper reference."""
-    del data, partition, held_out  # the scenario takes them when they are typed
+    del data, task, partition, held_out  # the scenario takes them when they are typed
     means = Means(
         data_directory.locate(data_dir),
         command_line(),
@@ -195,11 +200,12 @@ def _changes(context: typer.Context) -> dict[str, Value]:
 
 def _values(reference: str | None, changes: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:
     """What errors call the scenario, and what it says, changed by the command line."""
+    from handfed.shared import tasks
     from handfed.simulations import scenarios
 
     if reference is None:
-        partition = changes.get("partition")
-        found = scenarios.taken_for(None if partition is None else str(partition))
+        kinds = [tasks.find(str(changes["task"])).kind] if "task" in changes else []
+        found = scenarios.taken_for(*kinds, *(str(changes[key]) for key in ("partition",) if key in changes))
     else:
         found = scenarios.find(reference)
     return f"scenario {found.name}", {**found.values, **changes}

@@ -18,17 +18,17 @@ import statistics
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from flwr.app import Context
 from flwr.clientapp import ClientApp
-from numpy.typing import NDArray
 
 from handfed.clients.trainer.app import Handwriting
 from handfed.clients.trainer.app import create_app as client_app
-from handfed.server.flower.app import ALPHABET_KEY
+from handfed.server.flower.app import ALPHABET_KEY, HEIGHT_KEY
 from handfed.server.flower.app import create_app as server_app
 from handfed.server.flower.course import Listener
 from handfed.server.flower.state import RunState
@@ -37,22 +37,26 @@ from handfed.server.releases.service import ReleaseRecord
 from handfed.server.runs.recorder import Recorder
 from handfed.server.runs.schemas import RecordedRun, RoundResult, RunStart
 from handfed.server.runs.service import RunRecord
-from handfed.shared import data_directory
+from handfed.shared import data_directory, tasks
+from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import HandfedError, SettingError
 from handfed.shared.files import held, write_atomically
 from handfed.shared.litert import Int8Model
-from handfed.shared.metrics import spread
+from handfed.shared.reading import read
 from handfed.shared.run_settings import RunSettings, Value
-from handfed.shared.tf.training import trainer
+from handfed.shared.samples import Samples
+from handfed.shared.tasks import Task
+from handfed.shared.tf.training import Trainer, trainer
+from handfed.shared.transcripts import Transcripts
 from handfed.simulations.engines import ENGINES, Progress, Workers
 from handfed.simulations.faults import liars
 from handfed.simulations.memory import watched
 from handfed.simulations.misbehaviour import flipped, misbehaving
 from handfed.simulations.partition import Partition
+from handfed.simulations.readings import Readings
 from handfed.simulations.scenario import SCENARIO, Scenario
 
-TASK = "characters"
 LATENCY_SAMPLES = 300
 
 
@@ -75,6 +79,22 @@ class Federation:
         """How the devices train."""
         return self.scenario.run
 
+    @cached_property
+    def task(self) -> Task:
+        """What is recognised."""
+        return tasks.find(self.scenario.task)
+
+    def trainer(self) -> Trainer:
+        """This process's trainer of the recogniser."""
+        alpha = self.settings.alpha(self.dataset.alphabet.names)
+        return trainer(
+            self.settings.recogniser,
+            len(self.dataset.alphabet),
+            seed=self.settings.seed,
+            alpha=tuple(alpha) if alpha else None,
+            height=self.task.height,
+        )
+
     def handwriting_of(self, context: Context) -> Handwriting:
         """One device's handwriting, by its partition id."""
         device = int(context.node_config["partition-id"])
@@ -94,8 +114,9 @@ class Federation:
         """SHA-256 of the handwriting, so that a run goes on with the data it began with."""
         digest = hashlib.sha256(self.dataset.images.tobytes())
         digest.update(self.dataset.labels.tobytes())
-        if self.dataset.writers is not None:
-            digest.update(self.dataset.writers.tobytes())
+        for further in (self.dataset.samples.widths, self.dataset.writers):
+            if further is not None:
+                digest.update(further.tobytes())
         return digest.hexdigest()
 
 
@@ -119,27 +140,6 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Readings:
-    """What the simulation sees of the held-out images, all int32 (n,).
-
-    Attributes:
-        rows: Rows of the data set.
-        labels: What was written.
-        int8: What the published file reads.
-        floating: What the float model reads.
-        device: Whose image it is.
-        writer: Who wrote it; None where writers are unknown.
-    """
-
-    rows: NDArray[np.int64]
-    labels: NDArray[np.int32]
-    int8: NDArray[np.int32]
-    floating: NDArray[np.int32]
-    device: NDArray[np.int32]
-    writer: NDArray[np.int32] | None
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What a simulation gave.
 
@@ -151,6 +151,8 @@ class Outcome:
         latency_ms: Median of one inference on one core.
         wall_s: Seconds from start to release.
         peak_memory_bytes: The most memory of all its processes together.
+        alphabet: The classes of the readings.
+        of_texts: Whether they are of words or lines.
     """
 
     run: int
@@ -160,6 +162,8 @@ class Outcome:
     latency_ms: float
     wall_s: float
     peak_memory_bytes: int
+    alphabet: Alphabet
+    of_texts: bool
 
     def summary(self) -> dict[str, object]:
         """The closing figures, as `--json` prints them and the record keeps them; rates are fractions."""
@@ -169,15 +173,16 @@ class Outcome:
             "release": self.publication.number,
             "model_path": str(self.publication.directory / "model.tflite"),
             "samples": verdict.samples,
-            "accuracy_float": verdict.float_correct / verdict.samples,
-            "accuracy_int8": verdict.int8_correct / verdict.samples,
-            "accuracy_int8_calibrated_only": self.publication.calibrated.int8_correct / verdict.samples,
+            "accuracy_float": verdict.accuracy_float,
+            "accuracy_int8": verdict.accuracy_int8,
+            "accuracy_int8_calibrated_only": self.publication.calibrated.accuracy_int8,
             "float_minus_int8": {
                 **self.publication.difference.as_json(),
                 "only_float": verdict.only_float,
                 "only_int8": verdict.only_int8,
             },
-            **({} if self.readings.writer is None else {"writers": self._by_writer(self.readings.writer)}),
+            **self.error_rates(),
+            **({} if self.readings.writer is None else {"writers": self.readings.by(self.readings.writer).as_json()}),
             "size_bytes": len(self.publication.model),
             "latency_ms_median": self.latency_ms,
             "wall_s": round(self.wall_s, 2),
@@ -185,9 +190,17 @@ class Outcome:
             "weights_sha256": self.publication.weights_sha256,
         }
 
-    def _by_writer(self, writer: NDArray[np.int32]) -> dict[str, float]:
-        """How the accuracy of INT8 differs between writers who were held out."""
-        return spread(self.readings.int8 == self.readings.labels, writer).as_json()
+    def error_rates(self) -> dict[str, float]:
+        """Error rates of words or lines, by name; empty of characters."""
+        if not self.of_texts:
+            return {}
+        int8, floating = self.readings.int8, self.readings.floating
+        return {
+            "cer_float": floating.cer,
+            "cer_int8": int8.cer,
+            "wer_float": floating.wer(self.alphabet),
+            "wer_int8": int8.wer(self.alphabet),
+        }
 
 
 class Begun(Protocol):
@@ -245,6 +258,7 @@ def simulate(
                 run_config={
                     **federation.settings.to_mapping(),
                     ALPHABET_KEY: json.dumps(federation.dataset.alphabet.names),
+                    HEIGHT_KEY: federation.task.height,
                 },
                 progress=progress,
                 workers=workers,
@@ -281,14 +295,18 @@ def _taken_up(federation: Federation, place: Place, run: int) -> RunState | None
 
 
 def _publisher(federation: Federation, place: Place, run: int) -> Publisher:
-    origin = Origin(run, TASK, federation.dataset.licence, federation.partition.split_by)
+    origin = Origin(
+        run, federation.scenario.task, federation.task.kind, federation.dataset.licence, federation.partition.split_by
+    )
     return Publisher(place.releases, data_directory.releases_in(place.directory), origin)
 
 
 def _start(federation: Federation, engine: str) -> RunStart:
     settings, devices = federation.settings, federation.partition.devices
     kept = _kept(federation)
-    return RunStart(TASK, settings.recogniser, settings.strategy, settings.seed, kept, devices, engine)
+    return RunStart(
+        federation.scenario.task, settings.recogniser, settings.strategy, settings.seed, kept, devices, engine
+    )
 
 
 def _kept(federation: Federation) -> dict[str, Value]:
@@ -318,35 +336,34 @@ def _outcome(  # noqa: PLR0917 - an outcome has that many sources
         latency_ms,
         time.monotonic() - started,
         peak_memory_bytes,
+        federation.dataset.alphabet,
+        federation.task.of_texts,
     )
 
 
 def _read(federation: Federation, publication: Publication) -> tuple[Readings, float]:
-    dataset, settings = federation.dataset, federation.settings
+    dataset = federation.dataset
     rows = np.flatnonzero(federation.partition.held_out)
-    images = dataset.images[rows]
-    model = Int8Model(publication.model)
-    alpha = settings.alpha(dataset.alphabet.names)
-    warm = trainer(
-        settings.recogniser, len(dataset.alphabet), seed=settings.seed, alpha=tuple(alpha) if alpha else None
-    )
+    samples = dataset.samples.take(rows)
+    model, written = Int8Model(publication.model), samples.written()
     readings = Readings(
         rows,
-        dataset.labels[rows],
-        model.logits(images).argmax(axis=1).astype(np.int32),
-        warm.logits(publication.floating, images, quantized=False).argmax(axis=1).astype(np.int32),
+        Transcripts(written, read(model, samples)),
+        Transcripts(written, federation.trainer().read(publication.floating, samples, quantized=False)),
         federation.partition.device[rows],
         None if dataset.writers is None else dataset.writers[rows],
     )
-    return readings, _latency_ms(model, images)
+    return readings, _latency_ms(model, samples)
 
 
-def _latency_ms(model: Int8Model, images: NDArray[np.uint8]) -> float:
-    """Median milliseconds of one inference of one image, after a first that is not counted."""
-    model.logits(images[:1])
+def _latency_ms(model: Int8Model, samples: Samples) -> float:
+    """Median milliseconds of one inference of one sample, once the model is laid out for its width."""
     times = []
-    for row in range(min(LATENCY_SAMPLES, len(images))):
+    for row in range(min(LATENCY_SAMPLES, len(samples))):
+        image = samples.take(np.array([row])).images
+        if not row or samples.are_texts:
+            model.logits(image)
         started = time.perf_counter()
-        model.logits(images[row : row + 1])
+        model.logits(image)
         times.append((time.perf_counter() - started) * 1000)
     return statistics.median(times)

@@ -16,6 +16,7 @@ from flwr.common.constant import ErrorCode
 from numpy.typing import NDArray
 
 from handfed.shared import wire
+from handfed.shared.samples import END
 from handfed.simulations.faults import Faults, Lie, liars
 
 SCALE = 10.0  # times as far as an honest update
@@ -52,8 +53,8 @@ def misbehaving(faults: Faults, seed: int) -> Mod:
 
 
 def flipped(labels: NDArray[np.int32], classes: int) -> NDArray[np.int32]:
-    """Labels that are all one class further, the last one the first; int32 (n,) as given."""
-    return ((labels + 1) % classes).astype(np.int32)
+    """Labels that are all one class further, the last one the first; int32, of the shape given."""
+    return np.where(labels == END, END, (labels + 1) % classes).astype(np.int32)
 
 
 def _send_old_arrays(message: Message, context: Context) -> None:

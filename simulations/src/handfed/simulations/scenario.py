@@ -83,8 +83,8 @@ class Scenario:
             source: What errors call it.
 
         Raises:
-            SettingError: `data` is absent, a value is out of its bounds, or the recogniser does not read what the task is
-                of.
+            SettingError: `data` is absent, a value is out of its bounds, or the recogniser does not read what the
+                task is of.
         """
         if "data" not in values:
             raise SettingError(f"{source} names no data set: name one, or a file or folder of one, with --data")
@@ -140,7 +140,7 @@ class ScenarioFile:
     Attributes:
         name: What it is called by: a built-in's name, or a path.
         summary: What it is, in a line.
-        default_for: Partitions that it is taken for when no scenario is named.
+        default_for: Partitions, and kinds of handwriting, that it is taken for when no scenario is named.
         values: What it says, by field name.
     """
 

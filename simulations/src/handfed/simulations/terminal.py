@@ -103,17 +103,16 @@ def watching(rounds: int, *, quiet: bool) -> Iterator[Watch]:
 def closing(outcome: Outcome, report: str) -> Table:
     """The closing table: what was reached, beside its target."""
     verdict, difference = outcome.publication.verdict, outcome.publication.difference
-    accuracy, size = verdict.int8_correct / verdict.samples, len(outcome.publication.model)
+    accuracy, size = verdict.accuracy_int8, len(outcome.publication.model)
     table = Table(title=f"Run {outcome.run}, release {outcome.publication.number}", title_justify="left")
     for heading in ("", "measured", "target", ""):
         table.add_column(heading, justify="left" if not heading else "right")
-    table.add_row(
-        "accuracy, INT8",
-        f"{accuracy:.2%} of {verdict.samples:,} held-out images",
-        f">= {targets.ACCURACY:.0%}",
-        _mark(met=accuracy >= targets.ACCURACY),
-    )
-    table.add_row("accuracy, float", f"{verdict.float_correct / verdict.samples:.2%}", "", "")
+    aim = targets.ACCURACY_OF_TEXTS if outcome.of_texts else targets.ACCURACY
+    what = f"{verdict.characters:,} held-out characters" if outcome.of_texts else f"{verdict.samples:,} held-out images"
+    table.add_row("accuracy, INT8", f"{accuracy:.2%} of {what}", f">= {aim:.0%}", _mark(met=accuracy >= aim))
+    table.add_row("accuracy, float", f"{verdict.accuracy_float:.2%}", "", "")
+    for name, rate in outcome.error_rates().items():
+        table.add_row(name.upper().replace("_", ", ").replace("FLOAT", "float"), f"{rate:.2%}", "", "")
     table.add_row(
         "float minus INT8",
         f"{difference.difference:.2%} ({difference.low:.2%} to {difference.high:.2%})",

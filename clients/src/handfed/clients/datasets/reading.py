@@ -12,6 +12,8 @@ from handfed.clients.datasets import named
 from handfed.shared.errors import DatasetError
 
 if TYPE_CHECKING:  # NumPy comes with it, and the command line's start-up has no use for that
+    from collections.abc import Callable
+
     from handfed.shared.alphabet import Alphabet
     from handfed.shared.datasets import Dataset
     from handfed.shared.tasks import Task
@@ -28,13 +30,13 @@ FORMATS: Final = {
 }
 
 
-def read(reference: str, task: str = "characters") -> Dataset:
+def read(reference: str, task: str | Task = "characters") -> Dataset:
     """Reads a data set whole, with every image normalised.
 
     Args:
         reference: A name of `available()`, or the path of a file or folder. A name comes first: write `./name` for a
             file that is called like one.
-        task: What it shows: a name or file of `handfed.shared.tasks`.
+        task: What it shows: a task, or a name or file of `handfed.shared.tasks`.
 
     Raises:
         DatasetError: There is no such data set, it breaks a rule of its format, or it is not of the task; the message
@@ -44,7 +46,7 @@ def read(reference: str, task: str = "characters") -> Dataset:
     """
     from handfed.shared import alphabets, tasks
 
-    wanted = tasks.find(task)
+    wanted = tasks.find(task) if isinstance(task, str) else task
     dataset = _read(reference, wanted)
     if dataset.samples.are_texts != wanted.of_texts:
         raise DatasetError(
@@ -119,7 +121,12 @@ def _read_file(path: Path, task: Task) -> Dataset:
     from handfed.clients.datasets.mat import read_mat
     from handfed.clients.datasets.npz import read_npz
 
-    readers = {".npz": read_npz, ".zip": partial(_read_zip, task=task), ".mat": read_mat, ".json": read_leaf_file}
+    readers: dict[str, Callable[[Path], Dataset]] = {
+        ".npz": read_npz,
+        ".zip": partial(_read_zip, task=task),
+        ".mat": read_mat,
+        ".json": read_leaf_file,
+    }
     if is_images(path.name):
         return read_idx_file(path)
     if path.suffix.lower() in readers:

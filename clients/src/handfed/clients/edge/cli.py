@@ -9,8 +9,10 @@
 `handfed evaluate --json` prints an object of:
 
     release, data            the release's number or null, the data set's name
-    samples, accuracy        how many images, and the fraction that was read right
-    writers                  {"count", "p10", "median", "p90", "worst_decile"} of accuracy over writers; null if unknown
+    samples, accuracy        how many images, and the fraction of their characters that was read right
+    cer, wer                 character and word error rates, of words and lines only
+    writers                  {"count", "p10", "median", "p90", "worst_decile", "gini"} of accuracy over writers;
+                             null if unknown
     latency_ms_median        to read one image, one thread
     size_bytes               of the model file
     images_per_second        in batches, with `threads` threads
@@ -44,7 +46,10 @@ _MANY: Final = 50  # images from which on a bar is worth its while
 
 
 def recognise(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, each of one character.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGE...", help="Pictures, each of a character, or of what the release reads."),
+    ],
     release: Annotated[
         str | None,
         typer.Option(
@@ -96,7 +101,7 @@ def evaluate(
     errors = tables.error_console()
     shown = errors.is_terminal and not as_json
     with tables.waiting(errors, f"reading {data}", shown=shown):
-        dataset = read(data)
+        dataset = read(data, recogniser.task)
     with tables.progress(errors, len(dataset), shown=shown) as advance:
         result = evaluation.evaluate(recogniser, dataset, threads=threads, alone=alone, advance=advance)
     if as_json:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -22,11 +22,14 @@ from handfed.clients.edge.recogniser import Recogniser
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
-from handfed.shared.metrics import Spread, confusion_matrix, spread, worst_confusions
+from handfed.shared.metrics import Spread, spread, worst_confusions
+from handfed.shared.samples import END, Samples
+from handfed.shared.transcripts import Transcripts
 
 LATENCY_SAMPLES: Final = 500
 _PART: Final = 1024  # images between two reports of progress
 _NAMED: Final = 20  # classes that a message names
+_FOREIGN: Final = END - 1  # in place of a label that the recogniser has no class for
 
 
 @dataclass(frozen=True)
@@ -46,33 +49,40 @@ class Evaluation:
         release: The release's number; None of a bare file.
         data: Name of the data set.
         alphabet: The recogniser's classes.
-        matrix: int64 (classes, classes), samples by label (row) and reading (column).
+        transcripts: What was written and read.
         writers: Spread of accuracy over writers; None where they are unknown.
         latency_ms_median: Milliseconds to read one image, the median.
         images_per_second: In batches.
         threads: Threads of the batches.
         size_bytes: Size of the model file.
+        of_texts: Whether samples are words or lines.
     """
 
     release: int | None
     data: str
     alphabet: Alphabet
-    matrix: NDArray[np.int64]
+    transcripts: Transcripts
     writers: Spread | None
     latency_ms_median: float
     images_per_second: float
     threads: int
     size_bytes: int
+    of_texts: bool
 
     @property
     def samples(self) -> int:
         """How many images were read."""
-        return int(self.matrix.sum())
+        return len(self.transcripts)
 
     @property
     def accuracy(self) -> float:
-        """Fraction of images that were read right."""
-        return float(self.matrix.trace() / self.matrix.sum())
+        """Fraction of characters that were read right: 1 less the character error rate, at least 0."""
+        return max(1 - self.transcripts.cer, 0.0)
+
+    @cached_property
+    def matrix(self) -> NDArray[np.int64]:
+        """int64 (classes + 1, classes + 1): characters by what was written (row) and read (column), or nothing."""
+        return self.transcripts.confusions(len(self.alphabet))
 
     @cached_property
     def classes(self) -> tuple[ClassAccuracy, ...]:
@@ -80,14 +90,20 @@ class Evaluation:
         counts = self.matrix.sum(axis=1).tolist()
         return tuple(
             ClassAccuracy(name, count, int(self.matrix[label, label]) / count)
-            for label, (name, count) in enumerate(zip(self.alphabet.names, counts, strict=True))
+            for label, (name, count) in enumerate(zip(self.alphabet.names, counts[:-1], strict=True))
             if count
         )
 
     def confusions(self, most: int) -> list[tuple[str, str, int]]:
-        """The most frequent errors as (label, reading, count), most frequent first."""
-        names = self.alphabet.names
+        """The most frequent errors as (label, reading, count), most frequent first; empty for nothing."""
+        names = (*self.alphabet.names, "")
         return [(names[label], names[reading], count) for label, reading, count in worst_confusions(self.matrix, most)]
+
+    def error_rates(self) -> dict[str, float]:
+        """Error rates of words or lines, by name; empty of characters."""
+        if not self.of_texts:
+            return {}
+        return {"cer": self.transcripts.cer, "wer": self.transcripts.wer(self.alphabet)}
 
     def as_json(self, confusions: int) -> dict[str, Any]:
         """All of it by name, with so many confusions."""
@@ -96,6 +112,7 @@ class Evaluation:
             "data": self.data,
             "samples": self.samples,
             "accuracy": self.accuracy,
+            **self.error_rates(),
             "writers": None if self.writers is None else self.writers.as_json(),
             "latency_ms_median": self.latency_ms_median,
             "size_bytes": self.size_bytes,
@@ -129,35 +146,38 @@ def evaluate(
     Raises:
         DatasetError: The data set has classes that the recogniser lacks.
     """
-    labels = _labels(dataset, recogniser.alphabet)
-    latency_ms = _latency_ms(alone or recogniser, dataset.images[:LATENCY_SAMPLES])
-    readings = np.empty(len(dataset), np.int32)
+    samples = replace(dataset.samples, labels=_labels(dataset, recogniser.alphabet))
+    latency_ms = _latency_ms(alone or recogniser, samples)
+    read: list[list[int]] = []
     seconds = 0.0
-    for start in range(0, len(dataset), _PART):
-        part = dataset.images[start : start + _PART]
+    for start in range(0, len(samples), _PART):
+        part = samples.take(np.arange(start, min(start + _PART, len(samples))))
         started = time.perf_counter()
-        readings[start : start + len(part)] = recogniser.read_all(part).labels
+        read += recogniser.transcribe(part)
         seconds += time.perf_counter() - started
         advance(len(part))
+    found = Transcripts(samples.written(), read)
+    writers = None if dataset.writers is None else spread(found.errors, found.characters, dataset.writers)
     return Evaluation(
         release=recogniser.release,
         data=dataset.name,
         alphabet=recogniser.alphabet,
-        matrix=confusion_matrix(labels, readings, len(recogniser.alphabet)),
-        writers=None if dataset.writers is None else spread(readings == labels, dataset.writers),
+        transcripts=found,
+        writers=writers,
         latency_ms_median=latency_ms,
         images_per_second=len(dataset) / seconds,
         threads=threads,
         size_bytes=recogniser.size_bytes,
+        of_texts=samples.are_texts,
     )
 
 
 def _labels(dataset: Dataset, alphabet: Alphabet) -> NDArray[np.int32]:
-    """The data set's labels as positions in the recogniser's alphabet, int32 (n,)."""
+    """The data set's labels as positions in the recogniser's alphabet, of the same shape."""
     positions = {name: position for position, name in enumerate(alphabet.names)}
-    mapped = np.array([positions.get(name, -1) for name in dataset.alphabet.names], np.int32)
-    labels: NDArray[np.int32] = mapped[dataset.labels]
-    lacking = [dataset.alphabet.names[label] for label in np.unique(dataset.labels[labels < 0])]
+    mapped = np.array([*(positions.get(name, _FOREIGN) for name in dataset.alphabet.names), END], np.int32)
+    labels: NDArray[np.int32] = mapped[dataset.labels]  # of END, -1, the last
+    lacking = [dataset.alphabet.names[label] for label in np.unique(dataset.labels[labels == _FOREIGN])]
     if lacking:
         named = ", ".join(repr(name) for name in lacking[:_NAMED]) + (", …" if len(lacking) > _NAMED else "")
         raise DatasetError(
@@ -167,11 +187,14 @@ def _labels(dataset: Dataset, alphabet: Alphabet) -> NDArray[np.int32]:
     return labels
 
 
-def _latency_ms(recogniser: Recogniser, images: NDArray[np.uint8]) -> float:
-    recogniser.read_all(images[:1])  # lays the model out for a batch of one
+def _latency_ms(recogniser: Recogniser, samples: Samples) -> float:
+    """Of a sample whose width the model is laid out for: a device that reads many of one width does that once."""
     times = []
-    for row in range(len(images)):
+    for row in range(min(LATENCY_SAMPLES, len(samples))):
+        one = samples.take(np.array([row]))
+        if not row or samples.are_texts:
+            recogniser.transcribe(one)
         started = time.perf_counter()
-        recogniser.read_all(images[row : row + 1])
+        recogniser.transcribe(one)
         times.append(time.perf_counter() - started)
     return statistics.median(times) * 1000

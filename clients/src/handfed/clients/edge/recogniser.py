@@ -20,12 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.clients.edge import releases
+from handfed.shared import ctc, images, strips
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import ImageError, ManifestError, MissingExtraError
 from handfed.shared.files import sha256_of
-from handfed.shared.images import SIDE, Geometry, normalise
+from handfed.shared.images import SIDE, Geometry
 from handfed.shared.litert import Int8Model, softmax
 from handfed.shared.manifest import MANIFEST, MODEL, Manifest, read_release
+from handfed.shared.reading import read
+from handfed.shared.samples import Samples
+from handfed.shared.tasks import Task
 
 ALTERNATIVES: Final = 3
 
@@ -35,9 +39,9 @@ class Reading:
     """What a recogniser says of a picture.
 
     Attributes:
-        text: The class it takes the picture for.
-        confidence: Probability of that class, 0 to 1.
-        alternatives: The next classes with their probabilities, most probable first.
+        text: What it takes the picture for.
+        confidence: Probability of that, 0 to 1.
+        alternatives: The next readings with their probabilities, most probable first.
     """
 
     text: str
@@ -95,10 +99,10 @@ class Recogniser:
         if isinstance(described_by, Manifest):
             self.alphabet = described_by.alphabet
         else:
-            self.alphabet = described_by or Alphabet(tuple(map(str, range(self._model.classes))))
-        if len(self.alphabet) != self._model.classes:
+            self.alphabet = described_by or Alphabet(tuple(map(str, range(self._classes))))
+        if len(self.alphabet) != self._classes:
             raise ManifestError(
-                f"{where}: the model tells {self._model.classes} classes apart, and {len(self.alphabet)} are named;"
+                f"{where}: the model tells {self._classes} classes apart, and {len(self.alphabet)} are named;"
                 " pull the release again"
             )
 
@@ -143,12 +147,27 @@ class Recogniser:
         return cls.open(releases.newest(data_directory), threads=threads)
 
     @property
+    def _classes(self) -> int:
+        return self._model.outputs - self._model.reads_texts  # but for the blank
+
+    @property
+    def task(self) -> Task:
+        """What it recognises; a bare file says only whether characters or words."""
+        if self.manifest is not None:
+            return Task(
+                self.manifest.task, self.manifest.kind, recogniser=self.manifest.recogniser, height=self._model.height
+            )
+        if self._model.reads_texts:
+            return Task("words", "words", recogniser="tcn", height=self._model.height)
+        return Task("characters")
+
+    @property
     def release(self) -> int | None:
         """The release's number; None of a bare `.tflite` file."""
         return None if self.manifest is None else self.manifest.release
 
     def read(self, picture: NDArray[np.uint8], *, alternatives: int = ALTERNATIVES) -> Reading:
-        """Reads a picture of one character.
+        """Reads a picture: of one character, or of a word or a line, as its task says.
 
         Args:
             picture: uint8 (height, width), grey, of any size, dark on light or light on dark.
@@ -157,23 +176,45 @@ class Recogniser:
         Raises:
             ImageError: The picture is of another form, or holds no ink.
         """
-        probabilities = softmax(self._model.logits(normalise(picture)[None]))[0]  # (classes,)
+        if self._model.reads_texts:
+            return self._read_text(strips.normalise(picture, self._model.height))
+        probabilities = softmax(self._model.logits(images.normalise(picture)[None]))[0]  # (classes,)
         order = np.argsort(-probabilities, kind="stable")[: 1 + alternatives]
         best, *others = ((self.alphabet.names[label], float(probabilities[label])) for label in order)
         return Reading(*best, tuple(others))
 
-    def read_all(self, images: NDArray[np.uint8]) -> Readings:
-        """Reads many images.
+    def _read_text(self, strip: NDArray[np.uint8]) -> Reading:
+        """Reads a normalised word or line, uint8 (height, width)."""
+        samples = Samples.of_texts([strip], [[0]])
+        probabilities = softmax(self._model.logits(samples.images))  # (1, steps, classes + 1)
+        (text,) = ctc.best_path(probabilities, samples.steps(samples.images.shape[2] // probabilities.shape[1]))
+        return Reading(self.alphabet.spelt(text), float(probabilities.max(axis=2).prod()), ())
 
-        Args:
-            images: uint8 (n, 28, 28), normalised by `handfed.shared.images`.
+    def transcribe(self, samples: Samples) -> list[list[int]]:
+        """The classes that it reads, of each sample; of texts by the best path.
 
         Raises:
             ImageError: They are of another form.
         """
-        if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE):
-            raise ImageError(f"images must be uint8 (n, {SIDE}, {SIDE}), normalised, not {images.dtype} {images.shape}")
-        probabilities = softmax(self._model.logits(images))  # (n, classes)
+        if samples.are_texts != self._model.reads_texts or samples.images.shape[1] != self._model.height:
+            raise ImageError(f"these samples are not of what {self._where} reads: {self.task.kind}")
+        return read(self._model, samples)
+
+    def read_all(self, pictures: NDArray[np.uint8]) -> Readings:
+        """Reads many images of single characters.
+
+        Args:
+            pictures: uint8 (n, 28, 28), normalised by `handfed.shared.images`.
+
+        Raises:
+            ImageError: They are of another form, or the release reads words or lines.
+        """
+        if pictures.dtype != np.uint8 or pictures.shape[1:] != (SIDE, SIDE) or self._model.reads_texts:
+            raise ImageError(
+                f"images must be uint8 (n, {SIDE}, {SIDE}), normalised, not {pictures.dtype} {pictures.shape}, and of"
+                f" characters, where the release reads {self.task.kind}"
+            )
+        probabilities = softmax(self._model.logits(pictures))  # (n, classes)
         return Readings(probabilities.argmax(axis=1).astype(np.int32), probabilities.max(axis=1, initial=0))
 
     def self_test(self) -> None:
@@ -196,9 +237,10 @@ class Recogniser:
 def _check(manifest: Manifest, model: bytes, where: str) -> None:
     if len(model) != manifest.model_size_bytes or sha256_of(model) != manifest.model_sha256:
         raise ManifestError(f"{where}: the model is not the one of its manifest; pull the release again")
-    if manifest.geometry != Geometry():
-        raise ManifestError(f"{where}: takes other images than {SIDE} x {SIDE} grey; update handfed")
-    if manifest.self_test.logits.shape[1] != len(manifest.alphabet):
+    of_texts = manifest.geometry.width is None
+    if manifest.geometry.channels != 1 or not (of_texts or manifest.geometry == Geometry()):
+        raise ManifestError(f"{where}: takes other images than {SIDE} x {SIDE} grey or strips; update handfed")
+    if manifest.self_test.logits.shape[-1] != len(manifest.alphabet) + of_texts:
         raise ManifestError(f"{where}: the self-test is of another alphabet; pull the release again")
     try:
         installed = metadata.version("ai-edge-litert")

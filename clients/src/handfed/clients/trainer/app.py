@@ -33,8 +33,8 @@ from handfed.shared.local_training import LocalTraining
 from handfed.shared.reading import read
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
-from handfed.shared.scores import Score
 from handfed.shared.tf.training import Trainer, trainer
+from handfed.shared.transcripts import Transcripts
 
 
 class DeviceError(HandfedError):
@@ -90,24 +90,24 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
 
     @app.query("describe")
     def describe(message: Message, context: Context) -> Message:
-        mine = _mine(message, context)
+        mine = _mine(message, handwriting_of(context))
         return _reply(message, {wire.NUM_EXAMPLES: len(mine.training), wire.NUM_HELD_OUT: len(mine.held_out)})
 
     @app.query("measure")
     def measure(message: Message, context: Context) -> Message:
-        mine = _mine(message, context)
+        mine = _mine(message, handwriting_of(context))
         arrays = _trainer(message).measure_statistics(_arrays(message), mine.training)
         return _reply(message, {wire.NUM_EXAMPLES: len(mine.training)}, arrays)
 
     @app.query("calibrate")
     def calibrate(message: Message, context: Context) -> Message:
-        mine = _mine(message, context)
+        mine = _mine(message, handwriting_of(context))
         ranges = _trainer(message).calibrate(_arrays(message), mine.training)
         return _reply(message, {wire.NUM_EXAMPLES: len(mine.training)}, ranges)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
-        mine, config = _mine(message, context), _config(message)
+        mine, config = _mine(message, handwriting_of(context)), _config(message)
         started, sent = time.monotonic(), _arrays(message)
         arrays, loss = _trainer(message).train(
             sent,
@@ -131,7 +131,7 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
-        mine, config = _mine(message, context), _config(message)
+        mine, config = _mine(message, handwriting_of(context)), _config(message)
         score = _trainer(message).evaluate(_arrays(message), mine.held_out, quantized=bool(config["quantized"]))
         return _reply(
             message,
@@ -146,38 +146,41 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
 
     @app.evaluate("judge")
     def judge(message: Message, context: Context) -> Message:
-        mine, config = _mine(message, context), _config(message)
+        mine, config = _mine(message, handwriting_of(context)), _config(message)
         written = mine.held_out.written()
-        floating = _trainer(message).read(_arrays(message), mine.held_out, quantized=False)
-        int8 = read(Int8Model(config["model"]), mine.held_out)
-        by_float, by_int8 = Score.of(mine.held_out, floating), Score.of(mine.held_out, int8)
-        right = [(one == text, other == text) for text, one, other in zip(written, floating, int8, strict=True)]
+        by_float = Transcripts(written, _trainer(message).read(_arrays(message), mine.held_out, quantized=False))
+        by_int8 = Transcripts(written, read(Int8Model(config["model"]), mine.held_out))
         return _reply(
             message,
             {
-                wire.NUM_EXAMPLES: by_float.samples,
-                wire.NUM_CORRECT: by_float.correct,
-                wire.INT8_CORRECT: by_int8.correct,
-                wire.ONLY_FLOAT_CORRECT: right.count((True, False)),
-                wire.ONLY_INT8_CORRECT: right.count((False, True)),
-                wire.NUM_CHARACTERS: by_float.characters,
-                wire.NUM_EDITS: by_float.edits,
-                wire.INT8_EDITS: by_int8.edits,
+                wire.NUM_EXAMPLES: len(written),
+                wire.NUM_CORRECT: int(by_float.correct.sum()),
+                wire.INT8_CORRECT: int(by_int8.correct.sum()),
+                wire.ONLY_FLOAT_CORRECT: int((by_float.correct & ~by_int8.correct).sum()),
+                wire.ONLY_INT8_CORRECT: int((by_int8.correct & ~by_float.correct).sum()),
+                wire.NUM_CHARACTERS: int(by_float.characters.sum()),
+                wire.NUM_EDITS: int(by_float.errors.sum()),
+                wire.INT8_EDITS: int(by_int8.errors.sum()),
             },
         )
 
-    def _mine(message: Message, context: Context) -> Handwriting:
-        config = _config(message)
-        if config.get(wire.WIRE_VERSION) != wire.VERSION:
-            raise DeviceError(f"the server does not speak wire version {wire.VERSION}; update this device")
-        mine = handwriting_of(context)
-        if list(mine.alphabet.names) != json.loads(str(config["alphabet"])):
-            raise DeviceError("this device's alphabet is not the run's; it takes no part")
-        if mine.training.images.shape[1] != config["height"]:
-            raise DeviceError("this device's pictures are not as high as the run's; it takes no part")
-        return mine
-
     return app
+
+
+def _mine(message: Message, mine: Handwriting) -> Handwriting:
+    """The device's handwriting, if the run is of it.
+
+    Raises:
+        DeviceError: The server speaks another version, or the run has another alphabet or height.
+    """
+    config = _config(message)
+    if config.get(wire.WIRE_VERSION) != wire.VERSION:
+        raise DeviceError(f"the server does not speak wire version {wire.VERSION}; update this device")
+    if list(mine.alphabet.names) != json.loads(str(config["alphabet"])):
+        raise DeviceError("this device's alphabet is not the run's; it takes no part")
+    if mine.training.images.shape[1] != config["height"]:
+        raise DeviceError("this device's pictures are not as high as the run's; it takes no part")
+    return mine
 
 
 def _trainer(message: Message) -> Trainer:

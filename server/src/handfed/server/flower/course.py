@@ -191,9 +191,9 @@ class Course:
             asked += len(self.queries.evaluating)
         examples = sum(update.examples for update in guard.accepted)
         loss = sum(update.loss * update.examples for update in guard.accepted)
-        evaluated, correct, characters, edits = (
+        evaluated, characters, edits = (
             sum(getattr(device, count) or 0 for device in devices.values())
-            for count in ("held_out", "correct", "characters", "edits")
+            for count in ("held_out", "characters", "edits")
         )
         arrays = None if combined is None else {name: array.numpy() for name, array in combined.items()}
         return arrays, RoundResult(
@@ -206,8 +206,7 @@ class Course:
             accepted=len(guard.accepted),
             examples=examples,
             loss=loss / examples if examples else None,
-            accuracy=correct / evaluated if evaluated else None,
-            cer=edits / characters if characters else None,
+            accuracy=max(1 - edits / characters, 0.0) if characters else None,
             evaluated=evaluated,
             bytes_down=array_bytes(sent) * asked,
             bytes_up=sum(sizes.values()),

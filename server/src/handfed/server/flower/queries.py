@@ -62,14 +62,14 @@ class Verdict:
     int8_edits: int = 0
 
     @property
-    def cer_float(self) -> float:
-        """Character error rate of the float model: edits a character."""
-        return self.float_edits / max(self.characters, 1)
+    def accuracy_float(self) -> float:
+        """Of the float model: 1 less its character error rate, which of single characters is the fraction right."""
+        return max(1 - self.float_edits / max(self.characters, 1), 0.0)
 
     @property
-    def cer_int8(self) -> float:
-        """Character error rate of the INT8 file."""
-        return self.int8_edits / max(self.characters, 1)
+    def accuracy_int8(self) -> float:
+        """Of the INT8 file."""
+        return max(1 - self.int8_edits / max(self.characters, 1), 0.0)
 
     def __add__(self, other: Verdict) -> Verdict:
         return Verdict(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
@@ -255,9 +255,7 @@ def _checked_verdict(metrics: MetricRecord, held_out: int) -> Verdict:
     wire.check_count(metrics.get(wire.INT8_CORRECT), least=int8_correct, most=int8_correct)
     characters, float_edits = _edits(metrics, wire.NUM_EDITS, samples, float_correct)
     _, int8_edits = _edits(metrics, wire.INT8_EDITS, samples, int8_correct)
-    return Verdict(
-        samples, float_correct, int8_correct, only_float, only_int8, characters, float_edits, int8_edits
-    )
+    return Verdict(samples, float_correct, int8_correct, only_float, only_int8, characters, float_edits, int8_edits)
 
 
 def _edits(metrics: MetricRecord, key: str, samples: int, correct: int) -> tuple[int, int]:

@@ -132,8 +132,8 @@ class Publisher:
             self._origin.task,
             course.settings.recogniser,
             self._origin.run,
-            verdict.float_correct / verdict.samples,
-            verdict.int8_correct / verdict.samples,
+            verdict.accuracy_float,
+            verdict.accuracy_int8,
         )
         number = self._releases.of_run(self._origin.run)
         if number is None:
@@ -181,10 +181,9 @@ class Publisher:
             metrics={
                 "samples": verdict.samples,
                 "split_by": self._origin.split_by,
-                "accuracy_float": verdict.float_correct / verdict.samples,
-                "accuracy_int8": verdict.int8_correct / verdict.samples,
+                "accuracy_float": verdict.accuracy_float,
+                "accuracy_int8": verdict.accuracy_int8,
                 "float_minus_int8": difference.as_json(),
-                **({"cer_float": verdict.cer_float, "cer_int8": verdict.cer_int8} if of_texts else {}),
             },
             self_test=self_test,
             normalisation=strips.VERSION if of_texts else images.VERSION,
@@ -253,7 +252,7 @@ def check_margin(verdict: Verdict, margin: float) -> Difference:
     """
     if not verdict.samples:
         raise ReleaseRefusedError("no device has held-out images to judge the converted model on; hold some out")
-    worse = verdict.cer_int8 - verdict.cer_float
+    worse = verdict.accuracy_float - verdict.accuracy_int8
     if worse > margin:
         raise ReleaseRefusedError(
             f"the converted model reads {worse:.2%} of held-out characters worse than float, more than the margin of"

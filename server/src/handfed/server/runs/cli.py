@@ -8,8 +8,9 @@
                  summary (object: closing figures such as accuracy_float, accuracy_int8, wall_s,
                  weights_sha256)
     rounds       a list: number, phase (float, qat), started_at, seconds, train_seconds (summed over devices),
-                 participants, accepted, examples, loss, accuracy, evaluated (held-out images), bytes_down,
-                 bytes_up, cer (character error rate)
+                 participants, accepted, examples, loss, accuracy (of texts, 1 less the character error rate),
+                 evaluated (held-out samples), bytes_down,
+                 bytes_up
     rejections   a list of replies that were not used: round, device, reason (a code), detail
     devices      a list, one for each device and round: round, device, examples, loss, seconds, bytes_up,
                  held_out, correct, held_out_loss, characters, edits

@@ -56,7 +56,6 @@ class Round(Base):
     evaluated: Mapped[int] = mapped_column(Count)
     bytes_down: Mapped[int] = mapped_column(Count)
     bytes_up: Mapped[int] = mapped_column(Count)
-    cer: Mapped[float | None] = mapped_column(Figure)
 
 
 class Checkpoint(Base):

@@ -110,13 +110,13 @@ class RoundResult:
         accepted: Devices whose update was used.
         examples: Samples behind the accepted updates.
         loss: Mean training loss over those samples.
-        accuracy: Fraction of `evaluated` that was right; None when nothing was evaluated.
-        evaluated: Held-out images that the devices evaluated the combined model on.
+        accuracy: Fraction of `evaluated` that was right, of texts 1 less the character error rate; None when nothing
+            was evaluated.
+        evaluated: Held-out samples that the devices evaluated the combined model on.
         bytes_down: Bytes from the server to devices.
         bytes_up: Bytes from devices to the server.
         devices: What each device did, where the run's visibility lets the server see it.
         rejections: Replies that were not used.
-        cer: Character error rate on `evaluated`: edits a character; None when nothing was evaluated.
     """
 
     number: int
@@ -134,7 +134,6 @@ class RoundResult:
     bytes_up: int = 0
     devices: tuple[DeviceResult, ...] = ()
     rejections: tuple[Rejection, ...] = ()
-    cer: float | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,6 @@ class RecordedRound:
     evaluated: int
     bytes_down: int
     bytes_up: int
-    cer: float | None
 
 
 @dataclass(frozen=True)

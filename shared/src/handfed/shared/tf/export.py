@@ -10,7 +10,6 @@ from typing import Any
 
 from handfed.shared.tf.runtime import quiet, tf
 
-
 _WIDTH = 128  # pixels that a recogniser of texts is laid out for; who reads lays it out anew for each width
 
 

@@ -30,6 +30,7 @@ from handfed.shared.tf.compiled import AT_ONCE, Compiled
 from handfed.shared.tf.objectives import objective_of
 from handfed.shared.tf.quantization import quantization_aware, refresh_kernel_ranges
 from handfed.shared.tf.runtime import keras
+from handfed.shared.transcripts import Transcripts
 from handfed.shared.wire import Arrays, Schema
 
 
@@ -109,7 +110,8 @@ class Trainer:
         """How well the model reads."""
         score = Score()
         for _, part, outputs in self._outputs(arrays, samples, quantized=quantized):
-            score += Score.of(part, self._objective.read(part, outputs), self._objective.nats(part, outputs))
+            read = Transcripts(part.written(), self._objective.read(part, outputs))
+            score += Score.of(read, self._objective.nats(part, outputs))
         return score
 
     def read(self, arrays: Arrays, samples: Samples, *, quantized: bool) -> list[list[int]]:

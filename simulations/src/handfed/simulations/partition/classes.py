@@ -30,7 +30,7 @@ class Dirichlet(Scheme):
 
         def deal(rows: Rows) -> Devices:
             device = np.empty(len(rows), np.int32)
-            labels = dataset.labels[rows]
+            labels = dataset.strata[rows]
             for label in range(len(dataset.alphabet)):
                 places = rng.permutation(np.flatnonzero(labels == label))
                 # Rounding the running total, not each share, hands out every sample exactly once.
@@ -63,14 +63,14 @@ class Shards(Scheme):
         Raises:
             SettingError: A device cannot hold so many classes, or some class would be on no device.
         """
-        written = np.flatnonzero(dataset.class_counts())
+        written = np.unique(dataset.strata)
         self._check(dataset.name, len(written), devices)
         hands = _dealt(rng.permutation(written), devices, self.per_device, rng)
         holders = {label: np.flatnonzero((hands == label).any(axis=1)) for label in written.tolist()}
 
         def deal(rows: Rows) -> Devices:
             device = np.empty(len(rows), np.int32)
-            labels = dataset.labels[rows]
+            labels = dataset.strata[rows]
             for label, of_class in holders.items():
                 places = rng.permutation(np.flatnonzero(labels == label))
                 device[places] = rng.permutation(of_class)[np.arange(len(places)) % len(of_class)]

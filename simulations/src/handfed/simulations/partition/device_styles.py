@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 
 from handfed.shared.datasets import Dataset
+from handfed.shared.errors import SettingError
 from handfed.shared.images import normalise_all
 from handfed.simulations import styles
 from handfed.simulations.partition.features import Feature, Kind
@@ -130,11 +131,13 @@ def styled(dataset: Dataset, partition: Partition, scheme: str, seed: int) -> Da
         Under `feature:STYLE` the data set with other images, normalised again; under other schemes the one it was.
 
     Raises:
-        SettingError: There is no such scheme.
+        SettingError: There is no such scheme, or it does not go with words and lines.
     """
     of_devices = styles_of(scheme, partition.devices, seed)
     if not of_devices:
         return dataset
+    if dataset.samples.are_texts:
+        raise SettingError(f"partition {scheme!r} is of single characters; choose another for words and lines")
     images = np.empty_like(dataset.images)
     for device, style in enumerate(of_devices):
         rows = np.flatnonzero(partition.device == device)

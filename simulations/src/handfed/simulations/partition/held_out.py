@@ -30,7 +30,7 @@ def hold_out(dataset: Dataset, fraction: float, rng: np.random.Generator) -> NDA
         return np.isin(dataset.writers, rng.permutation(writers)[:count])
     mask = np.zeros(len(dataset), np.bool_)
     for label in range(len(dataset.alphabet)):
-        rows = np.flatnonzero(dataset.labels == label)
+        rows = np.flatnonzero(dataset.strata == label)
         count = min(_rounded(len(rows) * fraction), max(len(rows) - 1, 0))
         mask[rng.permutation(rows)[:count]] = True
     if not mask.any():

@@ -45,7 +45,7 @@ class Quantity(Scheme):
 
         def deal(rows: Rows) -> Devices:
             device = np.empty(len(rows), np.int32)
-            line = _evenly_mixed(dataset.labels[rows], rng)
+            line = _evenly_mixed(dataset.strata[rows], rng)
             device[line] = np.searchsorted(np.rint(ends * len(rows)), np.arange(len(rows)), side="right")
             return device
 

@@ -4,7 +4,7 @@ A page is for the researcher who ran the simulation. It says what was reached ag
 reached and how it was measured. It shows handwriting, so it stays where the handwriting may be.
 """
 
-from handfed.simulations.report.contents import Evaluation, Report
+from handfed.simulations.report.contents import Report
 from handfed.simulations.report.page import render
 
-__all__ = ["Evaluation", "Report", "render"]
+__all__ = ["Report", "render"]

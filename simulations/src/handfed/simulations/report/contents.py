@@ -15,26 +15,9 @@ from numpy.typing import NDArray
 
 from handfed.server.runs.schemas import RoundResult
 from handfed.shared.datasets import Dataset
+from handfed.shared.samples import Samples
 from handfed.simulations.faults import Faults, Lie
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The held-out images, read by the published INT8 file and by the float model that it came from.
-
-    Attributes:
-        labels: int32 (n,), what was written.
-        readings: int32 (n,), what INT8 read.
-        float_readings: int32 (n,), what the float model read.
-        device: int32 (n,), the device of each image, counted from 0.
-        writer: int32 (n,), the writer of each image; None where writers are unknown.
-    """
-
-    labels: NDArray[np.int32]
-    readings: NDArray[np.int32]
-    float_readings: NDArray[np.int32]
-    device: NDArray[np.int32]
-    writer: NDArray[np.int32] | None
+from handfed.simulations.readings import Readings
 
 
 @dataclass(frozen=True)
@@ -81,10 +64,10 @@ class Report:
         partition_scheme: How the handwriting was shared out among devices, in a few words.
         split_by: What was held out: single images, or all images of some writers.
         rounds: The rounds, in order.
-        label_counts: int64 (devices, classes), training samples a device and class.
-        evaluation: What was read on held-out images; may hold none.
-        held_out_images: uint8 (n, 28, 28), the images that `evaluation` is about, in its order.
-        accuracy_float: Of the float model, a fraction.
+        label_counts: int64 (devices, classes), training samples a device and class; of texts, their characters.
+        readings: What was read of held-out samples; may hold none.
+        held_out: The samples that `readings` is about, in its order.
+        accuracy_float: Of the float model, a fraction: of texts, 1 less the character error rate.
         accuracy_int8: Of the INT8 file, a fraction.
         accuracy_calibrated: Of INT8 by calibration alone, without quantization-aware rounds, a fraction.
         size_bytes: Of the INT8 file.
@@ -108,8 +91,8 @@ class Report:
     split_by: Literal["image", "writer"]
     rounds: Sequence[RoundResult]
     label_counts: NDArray[np.int64]
-    evaluation: Evaluation
-    held_out_images: NDArray[np.uint8]
+    readings: Readings
+    held_out: Samples
     accuracy_float: float | None
     accuracy_int8: float | None
     accuracy_calibrated: float | None
@@ -125,4 +108,9 @@ class Report:
 
     def held_out_counts(self) -> NDArray[np.int64]:
         """int64 (devices,): held-out images a device."""
-        return np.bincount(self.evaluation.device, minlength=len(self.label_counts))
+        return np.bincount(self.readings.device, minlength=len(self.label_counts))
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether samples are words or lines, of which accuracy counts characters."""
+        return self.held_out.are_texts

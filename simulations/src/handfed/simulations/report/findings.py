@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.server.runs.schemas import Rejection, RoundResult
-from handfed.shared.metrics import Z_95, Difference, Spread, paired_difference, spread
+from handfed.shared.metrics import Z_95, Difference, paired_difference
 from handfed.shared.wire import Reason
 from handfed.simulations.faults import LIES, Lie
-from handfed.simulations.report.contents import Evaluation
+from handfed.simulations.readings import Readings
 
 WITHOUT_UPDATE: Final = frozenset({Reason.SILENT, Reason.ERROR})  # reasons that nothing came that could be checked
 
@@ -41,10 +41,9 @@ class Pairs:
     neither: int
 
     @classmethod
-    def of(cls, evaluation: Evaluation) -> Pairs:
+    def of(cls, readings: Readings) -> Pairs:
         """Counts the held-out images."""
-        int8 = evaluation.readings == evaluation.labels
-        float_ = evaluation.float_readings == evaluation.labels
+        int8, float_ = readings.int8.correct, readings.floating.correct
         counts = ((int8 & float_), (int8 & ~float_), (~int8 & float_), (~int8 & ~float_))
         return cls(*(int(np.count_nonzero(count)) for count in counts))
 
@@ -66,25 +65,26 @@ class Group:
     Attributes:
         number: Which one, counted from 0.
         samples: How many images, at least 1.
-        correct: How many of them were read right.
+        characters: How many characters they show; of single characters as many.
+        errors: How many of them were read wrong.
     """
 
     number: int
     samples: int
-    correct: int
+    characters: int
+    errors: int
 
     @property
     def accuracy(self) -> float:
-        """The fraction that was read right."""
-        return self.correct / self.samples
+        """The fraction that was read right; below 0 where more was read than is there."""
+        return 1 - self.errors / self.characters
 
 
-def worst_first(evaluation: Evaluation, numbers: NDArray[np.int32]) -> list[Group]:
+def worst_first(readings: Readings, numbers: NDArray[np.int32]) -> list[Group]:
     """Groups that have held-out images, the least accurate first; of equals the lower number first."""
     found, position = np.unique(numbers, return_inverse=True)
-    samples = np.bincount(position, minlength=len(found))
-    correct = np.bincount(position[evaluation.readings == evaluation.labels], minlength=len(found))
-    groups = [Group(*(int(figure) for figure in row)) for row in zip(found, samples, correct, strict=True)]
+    counts = [np.bincount(position, weights) for weights in (None, readings.int8.characters, readings.int8.errors)]
+    groups = [Group(*(int(figure) for figure in row)) for row in zip(found, *counts, strict=True)]
     return sorted(groups, key=lambda group: (group.accuracy, group.number))
 
 
@@ -96,17 +96,6 @@ def worst_decile(groups: Sequence[Group]) -> Sequence[Group]:
 def mean_accuracy(groups: Sequence[Group]) -> float:
     """The mean over groups, at least one, each of which counts the same."""
     return sum(group.accuracy for group in groups) / len(groups)
-
-
-def by_writer(evaluation: Evaluation) -> Spread | None:
-    """How the accuracy of INT8 differs between writers: percentiles, and the mean of the worst tenth.
-
-    Returns:
-        Fractions, which `Spread.as_json` names; None where writers are unknown or nothing was read.
-    """
-    if evaluation.writer is None or not len(evaluation.labels):
-        return None
-    return spread(evaluation.readings == evaluation.labels, evaluation.writer)
 
 
 @dataclass(frozen=True)

@@ -63,33 +63,32 @@ class Gallery:
         heading: What they have in common.
         words: What to look for.
         tiles: The pictures, at least one.
-        long: Whether captions are too long for narrow columns.
+        form: How wide the columns are: empty for narrow, `long` for long captions, `strips` for wide pictures.
     """
 
     heading: str
     words: str
     tiles: tuple[Tile, ...]
-    long: bool = False
+    form: str = ""
 
 
 def misread(report: Report) -> Gallery | None:
     """Images that INT8 misread, in the order of what was written and read: all, or of many an even pick."""
-    found = report.evaluation
-    wrong = np.flatnonzero(found.readings != found.labels)
+    found, alphabet = report.readings.int8, report.dataset.alphabet
+    wrong = np.flatnonzero(found.errors)
     if not len(wrong):
         return None
-    rows = _picked(wrong)
-    rows = rows[np.lexsort((rows, found.readings[rows], found.labels[rows]))]
-    names = report.dataset.alphabet.names
-    tiles = []
+    rows = sorted(_picked(wrong), key=lambda row: (found.written[row], found.read[row]))
+    tiles, longest = [], 0
     for row in rows:
-        label, reading = names[found.labels[row]], names[found.readings[row]]
-        caption = Markup("<bdi>{}</bdi> → <b><bdi>{}</bdi></b>").format(label, reading)
-        picture = _data_url(report.held_out_images[row])
-        tiles.append(Tile(picture, f"Handwritten {label}, read as {reading}", caption))
+        written, read = alphabet.spelt(found.written[row]), alphabet.spelt(found.read[row])
+        caption = Markup("<bdi>{}</bdi> → <b><bdi>{}</bdi></b>").format(written, read or "nothing")
+        tiles.append(Tile(_data_url(report, row), f"Handwritten {written}, read as {read}", caption))
+        longest = max(longest, len(written))
     pick = f"{len(rows)} of {len(wrong):,}, evenly picked: what" if len(rows) < len(wrong) else "What"
-    long = max(len(names[label]) for label in found.labels[rows]) > _MOST_NARROW
-    return Gallery("Misread images", f"{pick} was written → what INT8 read.", tuple(tiles), long)
+    heading, form = ("Misread texts", "strips") if report.of_texts else ("Misread images", "")
+    form = form or ("long" if longest > _MOST_NARROW else "")
+    return Gallery(heading, f"{pick} was written → what INT8 read.", tuple(tiles), form)
 
 
 def of_devices(report: Report) -> Gallery | None:
@@ -97,24 +96,24 @@ def of_devices(report: Report) -> Gallery | None:
 
     As far as they can be, the images are of one class, that which most devices have, so that only looks differ.
     """
-    found = report.evaluation
-    if not (report.styles and len(found.labels)):
+    found = report.readings
+    if not (report.styles and len(found)):
         return None
+    labels = report.held_out.labels
     devices = _picked(np.unique(found.device))
-    pairs = np.unique(np.stack([found.device, found.labels]), axis=1)
+    pairs = np.unique(np.stack([found.device, labels]), axis=1)
     usual = int(np.bincount(pairs[1][np.isin(pairs[0], devices)]).argmax())
     names = report.dataset.alphabet.names
     tiles = []
     for device in devices:
-        row = _one_of(found.device == device, found.labels == usual)
-        label, style = names[found.labels[row]], report.styles[device]
+        row = _one_of(found.device == device, labels == usual)
+        label, style = names[labels[row]], report.styles[device]
         caption = Markup("Device {}<br><small>{}</small>").format(device + 1, style)
-        picture = _data_url(report.held_out_images[row])
-        tiles.append(Tile(picture, f"Handwritten {label} on device {device + 1}: {style}", caption))
+        tiles.append(Tile(_data_url(report, row), f"Handwritten {label} on device {device + 1}: {style}", caption))
     whole = len(report.label_counts)
     pick = f" of {len(devices)} of {whole:,} devices" if len(devices) < whole else ""
     words = f"Held-out images{pick}, as the recogniser sees them."
-    return Gallery("One image of each device", words, tuple(tiles), long=True)
+    return Gallery("One image of each device", words, tuple(tiles), form="long")
 
 
 def deformed(found: Robustness) -> Gallery:
@@ -122,9 +121,12 @@ def deformed(found: Robustness) -> Gallery:
     tiles = []
     for name, image in zip(found.accuracies, found.examples, strict=True):
         caption = Markup("{}<br><small>{}</small>").format(in_words(name), _DEFORMATIONS.get(name, ""))
-        tiles.append(Tile(_data_url(image), f"One handwritten character: {in_words(name)}", caption))
+        tiles.append(Tile(_png(image), f"One handwritten character: {in_words(name)}", caption))
     return Gallery(
-        "One image under each deformation", "As it comes to a device, before it is normalised.", tuple(tiles), long=True
+        "One image under each deformation",
+        "As it comes to a device, before it is normalised.",
+        tuple(tiles),
+        form="long",
     )
 
 
@@ -141,7 +143,14 @@ def _one_of(there: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> int:
     return int((both if both.any() else there).argmax())
 
 
-def _data_url(image: NDArray[np.uint8]) -> str:
+def _data_url(report: Report, row: int) -> str:
+    """The picture of a held-out sample."""
+    sample = report.held_out.take(np.array([row]))
+    image = sample.images[0]
+    return _png(image if sample.widths is None else image[:, : sample.widths[0]])
+
+
+def _png(image: NDArray[np.uint8]) -> str:
     """The PNG of an image, uint8 (height, width), 0 is paper and 255 is ink."""
     file = io.BytesIO()
     Image.fromarray(np.stack([np.zeros_like(image), image], axis=-1)).save(file, "PNG", optimize=True)

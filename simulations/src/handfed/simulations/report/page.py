@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from handfed.shared.metrics import confusion_matrix
 from handfed.shared.printable import printable
 from handfed.simulations.report import drawing, gallery, headline, rejected, tables
 from handfed.simulations.report.charts import Chart, classes, costs, groups, holdings, rejections, robustness, rounds
@@ -103,7 +102,7 @@ def _learning(report: Report) -> Section:
 
 
 def _quantization(report: Report) -> Section:
-    heading, pairs = "Quantization", Pairs.of(report.evaluation)
+    heading, pairs = "Quantization", Pairs.of(report.readings)
     chart = groups.difference(report, pairs)
     if chart is None:
         return Section("quantization", heading, words=(_NOTHING_READ,))
@@ -111,9 +110,9 @@ def _quantization(report: Report) -> Section:
 
 
 def _groups(report: Report) -> Section:
-    found = report.evaluation
+    found = report.readings
     heading = "Devices and writers" if found.writer is not None else "Devices"
-    if not len(found.labels):
+    if not len(found):
         return Section("devices", heading, words=(_NOTHING_READ,))
     devices = worst_first(found, found.device)
     charts = [groups.devices(devices)]
@@ -132,10 +131,14 @@ def _groups(report: Report) -> Section:
 
 
 def _errors(report: Report) -> Section:
-    found, names = report.evaluation, report.dataset.alphabet.names
-    if not len(found.labels):
+    found, names = report.readings.int8, report.dataset.alphabet.names
+    if not len(found):
         return Section("errors", "Errors", words=(_NOTHING_READ,))
-    matrix = confusion_matrix(found.labels, found.readings, len(names))
+    matrix = found.confusions(len(names))
+    if report.of_texts:
+        names = (*names, "nothing")  # what was read where nothing was written, and what was not read
+    else:
+        matrix = matrix[:-1, :-1]
     return Section(
         "errors",
         "Errors",
@@ -224,10 +227,13 @@ def _measured(report: Report) -> tuple[str, ...]:
         "image": "Held out by image: a held-out image was not trained on, but whoever wrote it may have written"
         " training images too, so accuracy on the handwriting of strangers may be lower.",
     }[report.split_by]
+    of_what = "the fraction of held-out images"
+    if report.of_texts:
+        of_what = "1 less the character error rate (characters to insert, delete or replace, a character), on the texts"
     return (
         split,
         (
-            "Accuracy of INT8 is the fraction of held-out images that the converted file reads right. Float is the"
+            f"Accuracy of INT8 is {of_what} that the converted file reads right. Float is the"
             " model of the last float round, on the same images; the quantization-aware rounds train it further, so"
             " INT8 may be better. Intervals of one accuracy are Wilson's."
         ),

@@ -10,11 +10,12 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from handfed.server import wording
-from handfed.shared.metrics import spread, worst_confusions
+from handfed.shared.metrics import worst_confusions
 from handfed.shared.run_settings import option
+from handfed.simulations.readings import Readings
 from handfed.simulations.report.charts.groups import signed
 from handfed.simulations.report.charts.robustness import in_words
-from handfed.simulations.report.contents import Evaluation, Report, Robustness
+from handfed.simulations.report.contents import Report, Robustness
 from handfed.simulations.report.findings import (
     Group,
     Pairs,
@@ -119,14 +120,13 @@ def pairs(found: Pairs) -> Table:
     )
 
 
-def spreads(evaluation: Evaluation) -> Table:
+def spreads(readings: Readings) -> Table:
     """How accuracy differs between devices, and between writers where they are known."""
-    correct = evaluation.readings == evaluation.labels
-    groups = [("Devices", evaluation.device)]
-    if evaluation.writer is not None:
-        groups.append(("Writers", evaluation.writer))
-    found = [(what, spread(correct, numbers)) for what, numbers in groups]
-    means = [mean_accuracy(worst_first(evaluation, numbers)) for _, numbers in groups]
+    groups = [("Devices", readings.device)]
+    if readings.writer is not None:
+        groups.append(("Writers", readings.writer))
+    found = [(what, readings.by(numbers)) for what, numbers in groups]
+    means = [mean_accuracy(worst_first(readings, numbers)) for _, numbers in groups]
     columns = ("Accuracy of", *(what for what, _ in found))
     return Table(
         f"{' and '.join(what for what, _ in groups)}, in figures".capitalize(),
@@ -139,6 +139,7 @@ def spreads(evaluation: Evaluation) -> Table:
             ("Median", *(wording.percent(each.median) for _, each in found)),
             ("Ninetieth percentile", *(wording.percent(each.p90) for _, each in found)),
             ("Worst tenth, mean", *(wording.percent(each.worst_decile) for _, each in found)),
+            ("Gini coefficient", *(wording.decimals(each.gini, 3) for _, each in found)),
         ),
     )
 
@@ -169,9 +170,15 @@ def every_device(found: Sequence[Group]) -> Table:
 
 
 def _devices(caption: str, shown: Sequence[Group], note: str) -> Table:
-    columns = ("Device", "Held-out images", "Right", "Accuracy")
+    columns = ("Device", "Held-out images", "Characters", "Errors", "Accuracy")
     rows = tuple(
-        (f"{each.number + 1}", f"{each.samples:,}", f"{each.correct:,}", wording.percent(each.accuracy))
+        (
+            f"{each.number + 1}",
+            f"{each.samples:,}",
+            f"{each.characters:,}",
+            f"{each.errors:,}",
+            wording.percent(each.accuracy),
+        )
         for each in shown
     )
     return Table(caption, columns, frozenset(columns[1:]), rows, note)

@@ -15,7 +15,7 @@ from handfed.shared.litert import Int8Model
 from handfed.simulations.faults import liars
 from handfed.simulations.federation import Federation, Outcome
 from handfed.simulations.partition.device_styles import styles_of
-from handfed.simulations.report.contents import Evaluation, Misbehaviour, Report, Robustness
+from handfed.simulations.report.contents import Misbehaviour, Report, Robustness
 from handfed.simulations.report.page import render
 from handfed.simulations.robustness import accuracies, deformed
 
@@ -67,11 +67,11 @@ def report_of(federation: Federation, outcome: Outcome, command: str) -> Report:
         split_by=partition.split_by,
         rounds=outcome.rounds,
         label_counts=_label_counts(federation),
-        evaluation=evaluation_of(outcome),
-        held_out_images=dataset.images[readings.rows],
-        accuracy_float=verdict.float_correct / verdict.samples,
-        accuracy_int8=verdict.int8_correct / verdict.samples,
-        accuracy_calibrated=publication.calibrated.int8_correct / verdict.samples,
+        readings=readings,
+        held_out=dataset.samples.take(readings.rows),
+        accuracy_float=verdict.accuracy_float,
+        accuracy_int8=verdict.accuracy_int8,
+        accuracy_calibrated=publication.calibrated.accuracy_int8,
         size_bytes=len(publication.model),
         latency_ms=outcome.latency_ms,
         wall_s=outcome.wall_s,
@@ -81,18 +81,6 @@ def report_of(federation: Federation, outcome: Outcome, command: str) -> Report:
         styles=_styles(federation),
         misbehaviour=_misbehaviour(federation),
         robustness=_robustness(federation, outcome),
-    )
-
-
-def evaluation_of(outcome: Outcome) -> Evaluation:
-    """What was read on held-out images, by device and writer."""
-    readings = outcome.readings
-    return Evaluation(
-        labels=readings.labels,
-        readings=readings.int8,
-        float_readings=readings.floating,
-        device=readings.device,
-        writer=readings.writer,
     )
 
 
@@ -114,8 +102,10 @@ def _misbehaviour(federation: Federation) -> Misbehaviour | None:
     return Misbehaviour(faults, who, inspected=settings.visibility == "inspected")
 
 
-def _robustness(federation: Federation, outcome: Outcome) -> Robustness:
-    """What the published file reads of deformed images; about a millisecond for each image."""
+def _robustness(federation: Federation, outcome: Outcome) -> Robustness | None:
+    """What the published file reads of deformed images; about a millisecond for each image. None of texts."""
+    if outcome.of_texts:
+        return None
     rows = outcome.readings.rows
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_DEFORMED)).round().astype(np.int64)]
     images, labels = federation.dataset.images[rows], federation.dataset.labels[rows]
@@ -130,8 +120,7 @@ def _styles(federation: Federation) -> list[str]:
 
 
 def _label_counts(federation: Federation) -> NDArray[np.int64]:
-    """int64 (devices, classes): training samples."""
-    training = ~federation.partition.held_out
-    counts = np.zeros((federation.partition.devices, len(federation.dataset.alphabet)), np.int64)
-    np.add.at(counts, (federation.partition.device[training], federation.dataset.labels[training]), 1)
-    return counts
+    """int64 (devices, classes): training samples, and of texts their characters."""
+    partition, dataset = federation.partition, federation.dataset
+    rows = map(partition.training_rows, range(partition.devices))
+    return np.stack([dataset.take(each).class_counts() for each in rows])

@@ -51,17 +51,18 @@ def find(reference: str) -> ScenarioFile:
     )
 
 
-def taken_for(partition: str | None) -> ScenarioFile:
+def taken_for(*asked: str) -> ScenarioFile:
     """The scenario that is meant when none is named.
 
     Args:
-        partition: The scheme that is asked for; None where the scenario chooses it.
+        asked: Kinds of handwriting and schemes of a partition that are asked for; the first that a scenario is the
+            default for decides.
 
     Returns:
-        The one that is the default for just that scheme, or else for schemes of its name, or else `PLAIN`.
+        The one that is the default for just that, or else for schemes of that name, or else `PLAIN`.
     """
-    if partition is not None:
-        for wanted in (partition, partition.partition(":")[0]):
+    for each in asked:
+        for wanted in (each, each.partition(":")[0]):
             for scenario in built_in():
                 if wanted in scenario.default_for:
                     return scenario

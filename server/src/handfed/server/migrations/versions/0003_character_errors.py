@@ -13,6 +13,5 @@ depends_on = None
 
 def upgrade() -> None:
     """Adds the columns; of rounds before, nobody counted."""
-    op.add_column("rounds", sa.Column("cer", sa.Float(53)))
     op.add_column("device_rounds", sa.Column("characters", sa.BigInteger()))
     op.add_column("device_rounds", sa.Column("edits", sa.BigInteger()))

@@ -23,7 +23,7 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Chart:
     """What was written, by row, and what was read, by column.
 
     Args:
-        matrix: int64 (classes, classes), as `handfed.shared.metrics.confusion_matrix` has it.
+        matrix: int64 (classes, classes), as `handfed.shared.transcripts` has it.
         names: Of the classes.
     """
     shown = _most_confused(matrix)
