@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from handfed.shared import strips
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import ManifestError
 from handfed.shared.files import sha256_of
@@ -61,6 +62,18 @@ EXAMPLE = Manifest(
     },
     self_test=SELF_TEST,
 )
+OF_WORDS = replace(
+    EXAMPLE,
+    kind="words",
+    recogniser="tcn",
+    geometry=Geometry(32, None),
+    normalisation=strips.VERSION,
+    self_test=SelfTest(
+        np.arange(2 * 32 * 24, dtype=np.uint8).reshape(2, 32, 24),
+        np.zeros((2, 6, len(EXAMPLE.alphabet) + 1), np.float32),
+        0.1,
+    ),
+)
 
 
 def assert_same(first: Manifest, second: Manifest) -> None:
@@ -97,7 +110,8 @@ def manifests(draw: st.DrawFn) -> Manifest:
         alphabet = Alphabet(("a", "b"))
     rows = draw(st.integers(1, 3))
     logits = arrays.arrays(np.float32, (rows, len(alphabet)), elements=st.floats(-100, 100, width=32))
-    pictures = arrays.arrays(np.uint8, (rows, 28, 28), elements=st.integers(0, 255))
+    geometry = Geometry(draw(st.integers(1, 40)), draw(st.integers(1, 40)), 1)
+    pictures = arrays.arrays(np.uint8, (rows, geometry.height, geometry.width), elements=st.integers(0, 255))
     return replace(
         EXAMPLE,
         release=draw(COUNT),
@@ -108,7 +122,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
         rounds=draw(st.integers(0, 1000)),
         training_seconds=draw(st.floats(0, 1e9)),
         licence=draw(TEXT),
-        geometry=Geometry(draw(st.integers(1, 99)), draw(st.integers(1, 99)), 1),
+        geometry=geometry,
         self_test=SelfTest(draw(pictures), draw(logits), draw(st.floats(0.001, 10))),
     )
 
@@ -125,7 +139,31 @@ def test_every_manifest_keeps_the_published_schema(manifest: Manifest) -> None:
 
 def test_the_schema_is_one_and_every_field_is_required() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
-    assert set(schema()["required"]) == set(schema()["properties"]) == set(EXAMPLE.to_json())
+    assert set(schema()["required"]) == set(EXAMPLE.to_json())
+    assert set(schema()["properties"]) == set(OF_WORDS.to_json())
+
+
+@pytest.mark.parametrize("kind", ["words", "lines"])
+def test_a_manifest_of_texts_says_their_kind_and_is_read_as_it_was_written(kind: str) -> None:
+    manifest = replace(OF_WORDS, kind=kind)
+    jsonschema.Draft202012Validator(schema()).validate(json.loads(manifest.encode()))
+    assert_same(Manifest.decode(manifest.encode(), where="m.json"), manifest)
+
+
+@pytest.mark.parametrize("path", [("kind",), ("self_test", "width")])
+def test_a_manifest_of_texts_without_what_they_need_is_refused_by_schema_and_reader(path: tuple[str, ...]) -> None:
+    value = OF_WORDS.to_json()
+    _drop(value, path)
+    with pytest.raises(jsonschema.ValidationError, match="is a required property"):
+        jsonschema.validate(value, schema())
+    refuse(json.dumps(value).encode(), f"the field '{path[-1]}' is missing")
+
+
+def test_a_kind_of_handwriting_that_is_not_known_is_refused() -> None:
+    value = {**OF_WORDS.to_json(), "kind": "pages"}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(value, schema())
+    refuse(json.dumps(value).encode(), "reads 'pages', which this version does not know; update handfed")
 
 
 def _paths(value: dict[str, Any], above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -161,7 +199,11 @@ def test_the_schema_refuses_a_manifest_that_lacks_a_field(path: tuple[str, ...])
 
 @pytest.mark.parametrize("path", READ, ids=".".join)
 def test_a_manifest_that_lacks_a_field_is_refused(path: tuple[str, ...]) -> None:
-    why = "format None is not" if path == ("format",) else f"the field '{path[-1]}' is missing; pull the release again"
+    why = (
+        "format None is not one that"
+        if path == ("format",)
+        else f"the field '{path[-1]}' is missing; pull the release again"
+    )
     refuse(encoded(lambda value: _drop(value, path)), why)
 
 
@@ -207,7 +249,10 @@ def test_the_schema_refuses_a_value_out_of_its_range(path: tuple[str, ...], valu
 @pytest.mark.parametrize("number", [max(FORMATS.values()) + 1, 0, "1", None])
 def test_another_format_is_refused_with_what_to_do(number: object) -> None:
     content = encoded(lambda value: value.update(format=number, run="of the future"))
-    refuse(content, rf"manifest format {number!r} is not one that this version reads.*update handfed, or pull an older release")
+    refuse(
+        content,
+        rf"manifest format {number!r} is not one that this version reads.*update handfed, or pull an older release",
+    )
 
 
 def test_an_unknown_field_is_passed_over() -> None:

@@ -94,4 +94,4 @@ def test_as_json_it_holds_plain_values(recogniser: Recogniser, sample: Dataset) 
     found = evaluate(recogniser, replace(sample, writers=sample.labels)).as_json(3)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert len(found["confusions"]) == 3
-    assert set(found["writers"]) == {"count", "p10", "median", "p90", "worst_decile"}
+    assert set(found["writers"]) == {"count", "p10", "median", "p90", "worst_decile", "gini"}

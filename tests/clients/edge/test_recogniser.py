@@ -180,7 +180,7 @@ def test_a_model_of_another_manifest_is_refused(trained_release: Release) -> Non
 
 def test_another_geometry_is_refused(trained_release: Release) -> None:
     manifest, model = trained_release
-    with pytest.raises(ManifestError, match="takes other images than 28 x 28 grey; update handfed"):
+    with pytest.raises(ManifestError, match="takes other images than 28 x 28 grey or strips; update handfed"):
         Recogniser(replace(manifest, geometry=Geometry(32, 256, 1)), model)
 
 

@@ -62,14 +62,14 @@ def test_a_file_with_a_floating_point_operator_is_refused(trainer: Trainer, trai
 
 
 def test_a_file_within_the_margin_passes_with_its_interval() -> None:
-    difference = check_margin(Verdict(1000, 980, 979, 3, 2), 0.01)
+    difference = check_margin(Verdict(1000, 980, 979, 3, 2, 1000, 20, 21), 0.01)
     assert difference.difference == pytest.approx(0.001)
     assert difference.low < 0.001 < difference.high
 
 
 def test_a_file_beyond_the_margin_is_refused() -> None:
-    with pytest.raises(ReleaseRefusedError, match=r"2\.00% of held-out images worse"):
-        check_margin(Verdict(1000, 980, 960, 25, 5), 0.01)
+    with pytest.raises(ReleaseRefusedError, match=r"2\.00% of held-out characters worse"):
+        check_margin(Verdict(1000, 980, 960, 25, 5, 1000, 20, 40), 0.01)
 
 
 def test_without_a_held_out_image_nothing_can_be_published() -> None:
