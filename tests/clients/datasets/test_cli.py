@@ -13,6 +13,17 @@ from handfed.clients.datasets.cli import commands
 from handfed.shared.errors import DatasetError
 
 RUN = CliRunner()
+FORMATS = {
+    ".npz",
+    "labels.tsv",
+    "class folders",
+    "idx",
+    ".mat",
+    "LEAF .json",
+    "IAM",
+    "CASIA .gnt",
+    "PAGE or ALTO .xml",
+}
 
 
 @pytest.fixture
@@ -29,7 +40,7 @@ def letters(tmp_path: Path) -> str:
 def test_list_names_the_data_sets_and_the_formats() -> None:
     result = RUN.invoke(commands, ["list"], env={"COLUMNS": "100"})
     assert result.exit_code == 0
-    for expected in ("mnist5k", "CC BY-SA 3.0", ".npz", "labels.tsv", "class folders", "idx", ".mat", "LEAF .json"):
+    for expected in ("mnist5k", "CC BY-SA 3.0", *FORMATS):
         assert expected in result.stdout
 
 
@@ -38,7 +49,7 @@ def test_list_as_json_is_one_object_and_nothing_else() -> None:
     answer = json.loads(result.stdout)
     assert [each["name"] for each in answer["datasets"]] == ["femnist", "mnist", "mnist5k"]
     assert set(answer["datasets"][0]) == {"name", "summary", "licence"}
-    assert set(answer["formats"]) == {".npz", "labels.tsv", "class folders", "idx", ".mat", "LEAF .json"}
+    assert set(answer["formats"]) == FORMATS
 
 
 def test_show_as_json_counts_classes_and_writers(letters: str) -> None:
