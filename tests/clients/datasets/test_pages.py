@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from handfed.clients.datasets import read
+from handfed.clients.datasets.labelled import parse_table
+from handfed.clients.edge.pictures import read_picture
 from handfed.shared import strips
 from handfed.shared.alphabet import SPACE
 from handfed.shared.datasets import Dataset
@@ -341,3 +344,27 @@ def test_for_one_file_the_folder_is_asked_for(tmp_path: Path) -> None:
     folder(tmp_path, {"1.xml": page_xml()})
     with pytest.raises(DatasetError, match=r"1\.xml: is not .*give the folder that holds it and the page's picture"):
         read(str(tmp_path / "1.xml"), "lines")
+
+
+def test_real_lines_are_the_same_on_a_page_as_in_a_table(tmp_path: Path, shared_data: Path) -> None:
+    rows = parse_table((shared_data / "lines_copiste" / "labels.tsv").read_bytes(), where="labels.tsv")[:8]
+    with zipfile.ZipFile(shared_data / "lines_copiste" / "images.zip") as archive:
+        pictures = [read_picture(archive.read(row.image), where=row.image) for row in rows]
+    for row, pixels in zip(rows, pictures, strict=True):
+        (tmp_path / "table" / row.image).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "table" / row.image)
+    table = "image\ttext\n" + "".join(f"{row.image}\t{row.text}\n" for row in rows)
+    (tmp_path / "table" / "labels.tsv").write_text(table, encoding="utf-8")
+    height, width = sum(len(pixels) for pixels in pictures), max(pixels.shape[1] for pixels in pictures)
+    page = np.full((height, width), 255, np.uint8)
+    lines, top = "", 0
+    for row, pixels in zip(rows, pictures, strict=True):
+        page[top : top + len(pixels), : pixels.shape[1]] = pixels
+        outline = points(0, top, pixels.shape[1], top + len(pixels))
+        lines += f'<TextLine id="l{row.line}"><Coords points="{outline}"/>{equiv(escape(row.text))}</TextLine>'
+        top += len(pixels)
+    folder(tmp_path / "page", {"1.xml": page_xml(lines, size=f'imageWidth="{width}" imageHeight="{height}"')})
+    (tmp_path / "page" / "1.png").write_bytes(png(page))
+    from_table, from_page = read(str(tmp_path / "table"), "lines"), read(str(tmp_path / "page"), "lines")
+    assert texts(from_page) == texts(from_table)
+    np.testing.assert_array_equal(from_page.images, from_table.images)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,8 @@ from handfed.clients.datasets import named
 from handfed.shared.errors import DatasetError
 
 if TYPE_CHECKING:  # NumPy comes with it, and the command line's start-up has no use for that
+    from collections.abc import Callable
+
     from handfed.clients.datasets.trees import FolderTree
     from handfed.shared.alphabet import Alphabet
     from handfed.shared.datasets import Dataset
