@@ -7,12 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from handfed.clients.datasets.cli import commands
 from handfed.shared.errors import DatasetError
 
 RUN = CliRunner()
+FORMATS = {
+    ".npz",
+    "labels.tsv",
+    "class folders",
+    "idx",
+    ".mat",
+    "LEAF .json",
+    "IAM",
+    "CASIA .gnt",
+    "PAGE or ALTO .xml",
+}
 
 
 @pytest.fixture
@@ -29,7 +41,7 @@ def letters(tmp_path: Path) -> str:
 def test_list_names_the_data_sets_and_the_formats() -> None:
     result = RUN.invoke(commands, ["list"], env={"COLUMNS": "100"})
     assert result.exit_code == 0
-    for expected in ("mnist5k", "CC BY-SA 3.0", ".npz", "labels.tsv", "class folders", "idx", ".mat", "LEAF .json"):
+    for expected in ("mnist5k", "CC BY-SA 3.0", *FORMATS):
         assert expected in result.stdout
 
 
@@ -38,7 +50,7 @@ def test_list_as_json_is_one_object_and_nothing_else() -> None:
     answer = json.loads(result.stdout)
     assert [each["name"] for each in answer["datasets"]] == ["femnist", "mnist", "mnist5k"]
     assert set(answer["datasets"][0]) == {"name", "summary", "licence"}
-    assert set(answer["formats"]) == {".npz", "labels.tsv", "class folders", "idx", ".mat", "LEAF .json"}
+    assert set(answer["formats"]) == FORMATS
 
 
 def test_show_as_json_counts_classes_and_writers(letters: str) -> None:
@@ -83,6 +95,22 @@ def test_show_of_a_large_alphabet_is_cut(tmp_path: Path) -> None:
     result = RUN.invoke(commands, ["show", str(tmp_path / "a.npz")], env={"COLUMNS": "80"})
     assert "… 30 more" in result.stdout
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
+
+
+def test_show_draws_words_below_what_they_say(tmp_path: Path) -> None:
+    for name, stroke in (("a.png", 30), ("b.png", 500)):
+        pixels = np.full((40, stroke + 20), 240, np.uint8)
+        pixels[12:28, 10 : stroke + 10] = 20
+        Image.fromarray(pixels).save(tmp_path / name)
+    (tmp_path / "labels.tsv").write_text("image\ttext\na.png\ton\nb.png\tno, [no]\n", encoding="utf-8")
+    result = RUN.invoke(commands, ["show", str(tmp_path), "--task", "words"], env={"COLUMNS": "60"})
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    first, second = lines.index("on"), lines.index("no, [no]")
+    assert second - first == 9  # 32 pixels are 8 lines
+    assert max(line.count("█") for line in lines[first:second]) > 20
+    assert max(line.count("█") for line in lines[second:]) > 50  # and is cut at the edge
+    assert max(map(len, lines)) <= 60
 
 
 def test_an_unknown_data_set_is_a_dataset_error() -> None:

@@ -2,7 +2,8 @@
 
 `read` takes a name or a path and returns a whole, checked `Dataset`, or says which file and row are wrong and what to
 do; nothing is loaded half. `available` lists the names. A module reads each format: `npz`, `labelled` (a table and
-pictures), `classfolders`, and those of published data sets, `idx`, `mat` and `leaf`.
+pictures), `classfolders`, `pages` (PAGE and ALTO XML), and those of published data sets, `idx`, `mat`, `leaf`, `iam`
+and `gnt`.
 
 Writers' own ids become numbers as they are read and are not kept. Images are decoded by Pillow (extra `edge`).
 """

@@ -22,6 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 _BAR: Final = 40  # columns of the longest bar
 _LISTED: Final = 100  # classes that are listed; a larger alphabet is cut
 _PREVIEWED: Final = 20  # classes that are drawn
+_PREVIEWED_TEXTS: Final = 3  # words or lines that are drawn
 _DRAWN_WIDTH: Final = 14  # columns of a drawing
 _INK: Final = 96  # of 255: a drawn pixel is set from here on
 
@@ -58,12 +59,13 @@ def list_datasets(*, as_json: AsJson = False) -> None:
 def show(
     reference: Annotated[str, typer.Argument(help="A name from `handfed data list`, or a path.")],
     *,
+    task: Annotated[str, typer.Option(help="What it shows: characters, words, lines, or a task file.")] = "characters",
     as_json: AsJson = False,
 ) -> None:
-    """Read a data set, check it, and show its classes, its writers and one sample of each class."""
+    """Read a data set, check it, and show its classes, its writers and some of its samples."""
     from handfed.clients.datasets import read
 
-    dataset = read(reference)
+    dataset = read(reference, task)
     if as_json:
         print(json.dumps(_summary(dataset), ensure_ascii=False))
         return
@@ -81,7 +83,10 @@ def show(
     console.print(_class_table(dataset, console))
     if not console.options.ascii_only:
         console.print()
-        _preview(dataset, console)
+        if dataset.samples.are_texts:
+            _preview_texts(dataset, console)
+        else:
+            _preview(dataset, console)
 
 
 def _summary(dataset: Dataset) -> dict[str, Any]:
@@ -168,11 +173,23 @@ def _preview(dataset: Dataset, console: Console) -> None:
     console.print(grid)
 
 
+def _preview_texts(dataset: Dataset, console: Console) -> None:
+    """Draws the first texts at half size, each below what it says, as much of it as fits the console."""
+    from rich.text import Text
+
+    for text, image in zip(dataset.samples.written()[:_PREVIEWED_TEXTS], dataset.images, strict=False):
+        said = "".join(dataset.alphabet.names[label] for label in text)
+        console.print(Text(said, style="bold"), no_wrap=True, overflow="ellipsis")
+        for line in _drawing(image[:, : 2 * console.width]):
+            console.print(Text(line.rstrip()))
+
+
 def _drawing(image: NDArray[np.uint8]) -> list[str]:
-    """An image (28, 28) as 7 lines of 14 half blocks, each two pixels of 2 x 2."""
+    """An image (4 h, 2 w) as h lines of w half blocks, each two pixels of 2 x 2."""
     import numpy as np
 
-    small = image.reshape(14, 2, 14, 2).astype(np.int64).mean(axis=(1, 3))
+    height, width = image.shape
+    small = image.reshape(height // 2, 2, width // 2, 2).astype(np.int64).mean(axis=(1, 3))
     ink = small >= _INK
     return [
         "".join(" ▄▀█"[2 * bool(top) + bool(bottom)] for top, bottom in zip(upper, lower, strict=True))

@@ -62,10 +62,7 @@ def read_labelled(path: Path, tree: FolderTree | ZipTree, task: Task) -> Dataset
         _refuse_long_texts(rows, where)
     pictures = _pictures(tree)
     _refuse_missing(rows, pictures, where)
-    spelled = [characters(row.text) for row in rows]
-    alphabet = Alphabet.from_labels([each for text in spelled for each in text], where=where)
-    position = {name: index for index, name in enumerate(alphabet.names)}
-    labels = [[position[each] for each in text] for text in spelled]
+    alphabet, labels = spell([row.text for row in rows], where=where)
     images = [
         normalised_picture(
             pictures.read(row.image),
@@ -117,6 +114,18 @@ def parse_table(content: bytes, *, where: str) -> list[Row]:
     if not rows:
         raise DatasetError(f"{where}: holds no samples, only a header")
     return rows
+
+
+def spell(texts: Sequence[str], *, where: str) -> tuple[Alphabet, list[list[int]]]:
+    """The alphabet of texts in normalisation form C, and each text as positions in it.
+
+    Raises:
+        DatasetError: The texts have fewer than two characters, or a control character.
+    """
+    spelled = [characters(text) for text in texts]
+    alphabet = Alphabet.from_labels([each for text in spelled for each in text], where=where)
+    position = {name: index for index, name in enumerate(alphabet.names)}
+    return alphabet, [[position[each] for each in text] for text in spelled]
 
 
 def characters(text: str) -> list[str]:

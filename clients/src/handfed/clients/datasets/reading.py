@@ -14,6 +14,7 @@ from handfed.shared.errors import DatasetError
 if TYPE_CHECKING:  # NumPy comes with it, and the command line's start-up has no use for that
     from collections.abc import Callable
 
+    from handfed.clients.datasets.trees import FolderTree
     from handfed.shared.alphabet import Alphabet
     from handfed.shared.datasets import Dataset
     from handfed.shared.tasks import Task
@@ -26,6 +27,11 @@ FORMATS: Final = {
     "idx": "MNIST's and EMNIST's own files, plain or .gz: an images-idx3-ubyte file with its labels-idx1-ubyte file"
     " beside it (and EMNIST's mapping.txt), or a folder with such a pair for each split",
     ".mat": "EMNIST's MATLAB files, with their writers",
+    "IAM": "the IAM database as it is published, words or lines with their writers: a folder that holds ascii and"
+    " words or lines",
+    "CASIA .gnt": "CASIA-HWDB's characters, a file for each writer: one, or a folder of them",
+    "PAGE or ALTO .xml": "pages with their lines and words, as Transkribus, eScriptorium and OCR programs write them: a"
+    " folder of XML files and page pictures",
     "LEAF .json": "FEMNIST as the LEAF benchmark writes it, with its writers: a file, or a folder of all_data_*.json",
 }
 
@@ -50,8 +56,8 @@ def read(reference: str, task: str | Task = "characters") -> Dataset:
     dataset = _read(reference, wanted)
     if dataset.samples.are_texts != wanted.of_texts:
         raise DatasetError(
-            f"{reference}: holds single characters, and the task is of {wanted.kind}, which are read from a folder or"
-            " .zip with labels.tsv; `handfed data list` shows what can be read"
+            f"{reference}: holds single characters, and the task is of {wanted.kind}, which are read from labels.tsv,"
+            " IAM, PAGE and ALTO; `handfed data list` shows what can be read"
         )
     alphabet = alphabets.find(wanted.alphabet)
     return dataset if alphabet is None else relabelled(dataset, alphabet)
@@ -97,24 +103,38 @@ def _read(reference: str, task: Task) -> Dataset:
 
 
 def _read_folder(path: Path, task: Task) -> Dataset:
-    from handfed.clients.datasets.classfolders import read_class_folders
-    from handfed.clients.datasets.idx import is_images, is_labels, read_idx_folder
+    from handfed.clients.datasets.iam import is_iam, read_iam
     from handfed.clients.datasets.labelled import TABLE, read_labelled
-    from handfed.clients.datasets.leaf import is_leaf, read_leaf_folder
+    from handfed.clients.datasets.pages import page_files, read_pages
     from handfed.clients.datasets.trees import FolderTree
 
     tree = FolderTree(path)
     if tree.has(TABLE):
         return read_labelled(path, tree, task)
+    if is_iam(tree):
+        return read_iam(path, tree, task)
+    pages = page_files(tree)
+    return read_pages(path, tree, pages, task) if pages else _read_folder_of_characters(path, tree)
+
+
+def _read_folder_of_characters(path: Path, tree: FolderTree) -> Dataset:
+    from handfed.clients.datasets.classfolders import read_class_folders
+    from handfed.clients.datasets.gnt import is_gnt, read_gnt_folder
+    from handfed.clients.datasets.idx import is_images, is_labels, read_idx_folder
+    from handfed.clients.datasets.leaf import is_leaf, read_leaf_folder
+
     names = tree.top_files()
     if any(is_images(name) or is_labels(name) for name in names):
         return read_idx_folder(path, tree)
     if any(is_leaf(name) for name in names):
         return read_leaf_folder(path, tree)
+    if any(is_gnt(name) for name in names):
+        return read_gnt_folder(path, tree)
     return read_class_folders(path, tree)
 
 
 def _read_file(path: Path, task: Task) -> Dataset:
+    from handfed.clients.datasets.gnt import SUFFIX, read_gnt_file
     from handfed.clients.datasets.idx import is_images, is_labels, read_idx_file
     from handfed.clients.datasets.labelled import TABLE
     from handfed.clients.datasets.leaf import read_leaf_file
@@ -126,6 +146,7 @@ def _read_file(path: Path, task: Task) -> Dataset:
         ".zip": partial(_read_zip, task=task),
         ".mat": read_mat,
         ".json": read_leaf_file,
+        SUFFIX: read_gnt_file,
     }
     if is_images(path.name):
         return read_idx_file(path)
@@ -136,6 +157,8 @@ def _read_file(path: Path, task: Task) -> Dataset:
         advice = "give the folder that holds it"
     elif is_labels(path.name):
         advice = "give the images file beside it, or the folder"
+    elif path.suffix.lower() == ".xml":
+        advice = "give the folder that holds it and the page's picture"
     raise DatasetError(f"{path}: is not a kind of file that is read; {advice}")
 
 

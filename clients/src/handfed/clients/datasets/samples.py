@@ -31,14 +31,51 @@ def normalised_picture(content: bytes, *, where: str, height: int | None = None)
     Raises:
         DatasetError: The picture cannot be decoded, or shows no ink.
     """
+    return normalised_pixels(decoded_picture(content, where=where), where=where, height=height)
+
+
+def decoded_picture(content: bytes, *, where: str) -> NDArray[np.uint8]:
+    """Decodes one picture file to uint8 (height, width).
+
+    Raises:
+        DatasetError: It cannot be decoded.
+    """
     try:
-        pixels = read_picture(content, where=where)
+        return read_picture(content, where=where)
     except ImageError as error:  # it names `where`
         raise DatasetError(str(error)) from error
+
+
+def normalised_pixels(pixels: NDArray[np.uint8], *, where: str, height: int | None = None) -> NDArray[np.uint8]:
+    """Normalises one picture, uint8 (height, width), as `normalised_picture`.
+
+    Raises:
+        DatasetError: It shows no ink.
+    """
     try:
         return normalise(pixels) if height is None else strips.normalise(pixels, height)
     except ImageError as error:
         raise DatasetError(f"{where}: {error}; remove it or scan it again") from None
+
+
+def bordered(pixels: NDArray[np.uint8], paper: int) -> NDArray[np.uint8]:
+    """A picture that was cut out tightly, with a border of paper where it needs one.
+
+    Normalisation takes for paper what a picture's frame shows; of a full stop or a dash without any margin that is
+    ink.
+
+    Args:
+        pixels: uint8 (height, width).
+        paper: Its shade.
+
+    Returns:
+        uint8: the picture as it was, or with a pixel of paper around it where its frame is nearer to ink than to paper.
+    """
+    ink = max(int(pixels.min()), int(pixels.max()), key=lambda shade: abs(shade - paper))
+    frame = float(np.median(np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])))
+    if abs(frame - paper) <= abs(frame - ink):
+        return pixels
+    return np.pad(pixels, 1, constant_values=paper)
 
 
 def normalised_rows(pictures: NDArray[np.uint8], *, where: str) -> NDArray[np.uint8]:
