@@ -61,3 +61,33 @@ def test_a_rule_across_a_page_is_no_line() -> None:
     drawn[1, 5:-5] = 0
     with pytest.raises(ImageError, match="too long"):
         normalise(drawn, 32)
+
+
+def strokes(slant: float, rise: float) -> np.ndarray:
+    """Eight thick strokes in a row, that lean to the right by `slant` columns a row and rise by `rise` rows a column."""
+    drawn = np.full((160, 400), 255, np.uint8)
+    rows, columns = np.mgrid[0:160, 0:400]
+    for number in range(8):
+        middle = 80 + 34 * number
+        level = 80 - rise * (columns - 200)
+        upright = np.abs(columns - middle - slant * (level - rows)) < 4
+        drawn[upright & (np.abs(rows - level) < 30)] = 0
+    return drawn
+
+
+@pytest.mark.parametrize("slant", [-0.25, 0.0, 0.5, 1.0])
+@pytest.mark.parametrize("rise", [-0.125, 0.0, 0.25])
+def test_slope_and_slant_are_taken_out(slant: float, rise: float) -> None:
+    strip = normalise(strokes(slant, rise), 32)
+    inked = (strip > 128).any(axis=0)
+    assert int((np.diff(inked.astype(int)) == 1).sum()) == 8  # paper between all strokes, from top to bottom
+    columns = np.flatnonzero(inked)
+    tops = [int((strip[:, column] > 128).argmax()) for column in columns]
+    assert np.ptp(np.percentile(tops, [10, 90])) <= 2  # but for the corners of strokes
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_slope_to_either_side_comes_to_the_same_height(side: str) -> None:
+    drawn = strokes(0, 0.1)
+    strip = normalise(drawn if side == "left" else drawn[:, ::-1].copy(), 32)
+    assert abs(strip.shape[1] - normalise(strokes(0, 0), 32).shape[1]) <= 12

@@ -33,6 +33,7 @@ BOX = 20  # pixels, the longer side of the ink within it
 INK_FLOOR = 32  # of 255: fainter ink does not stretch the bounding box (JPEG ringing stays below it)
 LEAST_CONTRAST = 24  # of 255: less than this between paper and ink is a blank page
 _CACHED_SIDE = 256  # pixels: the weights of larger pictures are worked out anew, as they take megabytes
+_BLOCK = 64  # new pixels whose weights are worked out at once
 _ONE = 1 << 16  # fixed point of the resampling weights
 
 Image = NDArray[np.uint8]
@@ -129,38 +130,53 @@ def bounding_box(ink: Image) -> tuple[int, int, int, int]:
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
+def _scaled(values: NDArray[np.float64], new_size: int) -> NDArray[np.float64]:
+    """Scales the columns of `values` (n, size) to (n, new_size), in units of 1 / 65,536; sums must stay below 2**53."""
+    size = values.shape[1]
+    if size <= _CACHED_SIDE:
+        return np.asarray(values @ _weights(size, new_size).T)
+    parts = []
+    for start in range(0, new_size, _BLOCK):  # of a long line, most weights are 0: only a window of it counts
+        end = min(start + _BLOCK, new_size)
+        reach = max(size, new_size) // new_size + 1
+        first, last = max(start * size // new_size - reach, 0), min(-(-end * size // new_size) + reach, size)
+        parts.append(values[:, first:last] @ _triangles(size, new_size, (start, end), (first, last)).T)
+    return np.concatenate(parts, axis=1)
+
+
+@lru_cache(maxsize=1024)
 def _weights(size: int, new_size: int) -> NDArray[np.float64]:
-    """As `_weights_anew`, which small images share: a data set's have few sizes."""
-    return _weights_cached(size, new_size) if size <= _CACHED_SIDE else _weights_anew(size, new_size)
+    """All weights, (new_size, size), which small images share: a data set's have few sizes."""
+    return _triangles(size, new_size, (0, new_size), (0, size))
 
 
-def _weights_anew(size: int, new_size: int) -> NDArray[np.float64]:
-    """Weights (new_size, size) of a triangle filter that widens when it shrinks the image, each row summing to 1.
+def _triangles(size: int, new_size: int, rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[np.float64]:
+    """Weights of a triangle filter that widens when it shrinks the image, each row of them summing to 65,536.
 
     The same filter as Pillow's BILINEAR; computed in integers: coordinates are in units of 1 / (2 * new_size) pixel.
+
+    Args:
+        size: Of the old side.
+        new_size: Of the new side.
+        rows: First and last-plus-one new pixel.
+        columns: First and last-plus-one old pixel; weights beyond are 0.
     """
     support = max(size, new_size) * 2  # half-width of the triangle
-    result = np.zeros((new_size, size), np.int64)
-    old = (2 * np.arange(size) + 1) * new_size  # centres of the old pixels
-    for row in range(new_size):
-        centre = (2 * row + 1) * size
-        triangle = np.maximum(support - np.abs(old - centre), 0)
-        total = int(triangle.sum())
-        weights = triangle * _ONE // total
-        weights[int(np.argmax(triangle))] += _ONE - int(weights.sum())  # what rounding lost goes to the nearest
-        result[row] = weights
-    return result.astype(np.float64)
-
-
-_weights_cached = lru_cache(maxsize=1024)(_weights_anew)
+    old = (2 * np.arange(*columns) + 1) * new_size  # centres of the old pixels
+    centres = (2 * np.arange(*rows) + 1) * size
+    triangles = np.maximum(support - np.abs(old - centres[:, None]), 0)
+    weights: NDArray[np.int64] = triangles * _ONE // triangles.sum(axis=1, keepdims=True)
+    nearest = np.argmax(triangles, axis=1)
+    weights[np.arange(len(weights)), nearest] += _ONE - weights.sum(axis=1)  # what rounding lost goes to the nearest
+    return weights.astype(np.float64)
 
 
 def resample(ink: Image, new_height: int, new_width: int) -> Image:
     """Scales `ink` to uint8 (new_height, new_width) and stretches it, so that the darkest pixel is 255 again."""
     if ink.shape == (new_height, new_width):
         return ink
-    tall = _weights(ink.shape[0], new_height) @ ink.astype(np.float64)  # (new_height, width), below 2**24
-    sums = (tall @ _weights(ink.shape[1], new_width).T).astype(np.int64)  # (new_height, new_width), below 2**40
+    tall = _scaled(ink.T.astype(np.float64), new_height).T  # (new_height, width), below 2**24
+    sums = _scaled(tall, new_width).astype(np.int64)  # (new_height, new_width), below 2**40
     darkest = int(sums.max())  # above 0: up to LARGEST_SIDE every pixel has weight
     return ((sums * 510 + darkest) // (2 * darkest)).astype(np.uint8)
 
