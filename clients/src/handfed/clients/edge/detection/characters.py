@@ -56,19 +56,23 @@ class Found:
     height: float
     scale: int
 
+    def holds(self, candidate: int, box: Box) -> ink.Mask:
+        """Which pixels in a box are of a candidate, bool (height, width)."""
+        return np.isin(self.labels[box.top : box.bottom, box.left : box.right], self.parts[candidate])
+
     def cut(self, candidate: int, box: Box) -> NDArray[np.uint8]:
         """A picture of what a box holds of a candidate, without its neighbours, light on a black margin.
 
         Returns:
-            uint8 (height + 4, width + 4).
+            uint8 (height + 6, width + 6), less where the box is at the page's edge.
         """
-        across = slice(max(box.left - 1, 0), box.right + 1)
-        down = slice(max(box.top - 1, 0), box.bottom + 1)
-        own = np.isin(self.labels[down, across], self.parts[candidate])
-        own[:, : box.left - across.start] = False
-        own[:, box.right - across.start :] = False
+        rows = slice(max(box.top - 1, 0), box.bottom + 1)
+        columns = slice(max(box.left - 1, 0), box.right + 1)
+        own = np.isin(self.labels[rows, columns], self.parts[candidate])
+        own[:, : box.left - columns.start] = False
+        own[:, box.right - columns.start :] = False
         soft = runs.with_neighbours(runs.with_neighbours(own).T).T  # a stroke's edge is fainter than its threshold
-        return np.pad(np.where(soft, self.strength[down, across], np.uint8(0)), 2)
+        return np.pad(np.where(soft, self.strength[rows, columns], np.uint8(0)), 2)
 
     def in_picture(self, box: Box, shape: tuple[int, ...]) -> Box:
         """A box in the picture's own pixels; `shape` is (height, width) of the picture."""
