@@ -1,6 +1,6 @@
 """Finding the characters on a picture of a page or form, and reading each: on NumPy alone.
 
-`find_characters` gives their boxes, `read_boxes` and `read_lines` what a recogniser says of each.
+`find_characters` gives their boxes, `read_boxes` and `read_page` what a recogniser says of each.
 
     ink.py          ink is parted from paper, and ruled lines are removed
     runs.py         runs of ink, and the connected components they form
@@ -13,6 +13,6 @@
 from __future__ import annotations
 
 from handfed.clients.edge.detection.boxes import Box
-from handfed.clients.edge.detection.reading import BoxReading, find_characters, read_boxes, read_lines
+from handfed.clients.edge.detection.reading import BoxReading, PageReading, find_characters, read_boxes, read_page
 
-__all__ = ["Box", "BoxReading", "find_characters", "read_boxes", "read_lines"]
+__all__ = ["Box", "BoxReading", "PageReading", "find_characters", "read_boxes", "read_page"]

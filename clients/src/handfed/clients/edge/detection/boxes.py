@@ -97,9 +97,7 @@ def suppress(
     return kept
 
 
-def _clash(
-    box: NDArray[np.int64], others: NDArray[np.int64], overlap: float, inside: float
-) -> NDArray[np.bool_]:
+def _clash(box: NDArray[np.int64], others: NDArray[np.int64], overlap: float, inside: float) -> NDArray[np.bool_]:
     """Which of the others, (n, 4), overlap a box too far."""
     sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
     shared = np.maximum(sides, 0).prod(axis=1)

@@ -1,10 +1,10 @@
-"""The characters of a page, as far as its ink alone shows them: connected components, joined where they are parts of one.
+"""The characters of a page, as far as its ink alone shows them: connected components, joined if they are parts of one.
 
 Rules:
-1. What is small beside the writing is no character: a speck, a full stop. All sizes are in heights of a usual character,
-   the median over components, where a large one counts for more.
-2. Parts one above another are joined if one is small or the gap is narrow: an i and its dot, both bars of `=`, both dots of
-   `:`, a stroke that a removed line broke. Two characters of neighbouring lines are neither.
+1. What is small beside the writing is no character: a speck, a full stop. All sizes are in heights of a usual
+   character, the median over components, where a large one counts for more.
+2. Parts one above another are joined if one is small or the gap is narrow: an i and its dot, both bars of `=`, both
+   dots of `:`, a stroke that a removed line broke. Two characters of neighbouring lines are neither.
 3. Parts whose boxes overlap by half of the smaller are joined, and so is a small part to what it nearly touches.
 4. Writing that is tall for a picture is looked for anew in the picture at half its size, as rule 1 of
    `handfed.clients.edge.detection.ink` holds of strokes that are thinner than its window.

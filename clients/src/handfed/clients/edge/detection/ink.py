@@ -4,9 +4,10 @@ Rules:
 1. A pixel is ink when it is darker than its neighbourhood's threshold (Sauvola), so light that changes over more than
    `_WINDOW` pixels does no harm. The neighbourhood's mean and deviation are taken of blocks: they change slowly.
 2. The paper is what there is more of: light ink on dark paper is found too.
-3. A straight run of ink `_SLENDER` times longer than thick is a ruled line. A level one is none of handwriting; an upright
-   one may be a one, and is ruled only between level lines (a printed box) or over a quarter of the page.
-4. Of a ruled line those pixels go where the ink is as thick as the line; strokes that cross it are thicker there, and stay.
+3. A straight run of ink `_SLENDER` times longer than thick is a ruled line. A level one is none of handwriting; an
+   upright one may be a one, and is ruled only between level lines (a printed box) or over a quarter of the page.
+4. Of a ruled line those pixels go where the ink is as thick as the line; strokes that cross it are thicker there, and
+   stay.
 
 Source: Sauvola and Pietikainen, "Adaptive document image binarization" (Pattern Recognition 33, 2000), equation 5, with
 window sums of a summed-area table (Shafait et al. 2008). Rule 4 is how staff lines are removed from scores.
@@ -41,7 +42,7 @@ class Page:
 
     Attributes:
         ink: bool (height, width), without ruled lines.
-        strength: uint8 (height, width), how much darker than the paper around it each pixel is, or lighter of light ink.
+        strength: uint8 (height, width), how much darker than the paper around it a pixel is, or lighter of light ink.
         ruled: bool (height, width), where ruled lines are, or were.
     """
 
@@ -81,14 +82,16 @@ def _threshold(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     wide = picture.astype(np.uint16)
     mean = _mean(picture)
     deviation = np.sqrt(np.maximum(_mean(wide * wide) - mean * mean, 0))
-    return _spread(mean * (1 + _K * (deviation / _LARGEST_DEVIATION - 1)), picture.shape)
+    threshold = mean * (1 + _K * (deviation / _LARGEST_DEVIATION - 1))
+    return _spread(threshold.astype(np.float32), picture.shape)
 
 
 def _paper(picture: NDArray[np.uint8], ink: Mask) -> NDArray[np.uint8]:
     """The shade of the paper around each pixel, uint8 (height, width): the mean of what is no ink."""
     count = _window_sums(_block_sums(~ink))
     total = _window_sums(_block_sums(np.where(ink, np.uint8(0), picture)))
-    return _spread(np.where(count > 0, total / np.maximum(count, 1), 255).round().astype(np.uint8), picture.shape)
+    shade = np.where(count > 0, total / np.maximum(count, 1), 255).round()
+    return _spread(shade.astype(np.uint8), picture.shape)
 
 
 def _mean(values: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.float32]:
@@ -98,10 +101,13 @@ def _mean(values: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.float32]
     return np.asarray(sums / (rows.T * columns * _BLOCK * _BLOCK), np.float32)
 
 
-def _block_sums(values: NDArray[np.generic]) -> NDArray[np.int64]:
+def _block_sums(values: NDArray[np.uint8] | NDArray[np.uint16] | Mask) -> NDArray[np.int64]:
     """Sums of blocks, int64 (height / _BLOCK, width / _BLOCK)."""
-    parts = (values[row::_BLOCK, column::_BLOCK] for row in range(_BLOCK) for column in range(_BLOCK))
-    return sum((part.astype(np.int64) for part in parts), start=np.int64(0))  # type: ignore[return-value]
+    result = np.zeros((values.shape[0] // _BLOCK, values.shape[1] // _BLOCK), np.int64)
+    for row in range(_BLOCK):
+        for column in range(_BLOCK):
+            result += values[row::_BLOCK, column::_BLOCK]
+    return result
 
 
 def _window_sums(blocks: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -127,6 +133,9 @@ class _Lines(NamedTuple):
     end: NDArray[np.int64]
     thickness: NDArray[np.float64]
 
+    def take(self, kept: NDArray[np.bool_]) -> _Lines:
+        return _Lines(self.row[kept], self.start[kept], self.end[kept], self.thickness[kept])
+
 
 def _ruled(ink: Mask) -> tuple[Mask, Mask]:
     """What is to be erased of ruled lines, and where they are; both bool (height, width)."""
@@ -135,8 +144,7 @@ def _ruled(ink: Mask) -> tuple[Mask, Mask]:
     lines = _lines(ink.T, upright_thickness)
     long = lines.end - lines.start >= max(ink.shape) / 4
     printed = [bool(each) or _meets(level, line) for each, line in zip(long, zip(*lines[:3], strict=True), strict=True)]
-    kept = np.array(printed, np.bool_)
-    upright_erased, upright = _erase(ink.T, upright_thickness, _Lines(*(each[kept] for each in lines)))
+    upright_erased, upright = _erase(ink.T, upright_thickness, lines.take(np.array(printed, np.bool_)))
     return level_erased | upright_erased.T, level | upright.T
 
 
@@ -148,32 +156,33 @@ def _meets(level: Mask, line: tuple[int, int, int]) -> bool:
     return all(bool(level[rows, near].any()) for rows in ends)
 
 
-def _thickness(ink: Mask) -> NDArray[np.int32]:
-    """How many pixels of ink are in one piece above and below each pixel of ink and with it, int32 (height, width)."""
-    turned = np.zeros(ink.shape[::-1], np.int32)
+def _thickness(ink: Mask) -> NDArray[np.uint16]:
+    """How many pixels of ink are in one piece above and below each pixel of ink and with it, uint16 (height, width)."""
+    turned = np.zeros(ink.shape[::-1], np.uint16)
     found = runs.of(ink.T)
     turned[ink.T] = np.repeat(found.end - found.start, found.end - found.start)
     return np.ascontiguousarray(turned.T)
 
 
-def _lines(ink: Mask, thickness: NDArray[np.int32]) -> _Lines:
+def _lines(ink: Mask, thickness: NDArray[np.uint16]) -> _Lines:
     """The runs of ruled lines. A run may move a pixel up or down on its way: few lines are quite level."""
     found = runs.of(runs.with_neighbours(ink))
     row, start, end = (each[found.end - found.start >= _SHORTEST] for each in found)
     if not len(row):
         return _Lines(row, start, end, np.zeros(0))
     length = end - start
-    around = np.maximum(thickness, np.maximum(_shifted(thickness, 1), _shifted(thickness, -1)))
-    values = around[runs.pixels(row, start, end)]
+    rows, columns = runs.pixels(row, start, end)
+    near = (np.clip(rows + shift, 0, len(ink) - 1) for shift in (-1, 0, 1))
+    values = np.max([thickness[each, columns] for each in near], axis=0)
     slender = values <= np.repeat(length / _SLENDER, length)
     first = np.cumsum(length) - length
     count = np.add.reduceat(slender, first, dtype=np.int64)
     mean = np.add.reduceat(values * slender, first) / np.maximum(count, 1)
     kept = 2 * count >= length
-    return _Lines(row[kept], start[kept], end[kept], mean[kept])
+    return _Lines(row, start, end, mean).take(kept)
 
 
-def _erase(ink: Mask, thickness: NDArray[np.int32], lines: _Lines) -> tuple[Mask, Mask]:
+def _erase(ink: Mask, thickness: NDArray[np.uint16], lines: _Lines) -> tuple[Mask, Mask]:
     """What is to be erased of lines, and where they are."""
     erased, ruled = np.zeros_like(ink), np.zeros_like(ink)
     places = runs.pixels(lines.row, lines.start, lines.end)
@@ -181,12 +190,3 @@ def _erase(ink: Mask, thickness: NDArray[np.int32], lines: _Lines) -> tuple[Mask
     most = np.repeat(1.5 * lines.thickness + 1, lines.end - lines.start)
     erased[places] = thickness[places] <= most
     return erased & ink, ruled
-
-
-def _shifted(values: NDArray[np.int32], rows: int) -> NDArray[np.int32]:
-    result = np.zeros_like(values)
-    if rows > 0:
-        result[rows:] = values[:-rows]
-    else:
-        result[:rows] = values[-rows:]
-    return result

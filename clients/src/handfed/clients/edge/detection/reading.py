@@ -5,11 +5,11 @@ Rules:
    character, and what it holds is read at each place.
 2. A window is worth what the best way to part its component with it is worth: the product of the confidences of the
    window and of those beside it, left and right, up to the component's ends. So a stroke that alone looks like a one
-   counts for nothing if the rest is no character, and a whole character stays whole: each of its parts costs confidence.
-3. Of boxes that overlap the best stays (non-maximum suppression), and of a component that is parted only the best way.
+   counts for nothing if the rest is no character, and a whole character stays whole: each part costs confidence.
+3. Of boxes that overlap the best stays (non-maximum suppression), and of a component only the best way to part it.
 
-Source: the windows are those of segmentation by recognition (Casey and Lecolinet, "A survey of methods and strategies in
-character segmentation", IEEE TPAMI 18, 1996, section 3); rule 2 gives the max-marginals of its Viterbi search.
+Source: the windows are those of segmentation by recognition (Casey and Lecolinet, "A survey of methods and strategies
+in character segmentation", IEEE TPAMI 18, 1996); rule 2 gives the max-marginals of its Viterbi search.
 """
 
 from __future__ import annotations
@@ -70,6 +70,27 @@ class BoxReading:
 
 
 @dataclass(frozen=True)
+class PageReading:
+    """What a recogniser says of a page.
+
+    Attributes:
+        lines: From top to bottom, each from left to right; none of a blank page.
+    """
+
+    lines: tuple[tuple[BoxReading, ...], ...]
+
+    @property
+    def text(self) -> str:
+        """The lines' texts, joined by newlines."""
+        return "\n".join("".join(each.text for each in line) for line in self.lines)
+
+    @property
+    def boxes(self) -> list[BoxReading]:
+        """All characters, in reading order."""
+        return [each for line in self.lines for each in line]
+
+
+@dataclass(frozen=True)
 class _Window:
     """A part of a candidate, from one cut to another; a whole candidate goes from its first cut to its last."""
 
@@ -96,18 +117,13 @@ def find_characters(picture: NDArray[np.uint8]) -> list[Box]:
     return [boxes[each] for line in lines_of(boxes) for each in line]
 
 
-def read_lines(
-    recogniser: Reader, picture: NDArray[np.uint8], *, alternatives: int = ALTERNATIVES
-) -> list[list[BoxReading]]:
-    """Reads all characters of a page, line by line.
+def read_page(recogniser: Reader, picture: NDArray[np.uint8], *, alternatives: int = ALTERNATIVES) -> PageReading:
+    """Reads all characters of a page.
 
     Args:
         recogniser: Of characters.
         picture: uint8 (height, width), grey, dark on light or light on dark.
         alternatives: How many alternatives to name of each, at most.
-
-    Returns:
-        The lines from top to bottom, in each its characters from left to right; none of a blank page.
 
     Raises:
         ImageError: The picture is of another form.
@@ -118,14 +134,13 @@ def read_lines(
         reading = recogniser.read(found.cut(window.candidate, window.box), alternatives=alternatives)
         box = found.in_picture(window.box, picture.shape)
         readings.append(BoxReading(box, reading.text, reading.confidence, reading.alternatives))
-    return [[readings[each] for each in line] for line in lines_of([each.box for each in readings])]
+    lines = lines_of([each.box for each in readings])
+    return PageReading(tuple(tuple(readings[each] for each in line) for line in lines))
 
 
-def read_boxes(
-    recogniser: Reader, picture: NDArray[np.uint8], *, alternatives: int = ALTERNATIVES
-) -> list[BoxReading]:
-    """As `read_lines`, in reading order but without the lines."""
-    return [each for line in read_lines(recogniser, picture, alternatives=alternatives) for each in line]
+def read_boxes(recogniser: Reader, picture: NDArray[np.uint8], *, alternatives: int = ALTERNATIVES) -> list[BoxReading]:
+    """As `read_page`, in reading order but without the lines."""
+    return read_page(recogniser, picture, alternatives=alternatives).boxes
 
 
 def _chosen(recogniser: Reader, found: Found) -> list[_Window]:
@@ -142,7 +157,7 @@ def _chosen(recogniser: Reader, found: Found) -> list[_Window]:
 
 
 def _windows(found: Found, candidate: int) -> list[_Window]:
-    """A candidate as a whole and, if it is wide, what is between any two cuts that are as far apart as a character is wide."""
+    """A candidate as a whole and, if it is wide, what is between any two cuts that a character fits between."""
     box = found.boxes[candidate]
     height = min(box.height, _TALL * found.height)
     steps = round(box.width / height / _STEP)

@@ -51,7 +51,7 @@ def pixels(
 
 
 def components(found: Runs) -> NDArray[np.int64]:
-    """Which component each run belongs to: runs touch if a pixel of the one is a neighbour, or diagonal, of the other's.
+    """Which component each run belongs to; runs that meet at a corner touch (8-connectivity).
 
     Returns:
         int64 (n,), from 0 and without gaps, in the order of the components' first runs.
