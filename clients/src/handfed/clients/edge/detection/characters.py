@@ -29,6 +29,7 @@ _LARGEST: Final = 100  # pixels, the usual height, above which the picture is ha
 _MANY: Final = 20_000  # components: a texture, of which the largest are taken
 # In usual heights:
 _SPECK: Final = 0.25  # the longer side of a character
+_GRAIN: Final = 0.08  # the longer side of the smallest part of a character
 _PART: Final = 0.5  # the longer side of a dot, an accent or a bar
 _APART: Final = 0.4  # between a small part and what is below or above it
 _BROKEN: Final = 0.12  # between the ends of a broken stroke
@@ -108,7 +109,9 @@ def _find(picture: NDArray[np.uint8], scale: int) -> Found:
     kept = [
         each
         for each in np.argsort(-area, kind="stable")[:_MANY].tolist()
-        if boxes[each].height <= _GIANT * height and 2 * ruled[each] < area[each] and area[each] >= 4  # noqa: PLR2004
+        if boxes[each].height <= _GIANT * height
+        and max(boxes[each].width, boxes[each].height) >= max(2, _GRAIN * height)
+        and 2 * ruled[each] < area[each]
     ]
     labels = np.zeros(picture.shape, np.int32)
     labels[runs.pixels(*found)] = np.repeat(component + 1, found.end - found.start)
