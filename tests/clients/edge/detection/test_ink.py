@@ -58,6 +58,6 @@ def test_a_printed_box_goes_and_a_one_in_it_stays() -> None:
 
 
 def test_blank_paper_has_no_ink() -> None:
-    grain = np.random.default_rng(0).normal(220, 6, (200, 300)).clip(0, 255).astype(np.uint8)
+    grain = np.random.default_rng(0).normal(220, 4, (200, 300)).clip(0, 255).astype(np.uint8)
     for page in (np.full((50, 60), 255, np.uint8), np.zeros((50, 60), np.uint8), grain):
         assert not part(page).ink.any()

@@ -31,6 +31,7 @@ from handfed.simulations.datasets.mnist5k import MNIST5K
 
 PICTURE: Final = Path("docs/pictures/boxes.png")
 PAGES: Final = 10
+PICTURED: Final = 5  # seed of the page that is drawn
 HELD_OUT: Final = 1000  # digits that pages are made of
 _TOUCHING: Final = 3  # pixels of clear ink that two touching digits share
 _HEIGHT: Final = 20  # pixels, of a digit as it is in the data
@@ -219,7 +220,7 @@ def main() -> int:
     for name, style in STYLES.items():
         table.add_row(name, *measure(recogniser, digits, style))
     Console(width=110).print(table)
-    page = compose(digits, 4, 8, Style(ruled="lines", shadow=True, touching=0.3), seed=4)
+    page = compose(digits, 4, 8, Style(ruled="through", shadow=True, touching=0.3), seed=PICTURED)
     PICTURE.write_bytes(draw(page.picture, read_boxes(recogniser, page.picture)))
     return 0
 

@@ -3,7 +3,7 @@
 Rules:
 1. What is small beside the writing is no character: a speck, a full stop. All sizes are in heights of a usual
    character, the median over components, where a large one counts for more.
-2. Parts one above another are joined if one is small or the gap is narrow: an i and its dot, both bars of `=`, both
+2. Parts one above another are joined if one is low or the gap is narrow: an i and its dot, both bars of `=`, both
    dots of `:`, a stroke that a removed line broke. Two characters of neighbouring lines are neither.
 3. Parts whose boxes overlap by half of the smaller are joined, and so is a small part to what it nearly touches.
 4. Writing that is tall for a picture is looked for anew in the picture at half its size, as rule 1 of
@@ -30,8 +30,8 @@ _MANY: Final = 20_000  # components: a texture, of which the largest are taken
 # In usual heights:
 _SPECK: Final = 0.25  # the longer side of a character
 _GRAIN: Final = 0.08  # the longer side of the smallest part of a character
-_PART: Final = 0.5  # the longer side of a dot, an accent or a bar
-_APART: Final = 0.4  # between a small part and what is below or above it
+_PART: Final = 0.5  # a dot, an accent; the height of a bar
+_APART: Final = 0.4  # between a low part and what is below or above it
 _BROKEN: Final = 0.12  # between the ends of a broken stroke
 _TALLEST: Final = 1.6  # of what is joined
 _GIANT: Final = 4.0  # the height from which on it is no writing: a shadow's edge, a frame
@@ -186,9 +186,10 @@ def _belong(one: Box, other: Box, height: float) -> bool:
     down = max(one.top, other.top) - min(one.bottom, other.bottom)
     if across < 0 and down < 0 and intersection_over_smaller(one, other) >= 0.5:  # noqa: PLR2004 - half
         return True
-    small = min(max(one.width, one.height), max(other.width, other.height)) < _PART * height
-    if -2 * across >= min(one.width, other.width) and down <= (_APART if small else _BROKEN) * height:
+    low = min(one.height, other.height) < _PART * height
+    if -2 * across >= min(one.width, other.width) and down <= (_APART if low else _BROKEN) * height:
         return True
+    small = min(max(one.width, one.height), max(other.width, other.height)) < _PART * height
     return small and max(across, down) <= _BROKEN * height
 
 

@@ -5,7 +5,8 @@ Rules:
    `_WINDOW` pixels does no harm. The neighbourhood's mean and deviation are taken of blocks: they change slowly.
 2. The paper is what there is more of: light ink on dark paper is found too.
 3. A straight run of ink `_SLENDER` times longer than thick is a ruled line. A level one is none of handwriting; an
-   upright one may be a one, and is ruled only between level lines (a printed box) or over a quarter of the page.
+   upright one may be a one, and is ruled only between level lines (a printed box) or if it is `_UPRIGHT_SLENDER` times
+   longer than thick.
 4. Of a ruled line those pixels go where the ink is as thick as the line; strokes that cross it are thicker there, and
    stay.
 
@@ -32,6 +33,7 @@ _WINDOW: Final = 17  # blocks; odd
 _K: Final = 0.1  # low, as `LEAST_CONTRAST` keeps the grain of the paper out
 _LARGEST_DEVIATION: Final = 128.0  # Sauvola's R
 _SLENDER: Final = 20
+_UPRIGHT_SLENDER: Final = 60
 _SHORTEST: Final = 30  # pixels, of a ruled line
 _REACH: Final = 3  # pixels between the end of an upright line and the level line it meets
 
@@ -142,7 +144,7 @@ def _ruled(ink: Mask) -> tuple[Mask, Mask]:
     level_thickness, upright_thickness = _thickness(ink), _thickness(ink.T)
     level_erased, level = _erase(ink, level_thickness, _lines(ink, level_thickness))
     lines = _lines(ink.T, upright_thickness)
-    long = lines.end - lines.start >= max(ink.shape) / 4
+    long = lines.end - lines.start >= _UPRIGHT_SLENDER * lines.thickness
     printed = [bool(each) or _meets(level, line) for each, line in zip(long, zip(*lines[:3], strict=True), strict=True)]
     upright_erased, upright = _erase(ink.T, upright_thickness, lines.take(np.array(printed, np.bool_)))
     return level_erased | upright_erased.T, level | upright.T
