@@ -16,8 +16,10 @@ import pytest
 from PIL import Image
 
 from handfed.clients.edge import Recogniser
+from handfed.clients.edge.detection import Box
 from handfed.shared.datasets import Dataset
 from handfed.shared.manifest import MANIFEST, MODEL, Manifest
+from handfed.simulations.benchmarks.boxes import Style, compose, matched
 
 MAIN = "from handfed.shared.cli import main; main()"
 
@@ -152,6 +154,53 @@ def test_an_image_that_cannot_be_read_does_not_stop_the_others(
     ]
     assert "no ink" in complaints[0]
     assert "blank.png" not in shown.stdout
+
+
+@pytest.fixture
+def form(digits: Dataset, tmp_path: Path) -> tuple[Path, list[Box]]:
+    """A page of three lines of four digits, and where they are."""
+    page = compose(digits, 3, 4, Style(ruled="lines", shadow=True), seed=12)
+    Image.fromarray(page.picture).save(tmp_path / "form.png")
+    return tmp_path / "form.png", page.boxes
+
+
+def test_boxes_are_found_and_read_line_by_line(
+    release_directory: Path, form: tuple[Path, list[Box]], blank: Path
+) -> None:
+    path, boxes = form
+    result = handfed("recognise", "--boxes", path, blank, "--json", "--alternatives", 1, "--release", release_directory)
+    page, nothing = answer(result)["readings"]
+    assert result.returncode == 0
+    assert nothing == {"image": str(blank), "text": "", "boxes": []}
+    assert set(page) == {"image", "text", "boxes"}
+    assert [len(line) for line in page["text"].split("\n")] == [4, 4, 4]
+    assert page["text"].replace("\n", "") == "".join(each["text"] for each in page["boxes"])
+    assert matched([Box(*each["box"]) for each in page["boxes"]], boxes) == {each: each for each in range(12)}
+    for each in page["boxes"]:
+        assert set(each) == {"box", "text", "confidence", "alternatives"}
+        assert 1 >= each["confidence"] > each["alternatives"][0]["probability"] >= 0
+
+    shown = handfed("recognise", "--boxes", path, blank, "--release", release_directory)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    lines = [line.strip() for line in shown.stdout.splitlines()]
+    assert f"{path}: 12 characters" in lines
+    assert f"{blank}: 0 characters" in lines
+    assert lines[1:4] == page["text"].split("\n")
+    assert ["1", *map(str, page["boxes"][0]["box"]), page["boxes"][0]["text"]] in [line.split()[:6] for line in lines]
+
+
+def test_the_boxes_of_one_picture_are_drawn(
+    release_directory: Path, form: tuple[Path, list[Box]], tmp_path: Path
+) -> None:
+    path, boxes = form
+    drawn = tmp_path / "drawn.png"
+    result = handfed("recognise", path, "--boxes-picture", drawn, "--json", "--release", release_directory)
+    assert len(answer(result)["readings"][0]["boxes"]) == len(boxes)
+    with Image.open(drawn) as picture, Image.open(path) as page:
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", page.size)
+    refused = handfed("recognise", path, path, "--boxes-picture", drawn, "--release", release_directory)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "name one" in refused.stderr
 
 
 @pytest.mark.parametrize("as_json", [[], ["--json"]])

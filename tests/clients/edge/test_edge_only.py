@@ -115,7 +115,10 @@ def test_it_recognises_and_evaluates_there(edge_python: Path, home: Path) -> Non
     assert json.loads(evaluated.stdout)["accuracy"] > 0.7
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["recognise", "digit.png"], ["evaluate", "1", "mine.npz"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["recognise", "digit.png"], ["recognise", "--boxes", "digit.png"], ["evaluate", "1", "mine.npz"]],
+)
 def test_where_all_is_installed_it_is_not_imported_either(home: Path, arguments: list[str]) -> None:
     result = run(sys.executable, *arguments, home=home)
     assert (result.returncode, result.stderr) == (0, "[]\n")

@@ -6,6 +6,10 @@
     readings     for each image, in order, {"image", "text", "confidence", "alternatives": [{"text", "probability"}]};
                  or {"image", "error"} of one that cannot be read, and then the exit status is 2
 
+With `--boxes`, {"image", "text", "boxes": [{"box", "text", "confidence", "alternatives"}]} for each image: the box is
+[left, top, right, bottom] in the picture's pixels, right and bottom just outside; boxes are in reading order, and the
+text is that of the lines, one a line. A blank page has no boxes and an empty text.
+
 `handfed evaluate --json` prints an object of:
 
     release, data            the release's number or null, the data set's name
@@ -25,6 +29,7 @@ Rates are fractions from 0 to 1. JSON is in ASCII.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -33,6 +38,7 @@ import typer
 from handfed.shared import data_directory
 
 if TYPE_CHECKING:
+    from handfed.clients.edge.detection import BoxReading, PageReading
     from handfed.clients.edge.recogniser import Reading, Recogniser
     from handfed.shared.errors import ImageError
 
@@ -47,8 +53,7 @@ _MANY: Final = 50  # images from which on a bar is worth its while
 
 def recognise(
     images: Annotated[
-        list[Path],
-        typer.Argument(metavar="IMAGE...", help="Pictures, each of a character, or of what the release reads."),
+        list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, each of a character, word or line; or of pages (--boxes).")
     ],
     release: Annotated[
         str | None,
@@ -58,28 +63,42 @@ def recognise(
     ] = None,
     data_dir: DataDir = None,
     alternatives: Annotated[int, typer.Option(help="How many other readings to show.", min=0)] = 3,
+    boxes: Annotated[bool, typer.Option("--boxes", help="Find all characters of each picture, and read each.")] = False,
+    boxes_picture: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png", help="Draw the boxes of one picture here. Implies --boxes.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read pictures of handwritten characters."""
-    from handfed.shared.errors import ImageError
+    from handfed.shared.errors import ImageError, SettingError
 
+    if boxes_picture is not None and len(images) > 1:
+        raise SettingError(f"--boxes-picture draws one picture, and {len(images)} are named; name one")
     recogniser = _open(release, data_dir, threads=1)
-    found: list[tuple[Path, Reading | ImageError]] = []
+    read = partial(_read, recogniser, alternatives, boxes=boxes or boxes_picture is not None, draw_to=boxes_picture)
+    found: list[tuple[Path, Reading | PageReading | ImageError]] = []
     if as_json:
-        found.extend((image, _read(recogniser, image, alternatives)) for image in images)
+        found.extend((image, read(image)) for image in images)
         print(json.dumps({"release": recogniser.release, "readings": [_as_json(*each) for each in found]}))
     else:
         from handfed.clients.edge import tables
+        from handfed.clients.edge.detection import PageReading
+        from handfed.clients.edge.recogniser import Reading
 
         errors = tables.error_console()
         with tables.progress(errors, len(images), shown=errors.is_terminal and len(images) >= _MANY) as advance:
             for image in images:
-                reading = _read(recogniser, image, alternatives)
+                reading = read(image)
                 found.append((image, reading))
                 if isinstance(reading, ImageError):
                     tables.print_error(errors, reading)
                 advance(1)
-        tables.print_readings(tables.console(), found)
+        to = tables.console()
+        tables.print_readings(to, [(image, reading) for image, reading in found if isinstance(reading, Reading)])
+        tables.print_pages(to, [(image, page) for image, page in found if isinstance(page, PageReading)])
     if any(isinstance(reading, ImageError) for _, reading in found):
         raise typer.Exit(ImageError.exit_status)
 
@@ -123,7 +142,9 @@ def _open(release: str | None, data_dir: Path | None, *, threads: int) -> Recogn
     return recogniser
 
 
-def _read(recogniser: Recogniser, image: Path, alternatives: int) -> Reading | ImageError:
+def _read(
+    recogniser: Recogniser, alternatives: int, image: Path, *, boxes: bool, draw_to: Path | None
+) -> Reading | PageReading | ImageError:
     """Reads a picture; an error is returned, so that one picture does not end the reading of others."""
     from handfed.clients.edge.pictures import read_picture
     from handfed.shared.errors import ImageError
@@ -133,16 +154,34 @@ def _read(recogniser: Recogniser, image: Path, alternatives: int) -> Reading | I
     except ImageError as error:
         return error
     try:
-        return recogniser.read(picture, alternatives=alternatives)
+        if not boxes:
+            return recogniser.read(picture, alternatives=alternatives)
+        from handfed.clients.edge.detection import read_page
+
+        page = read_page(recogniser, picture, alternatives=alternatives)
     except ImageError as error:
         return ImageError(f"{image}: {error}")
+    if draw_to is not None:
+        from handfed.clients.edge.detection.drawing import draw
+        from handfed.shared.files import write_atomically
+
+        write_atomically(draw_to, draw(picture, page.boxes))
+    return page
 
 
-def _as_json(image: Path, reading: Reading | ImageError) -> dict[str, Any]:
+def _as_json(image: Path, reading: Reading | PageReading | ImageError) -> dict[str, Any]:
     if isinstance(reading, Exception):
         return {"image": str(image), "error": str(reading)}
+    from handfed.clients.edge.recogniser import Reading
+
+    if isinstance(reading, Reading):
+        return {"image": str(image), **_reading_as_json(reading)}
+    boxes = [{"box": list(each.box), **_reading_as_json(each)} for each in reading.boxes]
+    return {"image": str(image), "text": reading.text, "boxes": boxes}
+
+
+def _reading_as_json(reading: Reading | BoxReading) -> dict[str, Any]:
     return {
-        "image": str(image),
         "text": reading.text,
         "confidence": round(reading.confidence, 6),
         "alternatives": [

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from handfed.clients.edge.detection import BoxReading, PageReading
     from handfed.clients.edge.evaluation import Evaluation
     from handfed.clients.edge.recogniser import Reading
 from handfed.shared import targets
@@ -23,6 +24,8 @@ from handfed.shared.printable import printable
 
 _PIPE_WIDTH: Final = 10_000  # columns, of which a table takes what it needs
 _WEAKEST: Final = 5  # classes that are listed
+_Column = tuple[str, Literal["left", "right"]]
+_READING: Final[tuple[_Column, ...]] = (("text", "left"), ("confidence", "right"), ("alternatives", "left"))
 
 
 def console() -> Console:
@@ -42,23 +45,38 @@ def print_error(to: Console, error: HandfedError) -> None:
     to.print(Text(printable(f"handfed: {error}"), style="red"), soft_wrap=True)
 
 
-def print_readings(to: Console, found: Sequence[tuple[Path, Reading | HandfedError]]) -> None:
+def print_readings(to: Console, found: Sequence[tuple[Path, Reading]]) -> None:
     """A line for each image that was read."""
-    table = _table(("image", "left"), ("text", "left"), ("confidence", "right"), ("alternatives", "left"))
+    table = _table(("image", "left"), *_READING)
     for image, reading in found:
-        if isinstance(reading, Exception):
-            continue
-        others = "  ".join(f"{text} {probability:.1%}" for text, probability in reading.alternatives)
-        table.add_row(
-            Text(printable(str(image))),
-            Text(reading.text, style="bold"),
-            Text(f"{reading.confidence:.1%}"),
-            Text(others, style="dim"),
-        )
+        table.add_row(Text(printable(str(image))), *_cells(reading))
     if table.row_count:
         table.columns[0].overflow = "fold"
         table.columns[0].no_wrap = False
         to.print(table)
+
+
+def print_pages(to: Console, found: Sequence[tuple[Path, PageReading]]) -> None:
+    """For each page that was read its text, and a line for each character."""
+    for image, page in found:
+        characters = "1 character" if len(page.boxes) == 1 else f"{len(page.boxes)} characters"
+        to.print(Text(f"{printable(str(image))}: {characters}", style="bold"), soft_wrap=True)
+        if not page.boxes:
+            continue
+        to.print(Text(page.text), soft_wrap=True)
+        to.print()
+        table = _table(("line", "right"), *((edge, "right") for edge in page.boxes[0].box._fields), *_READING)
+        for number, line in enumerate(page.lines, start=1):
+            for reading in line:
+                table.add_row(str(number), *map(str, reading.box), *_cells(reading))
+        to.print(table)
+        to.print()
+
+
+def _cells(reading: Reading | BoxReading) -> tuple[Text, Text, Text]:
+    """What is said of a character, in the columns `_READING`."""
+    others = "  ".join(f"{text} {probability:.1%}" for text, probability in reading.alternatives)
+    return Text(reading.text, style="bold"), Text(f"{reading.confidence:.1%}"), Text(others, style="dim")
 
 
 def print_evaluation(to: Console, result: Evaluation, confusions: int) -> None:
@@ -134,7 +152,7 @@ def _print_confusions(to: Console, result: Evaluation, most: int) -> None:
     to.print(table)
 
 
-def _table(*columns: tuple[str, Literal["left", "right"]]) -> Table:
+def _table(*columns: _Column) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
     for name, side in columns:
         table.add_column(name, justify=side, no_wrap=True)
