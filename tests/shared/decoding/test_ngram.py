@@ -107,16 +107,16 @@ ngram 2=2
 -0.3010299957	a	-0.25
 -0.6	<space>
 -2	z
--2	 	-0.1
+-2	_	-0.1
 
 \2-grams:
 -0.1 a <space>
--0.3 a  
+-0.3 a _
 -0.4 a <s>
 -0.2 <s> a
 
 \end\
-"""
+""".replace("_", "\N{NO-BREAK SPACE}")
 
 
 def test_a_file_of_another_tool_is_read_as_it_is_meant(tmp_path: Path) -> None:
