@@ -31,7 +31,7 @@ outputs = st.tuples(st.integers(0, 5), st.just(len(ALPHABET) + 1)).flatmap(
 
 
 def unbounded(model: LanguageModel[Text] | None = None) -> Beam:
-    return Beam(EVERYTHING, model, least=0.0, classes=EVERYTHING, alternatives=EVERYTHING)
+    return Beam(EVERYTHING, model, least_probability=0.0, classes_a_step=EVERYTHING, alternatives=EVERYTHING)
 
 
 def said_by(path: Text) -> Text:
@@ -90,7 +90,7 @@ def test_a_bounded_beam_never_claims_more_than_the_whole(
     logits: np.ndarray, width: int, least: float, classes: int
 ) -> None:
     exact = enumerated(logits)
-    found = Beam(width, least=least, classes=classes, alternatives=EVERYTHING).decode(logits)
+    found = Beam(width, least_probability=least, classes_a_step=classes, alternatives=EVERYTHING).decode(logits)
     probabilities = list(by_text(found).values())
     assert len(probabilities) == 1 + len(found.alternatives) <= width
     assert probabilities == sorted(probabilities, reverse=True)

@@ -40,17 +40,17 @@ class Beam:
     """A prefix beam search.
 
     Attributes:
-        width: How many prefixes are kept at each step.
+        width: How many prefixes are kept at each step, at least 1.
         model: Which texts to expect; None, and all are alike.
-        least: A step's classes below this probability are passed over.
-        classes: Of the others, at most so many are looked at: a bound on the work of a step.
+        least_probability: A step's classes below it are passed over.
+        classes_a_step: Of the others, at most so many are looked at, at least 1: a bound on the work of a step.
         alternatives: How many alternatives to name, at most; fewer than `width`.
     """
 
     width: int = 16
     model: LanguageModel[Any] | None = None
-    least: float = 1e-3
-    classes: int = 16
+    least_probability: float = 1e-3
+    classes_a_step: int = 16
     alternatives: int = 3
 
     def decode(self, logits: NDArray[np.float32]) -> Decoded:
@@ -74,9 +74,9 @@ class Beam:
 
     def _candidates(self, step: NDArray[np.float64]) -> list[int]:
         """The classes of a step that are looked at."""
-        found = np.flatnonzero(step >= self.least)
-        if len(found) > self.classes:
-            found = found[np.argpartition(step[found], -self.classes)[-self.classes :]]
+        found = np.flatnonzero(step >= self.least_probability)
+        if len(found) > self.classes_a_step:
+            found = found[np.argpartition(step[found], -self.classes_a_step)[-self.classes_a_step :]]
         return found.tolist()
 
     def _decoded(self, prefixes: _Prefixes, beam: dict[int, _Masses], nats: float) -> Decoded:

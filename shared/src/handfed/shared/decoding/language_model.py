@@ -1,4 +1,4 @@
-"""What a beam asks of a language model, and models that are made of others.
+"""What a beam asks of a language model, and how much a model counts.
 
 A model walks along a text class by class. Its state is all that it remembers of what came before; equal states give
 equal answers, so answers may be kept. Its scores need not be probabilities: a score is added to the logarithm of a
@@ -64,23 +64,3 @@ class Weighted:
 
     def end(self, state: Hashable) -> float:  # noqa: D102
         return self.weight * self.model.end(state)
-
-
-@dataclass(frozen=True)
-class Both:
-    """Two models at once: a lexicon says which words there are, n-grams which of them to expect."""
-
-    first: LanguageModel[Any]
-    second: LanguageModel[Any]
-
-    def start(self) -> tuple[Hashable, Hashable]:  # noqa: D102
-        return self.first.start(), self.second.start()
-
-    def scores(self, state: tuple[Hashable, Hashable]) -> NDArray[np.float64]:  # noqa: D102
-        return np.asarray(self.first.scores(state[0]) + self.second.scores(state[1]))
-
-    def after(self, state: tuple[Hashable, Hashable], label: int) -> tuple[Hashable, Hashable]:  # noqa: D102
-        return self.first.after(state[0], label), self.second.after(state[1], label)
-
-    def end(self, state: tuple[Hashable, Hashable]) -> float:  # noqa: D102
-        return self.first.end(state[0]) + self.second.end(state[1])
