@@ -55,7 +55,13 @@ def test_an_unknown_word_costs_once() -> None:
     assert score(lexicon, "ab 1 a'b'") == 0
     assert score(lexicon, "ba") == score(lexicon, "bacca") == score(lexicon, "ab ac' 1") == -3
     assert score(lexicon, "a") == score(lexicon, "a 1") == -3
-    assert score(lexicon, "ba bc") == -6
+    assert score(lexicon, "ba bc") == score(lexicon, "a ac") == -6
+
+
+def test_a_word_may_begin_with_a_free_character_right_after_another_word() -> None:
+    lexicon = Lexicon(["a", "'b"], ALPHABET)
+    assert score(lexicon, "a'b") == 0
+    assert score(lexicon, "ab") == -np.inf
 
 
 def test_a_word_that_the_alphabet_cannot_write_is_left_out() -> None:
