@@ -76,3 +76,9 @@ def test_a_large_alphabet_is_cut_in_messages() -> None:
     summary = Alphabet.of(names, where="here").summary()
     assert summary.endswith("(3000 classes)")
     assert len(summary) < 200
+
+
+def test_a_text_is_cut_into_its_longest_classes_and_what_is_none_stands_alone() -> None:
+    alphabet = Alphabet(("c", "ch", "é", ".", " "))
+    assert alphabet.spell("chce\u0301. x\nc") == ["ch", "c", "é", ".", " ", "x", "\n", "c"]
+    assert alphabet.spell("") == []

@@ -7,9 +7,11 @@ class for the space between words; no other name is blank.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Self
 
 from handfed.shared.errors import DatasetError
@@ -75,6 +77,14 @@ class Alphabet:
     def spelt(self, text: Sequence[int]) -> str:
         """The text of some classes."""
         return "".join(self.names[label] for label in text)
+    def spell(self, text: str) -> list[str]:
+        """Cuts a text into class names, the longest that fits first; a character of no class stands for itself."""
+        return self._names_or_any.findall(unicodedata.normalize("NFC", text))
+
+    @cached_property
+    def _names_or_any(self) -> re.Pattern[str]:
+        longest_first = sorted(self.names, key=len, reverse=True)
+        return re.compile("|".join([*map(re.escape, longest_first), "."]), re.DOTALL)
 
     def summary(self) -> str:
         """The alphabet on a line, cut where it is long."""
