@@ -202,7 +202,7 @@ def test_class_weights_change_what_is_learned(digits: Dataset) -> None:
 def test_balanced_classes_attend_to_what_a_device_has_little_of(
     trainer: Trainer, start: Arrays, digits: Dataset
 ) -> None:
-    many, few = np.flatnonzero(digits.labels[:2000] == 3), np.flatnonzero(digits.labels[:2000] == 8)[:6]
+    many, few = np.flatnonzero(digits.labels[:2000] == 3), np.flatnonzero(digits.labels[:2000] == 8)[:15]
     mine = digits.take(np.concatenate([many, few]))
     rest = digits.take(np.flatnonzero(digits.labels[2000:] == 8) + 2000)
 
