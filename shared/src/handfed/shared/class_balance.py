@@ -29,6 +29,7 @@ def balanced_weights(counts: NDArray[np.int64], beta: float = BETA) -> NDArray[n
     Returns:
         float32 (classes,), 0 for a class that the device lacks; its mean over the samples is 1.
     """
-    effective = (1 - beta**counts) / (1 - beta)
-    weights = np.divide(1.0, effective, out=np.zeros(len(counts)), where=counts > 0)
-    return (weights * counts.sum() / (weights * counts).sum()).astype(np.float32)
+    effective = (1 - np.power(beta, counts)) / (1 - beta)
+    weights: NDArray[np.float64] = np.divide(1.0, effective, out=np.zeros(len(counts)), where=counts > 0)
+    mean = np.average(weights, weights=counts)
+    return np.asarray(weights / mean, np.float32)

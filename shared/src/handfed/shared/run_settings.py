@@ -35,6 +35,7 @@ OPTIMISERS = ("sgd", "adam", "nadam")
 VISIBILITIES = ("inspected", "secure")
 BATCH_STATISTICS = ("fixed", "running")
 CLASS_WEIGHTS = ("none", "balanced")
+SCHEDULES = ("cosine", "cosine-restarts", "plateau", "exponential", "constant")
 
 Value = bool | int | float | str
 
@@ -99,6 +100,24 @@ class RunSettings:
     )
     learning_rate: float = _setting(0.05, "Highest learning rate of the devices.", least=1e-6, most=10.0)
     warmup_rounds: int = _setting(3, "Rounds in which the learning rate rises to its highest.", least=0, most=1000)
+    schedule: str = _setting(
+        "cosine",
+        "How the learning rate goes on from there over the float rounds; the quantization-aware ones always go down by"
+        " half a cosine.",
+        choices=SCHEDULES,
+    )
+    restarts: int = _setting(2, "How often cosine-restarts goes back to the highest rate.", least=0, most=20)
+    plateau_rounds: int = _setting(
+        4, "Rounds without a lower held-out loss after which plateau lowers the rate.", least=1, most=1000
+    )
+    plateau_factor: float = _setting(0.5, "What plateau multiplies the rate with.", least=0.01, most=0.99)
+    early_stopping: int = _setting(
+        0,
+        "Rounds without a lower held-out loss after which the float rounds end; the best model goes on. 0 for all"
+        " rounds.",
+        least=0,
+        most=100_000,
+    )
     qat_learning_rate: float = _setting(
         0.1,
         "Learning rate of the quantization-aware rounds, as a fraction of the highest.",

@@ -57,6 +57,8 @@ class Round(Base):
     bytes_down: Mapped[int] = mapped_column(Count)
     bytes_up: Mapped[int] = mapped_column(Count)
     cer: Mapped[float | None] = mapped_column(Figure)
+    held_out_loss: Mapped[float | None] = mapped_column(Figure)
+    ended: Mapped[str | None] = mapped_column(Words)
 
 
 class Checkpoint(Base):

@@ -117,6 +117,8 @@ class RoundResult:
         devices: What each device did, where the run's visibility lets the server see it.
         rejections: Replies that were not used.
         cer: Character error rate on `evaluated`: edits a character; None when nothing was evaluated.
+        held_out_loss: Mean loss on `evaluated`, in nats a sample; None when nothing was evaluated.
+        ended: Why the phase ended with this round, for a person; None where it went on, or came to its planned end.
     """
 
     number: int
@@ -135,6 +137,8 @@ class RoundResult:
     devices: tuple[DeviceResult, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     cer: float | None = None
+    held_out_loss: float | None = None
+    ended: str | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,8 @@ class RecordedRound:
     bytes_down: int
     bytes_up: int
     cer: float | None
+    held_out_loss: float | None = None
+    ended: str | None = None
 
 
 @dataclass(frozen=True)
