@@ -110,8 +110,8 @@ def manifests(draw: st.DrawFn) -> Manifest:
         alphabet = Alphabet(("a", "b"))
     rows = draw(st.integers(1, 3))
     logits = arrays.arrays(np.float32, (rows, len(alphabet)), elements=st.floats(-100, 100, width=32))
-    geometry = Geometry(draw(st.integers(1, 40)), draw(st.integers(1, 40)), 1)
-    pictures = arrays.arrays(np.uint8, (rows, geometry.height, geometry.width), elements=st.integers(0, 255))
+    height, width = draw(st.integers(1, 40)), draw(st.integers(1, 40))
+    pictures = arrays.arrays(np.uint8, (rows, height, width), elements=st.integers(0, 255))
     return replace(
         EXAMPLE,
         release=draw(COUNT),
@@ -122,7 +122,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
         rounds=draw(st.integers(0, 1000)),
         training_seconds=draw(st.floats(0, 1e9)),
         licence=draw(TEXT),
-        geometry=geometry,
+        geometry=Geometry(height, width, 1),
         self_test=SelfTest(draw(pictures), draw(logits), draw(st.floats(0.001, 10))),
     )
 

@@ -40,6 +40,7 @@ def test_a_whole_number_serves_where_a_fraction_may_stand() -> None:
         ({"strategy": "fedsgd"}, "choose one of: fedavg"),
         ({"local_epoch": 1}, "did you mean local-epochs?"),
         ({"colour": 1}, "there is no setting 'colour'"),
+        ({"recogniser": "tcn", "class_weights": "balanced"}, "weighs single characters, and recogniser tcn reads"),
         ({"rounds": 3, "qat_rounds": 4}, "qat-rounds 4 exceeds rounds 3"),
     ],
 )

@@ -1,11 +1,12 @@
-"""Focal loss, against NumPy."""
+"""Focal loss and label smoothing, against NumPy and Keras."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from handfed.shared.tf.losses import focal_loss
+from handfed.shared.tf.losses import certainty, divergence_from_uniform, focal_loss
+from handfed.shared.tf.runtime import keras
 
 LOGITS = np.array([[2.0, 0.5, -1.0], [0.1, 0.2, 0.3], [-3.0, 4.0, 0.0]], np.float32)
 LABELS = np.array([0, 2, 0], np.int32)
@@ -29,3 +30,21 @@ def test_it_is_the_formula_of_the_paper(gamma: float, alpha: np.ndarray | None) 
 def test_what_is_known_weighs_less_than_in_cross_entropy() -> None:
     sure, label = np.array([[9.0, 0.0, 0.0]], np.float32), np.array([0], np.int32)
     assert float(focal_loss(label, sure, gamma=2.0)) < 1e-3 * float(focal_loss(label, sure, gamma=0.0))
+
+
+def test_smoothed_labels_are_those_of_keras_but_for_a_constant() -> None:
+    """Szegedy et al. 2016, section 7: cross-entropy with targets that are a part uniform."""
+    smoothing, classes = 0.1, 3
+    ours = (1 - smoothing) * focal_loss(LABELS, LOGITS, gamma=0.0) + smoothing * divergence_from_uniform(LOGITS)
+    theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+    expected = float(theirs(np.eye(classes)[LABELS], LOGITS)) - smoothing * np.log(classes)
+    assert float(ours) == pytest.approx(expected, rel=1e-5)
+
+
+def test_certainty_sums_over_the_steps_of_each_text_and_not_over_the_paper_beside_it() -> None:
+    logits = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
+    p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    divergence = (p * np.log(p * 4)).sum(axis=-1)  # (texts, steps)
+    expected = (divergence[0, :3].sum() + divergence[1].sum()) / 2
+    assert float(certainty(logits, np.array([3, 5]))) == pytest.approx(expected, rel=1e-5)
+    assert float(certainty(np.zeros((2, 5, 4), np.float32), np.array([3, 5]))) == pytest.approx(0, abs=1e-6)

@@ -199,5 +199,54 @@ def test_class_weights_change_what_is_learned(digits: Dataset) -> None:
     assert not np.array_equal(train(heavy, start, part)[0]["logits/bias"], train(plain, start, part)[0]["logits/bias"])
 
 
+def test_balanced_classes_attend_to_what_a_device_has_little_of(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    many, few = np.flatnonzero(digits.labels[:2000] == 3), np.flatnonzero(digits.labels[:2000] == 8)[:15]
+    mine = digits.take(np.concatenate([many, few]))
+    rest = digits.take(np.flatnonzero(digits.labels[2000:] == 8) + 2000)
+
+    def correct(class_weights: str) -> int:
+        arrays, _ = train(trainer, start, mine, epochs=2, label_prior=0.0, class_weights=class_weights)
+        return trainer.evaluate(arrays, rest.samples, quantized=False).correct
+
+    assert correct("balanced") > correct("none") + 50
+
+
+def test_balanced_classes_change_nothing_where_a_device_has_as_many_of_each(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    part = digits.take(np.concatenate([np.flatnonzero(digits.labels == label)[:4] for label in range(10)]))
+    balanced, _ = train(trainer, start, part, class_weights="balanced")
+    plain, _ = train(trainer, start, part)
+    for name, array in plain.items():
+        np.testing.assert_allclose(balanced[name], array, atol=1e-5)
+
+
+def test_smoothed_labels_make_the_model_less_sure(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+    part = digits.take(np.arange(300))
+
+    def surest(smoothing: float) -> float:
+        arrays, _ = train(trainer, start, part, epochs=5, label_smoothing=smoothing)
+        logits = trainer.logits(arrays, part.images, quantized=False)
+        return float(np.exp(logits.max(axis=1) - np.log(np.exp(logits).sum(axis=1))).mean())
+
+    assert surest(0.3) < surest(0.0) - 0.02
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_weight_decay_is_decoupled_and_acts_on_kernels_alone(
+    optimiser: str, trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    """Loshchilov and Hutter 2019, algorithms 1 and 2: a step, and beside it the rate times the decay off the weight."""
+    part = digits.take(np.arange(32))
+    one_step = {"steps": 1, "accumulation": 0, "optimiser": optimiser}
+    plain, _ = train(trainer, start, part, **one_step)
+    decayed, _ = train(trainer, start, part, weight_decay=0.5, **one_step)
+    for name, array in plain.items():
+        off = SETTINGS.learning_rate * 0.5 * start[name] if name.endswith("kernel") else 0.0
+        np.testing.assert_allclose(decayed[name], array - off, atol=1e-6, err_msg=name)
+
+
 def test_a_device_with_no_held_out_image_evaluates_to_nothing(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
     assert trainer.evaluate(start, digits.samples.take(np.arange(0)), quantized=False) == Score()

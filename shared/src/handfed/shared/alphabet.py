@@ -77,6 +77,7 @@ class Alphabet:
     def spelt(self, text: Sequence[int]) -> str:
         """The text of some classes."""
         return "".join(self.names[label] for label in text)
+
     def spell(self, text: str) -> list[str]:
         """Cuts a text into class names, the longest that fits first; a character of no class stands for itself."""
         return self._names_or_any.findall(unicodedata.normalize("NFC", text))

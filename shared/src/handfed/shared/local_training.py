@@ -33,6 +33,9 @@ class LocalTraining:
         salt_and_pepper: Highest fraction of pixels that become paper or ink.
         backgrounds: Probability of paper, lines or a watermark under an image.
         polarity: Probability that ink and paper change places.
+        class_weights: `balanced` where the device weighs classes by its own counts, or `none`.
+        label_smoothing: How far the loss is moved towards the uniform distribution, 0 to 0.5.
+        weight_decay: A step takes this times its learning rate off each kernel.
     """
 
     epochs: int
@@ -54,6 +57,9 @@ class LocalTraining:
     salt_and_pepper: float = 0.0
     backgrounds: float = 0.0
     polarity: float = 0.0
+    class_weights: str = "none"
+    label_smoothing: float = 0.0
+    weight_decay: float = 0.0
 
     def batches(self, images: int) -> int:
         """How many batches a device with so many images computes in a round."""
@@ -89,6 +95,9 @@ class LocalTraining:
             salt_and_pepper=settings.salt_and_pepper,
             backgrounds=settings.backgrounds,
             polarity=settings.polarity,
+            class_weights=settings.class_weights,
+            label_smoothing=settings.label_smoothing,
+            weight_decay=settings.weight_decay,
         )
 
     def to_config(self) -> dict[str, int | float | bool | str]:

@@ -19,6 +19,7 @@ class Family:
         int8: How it becomes an INT8 model.
         limits: What to know before choosing it.
         columns: Columns of a picture that make one step of a text; 0 where it reads single characters.
+        prunable: Whether whole channels of it can be left out.
     """
 
     summary: str
@@ -28,6 +29,7 @@ class Family:
     int8: str
     limits: str
     columns: int = 0
+    prunable: bool = False
 
     def parameters_for(self, classes: int) -> int:
         """Parameters of the model for so many classes; each takes a byte of the published file."""
@@ -44,6 +46,7 @@ FAMILIES: dict[str, Family] = {
         3_137,
         _QAT,
         "learns in the fewest rounds; grows by 3 KB a class",
+        prunable=True,
     ),
     "lenet": Family(
         "convolutions of 32 and 64 filters, a dense layer of 128",
@@ -52,6 +55,7 @@ FAMILIES: dict[str, Family] = {
         129,
         _QAT,
         "here to compare with: six times the size of cnn",
+        prunable=True,
     ),
     "resnet": Family(
         "seven pairs of convolutions, each added to its input",
@@ -60,6 +64,7 @@ FAMILIES: dict[str, Family] = {
         577,
         _QAT,
         "three times the time of cnn to train",
+        prunable=True,
     ),
     "mobilenet": Family(
         "inverted residuals with a convolution a channel",
@@ -68,6 +73,7 @@ FAMILIES: dict[str, Family] = {
         129,
         _QAT,
         "the fewest bytes a class, for alphabets of thousands; needs twice the rounds of cnn",
+        prunable=True,
     ),
     "tcn": Family(
         "four convolutions, then temporal blocks that look left and right",
@@ -77,6 +83,7 @@ FAMILIES: dict[str, Family] = {
         _QAT,
         "reads words and lines of any width",
         columns=4,
+        prunable=True,
     ),
 }
 

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any, Self
 
 from handfed.shared.errors import SettingError
-from handfed.shared.recognisers import FAMILIES
+from handfed.shared.recognisers import FAMILIES, family
 
 STRATEGIES = (
     "fedavg",
@@ -34,6 +34,8 @@ INSPECTING = ("median", "trimmed-mean", "krum", "multi-krum", "bulyan", "qfedavg
 OPTIMISERS = ("sgd", "adam", "nadam")
 VISIBILITIES = ("inspected", "secure")
 BATCH_STATISTICS = ("fixed", "running")
+CLASS_WEIGHTS = ("none", "balanced")
+SCHEDULES = ("cosine", "cosine-restarts", "plateau", "exponential", "constant")
 
 Value = bool | int | float | str
 
@@ -98,6 +100,24 @@ class RunSettings:
     )
     learning_rate: float = _setting(0.05, "Highest learning rate of the devices.", least=1e-6, most=10.0)
     warmup_rounds: int = _setting(3, "Rounds in which the learning rate rises to its highest.", least=0, most=1000)
+    schedule: str = _setting(
+        "cosine",
+        "How the learning rate goes on from there over the float rounds; the quantization-aware ones always go down by"
+        " half a cosine.",
+        choices=SCHEDULES,
+    )
+    restarts: int = _setting(2, "How often cosine-restarts goes back to the highest rate.", least=0, most=20)
+    plateau_rounds: int = _setting(
+        4, "Rounds without a lower held-out loss after which plateau lowers the rate.", least=1, most=1000
+    )
+    plateau_factor: float = _setting(0.5, "What plateau multiplies the rate with.", least=0.01, most=0.99)
+    early_stopping: int = _setting(
+        0,
+        "Rounds without a lower held-out loss after which the float rounds end; the best model goes on. 0 for all"
+        " rounds.",
+        least=0,
+        most=100_000,
+    )
     qat_learning_rate: float = _setting(
         0.1,
         "Learning rate of the quantization-aware rounds, as a fraction of the highest.",
@@ -134,11 +154,25 @@ class RunSettings:
         2.0, "Focusing parameter of the focal loss; 0 is cross-entropy.", least=0.0, most=10.0
     )
     class_alpha: str = _setting("", "Weights of classes in the loss, as 9=2,4=1.5; the others weigh 1.")
+    class_weights: str = _setting(
+        "none",
+        "Weights of classes in the loss that each device computes of its own counts: none, or balanced.",
+        choices=CLASS_WEIGHTS,
+    )
     label_prior: float = _setting(
         0.7,
         "How far logits are adjusted by the device's own class frequencies while it trains.",
         least=0.0,
         most=1.0,
+    )
+    label_smoothing: float = _setting(
+        0.0, "How far the loss is moved towards the uniform distribution over classes.", least=0.0, most=0.5
+    )
+    weight_decay: float = _setting(
+        0.0,
+        "Decoupled weight decay: a step takes this times its learning rate off each kernel.",
+        least=0.0,
+        most=10.0,
     )
     dropout: float = _setting(
         0.3, "Fraction of the features before the last layer that are left out in a training step.", least=0.0, most=0.9
@@ -185,6 +219,11 @@ class RunSettings:
             _check(field, getattr(self, field.name))
         if self.qat_rounds > self.rounds:
             raise SettingError(f"qat-rounds {self.qat_rounds} exceeds rounds {self.rounds}; it counts the last of them")
+        if self.class_weights != "none" and family(self.recogniser).columns:
+            raise SettingError(
+                f"class-weights {self.class_weights} weighs single characters, and recogniser {self.recogniser} reads"
+                " texts; leave it out"
+            )
         if self.visibility == "secure":
             self._check_secure()
 

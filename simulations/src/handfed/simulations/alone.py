@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from handfed.shared import schedules
 from handfed.shared.errors import SettingError
 from handfed.shared.local_training import LocalTraining
-from handfed.shared.schedules import cosine_with_warmup
 from handfed.simulations.baselines import passes
 from handfed.simulations.engines import Progress, Workers
 from handfed.simulations.engines.pool import processes
@@ -95,12 +95,15 @@ def accuracy_alone(federation: Federation, count: int, device: int) -> float:
     settings, dataset, partition = federation.settings, federation.dataset, federation.partition
     mine = dataset.take(partition.training_rows(device))
     warm = federation.trainer()
+    # Nothing is held out of a device's own training, so it cannot come to a plateau.
+    schedule = "cosine" if settings.schedule == "plateau" else settings.schedule
+    scheduled = replace(settings, schedule=schedule, warmup_rounds=0)
     frozen = settings.batch_statistics == "fixed"
     arrays = warm.initial()
     if frozen:
         arrays |= warm.measure_statistics(arrays, mine.samples)
     for step in range(STEPS):
-        rate = cosine_with_warmup(step + 1, STEPS, peak=settings.learning_rate, warmup=0)
+        rate = schedules.rate(scheduled, step + 1, STEPS)
         epochs = count * (step + 1) // STEPS - count * step // STEPS
         training = replace(
             LocalTraining.of(settings, learning_rate=rate, freeze_statistics=frozen), epochs=epochs, steps=0

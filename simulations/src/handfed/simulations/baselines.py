@@ -10,6 +10,7 @@ A pass is one look at each training image: `rounds * participation * local_epoch
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from handfed.shared.errors import SettingError
@@ -44,6 +45,8 @@ def central(scenario: Scenario) -> Scenario:
         over_selection=0.0,
         warmup_rounds=min(settings.warmup_rounds, floating // 2),
         evaluate_every=max(1, round(passes(settings, settings.evaluate_every))),
+        plateau_rounds=max(1, round(passes(settings, settings.plateau_rounds))),
+        early_stopping=math.ceil(passes(settings, settings.early_stopping)),
         norm_bound=0.0,
         direction_bound=-1.0,
         visibility="inspected",

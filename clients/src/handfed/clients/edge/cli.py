@@ -53,7 +53,8 @@ _MANY: Final = 50  # images from which on a bar is worth its while
 
 def recognise(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of a character, a word or a line; or of pages (--boxes).")
+        list[Path],
+        typer.Argument(metavar="IMAGE...", help="Pictures of a character, a word or a line; or of pages (--boxes)."),
     ],
     release: Annotated[
         str | None,

@@ -5,9 +5,9 @@ training and held-out images.
 
     describe    each device says how many samples it has, of this alphabet
     measure     (batch_statistics = fixed) moments of the untrained model, combined over the federation, then fixed
-    float       rounds 1 .. rounds - qat_rounds
+    float       rounds 1 .. rounds - qat_rounds, or fewer (early_stopping), of which the best model goes on
     calibrate   each device's range of every activation; the median counts
-    qat         the last rounds, on the quantization-aware twin
+    qat         the last qat_rounds, on the quantization-aware twin
 
 A round is a function of the run's state (`handfed.server.flower.state`), so a run goes on from any state it once had.
 """
@@ -30,12 +30,11 @@ from handfed.server.flower.queries import Device, Queries
 from handfed.server.flower.state import Arrays, RunState
 from handfed.server.flower.strategies import memory_of, remember, strategy
 from handfed.server.runs.schemas import DeviceResult, Phase, Rejection, RoundResult
-from handfed.shared import wire
+from handfed.shared import schedules, wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import QuorumError
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.run_settings import RunSettings
-from handfed.shared.schedules import cosine_with_warmup
 from handfed.shared.tf.training import Trainer
 
 VOID_ROUNDS_IN_A_ROW = 3  # so many rounds below the quorum end a run
@@ -103,7 +102,6 @@ class Course:
             quorum=settings.quorum,
             by_sums=not self._rules.inspected,
         )
-        self._last_float = settings.rounds - settings.qat_rounds
 
     def train(self, state: RunState | None = None) -> RunState:
         """Trains to the end.
@@ -121,8 +119,8 @@ class Course:
         if state is None:
             state = RunState(0, self._start())
         if state.calibrated is None:
-            state = self._calibrated(self._rounds(state, self._last_float, PHASE_FLOAT))
-        return self._rounds(state, self.settings.rounds, PHASE_QAT)
+            state = self._calibrated(self._rounds(state, self._float_rounds(state), PHASE_FLOAT))
+        return self._rounds(state, self._float_rounds(state) + self.settings.qat_rounds, PHASE_QAT)
 
     def _describe(self) -> None:
         rejections = self.queries.describe()
@@ -140,20 +138,37 @@ class Course:
 
     def _calibrated(self, state: RunState) -> RunState:
         """The state in which the quantization-aware rounds begin; the strategy begins anew too."""
+        floating = state.arrays if state.best is None else state.best
         schema = self.trainer.schema(quantized=True)
-        full = state.arrays | self.queries.calibrate(state.arrays, schema)
+        full = floating | self.queries.calibrate(floating, schema)
         calibrated = {name: full[name] for name in schema.names()}
-        return replace(state, arrays=calibrated, memory={}, floating=state.arrays, calibrated=calibrated)
+        return replace(
+            state,
+            arrays=calibrated,
+            memory={},
+            floating=floating,
+            calibrated=calibrated,
+            float_rounds=state.number,
+            best=None,
+        )
+
+    def _float_rounds(self, state: RunState) -> int:
+        """How many float rounds there are, or were."""
+        return state.float_rounds or self.settings.rounds - self.settings.qat_rounds
+
+    def _ended(self, state: RunState, phase: Phase) -> bool:
+        """Whether the float rounds end before their time."""
+        return phase == PHASE_FLOAT and state.watch.ends(state.number, self.settings.early_stopping)
 
     def _rounds(self, state: RunState, last: int, phase: Phase) -> RunState:
-        if state.number >= last:
+        if state.number >= last or self._ended(state, phase):
             return state
         examples = {device: known.examples for device, known in self.queries.devices.items()}
         flower = strategy(self.settings, self._rules.needed(len(self.queries.training)))
         remember(flower, state.memory)
         guard = Guarded(flower, self.trainer.schema(quantized=phase == PHASE_QAT), examples, self._rules)
-        while state.number < last:
-            arrays, result = self._round(guard, state.number + 1, phase, record(state.arrays))
+        while state.number < last and not self._ended(state, phase):
+            arrays, result = self._round(guard, state, phase, last)
             state = replace(
                 state,
                 number=result.number,
@@ -161,6 +176,10 @@ class Course:
                 memory=memory_of(flower),
                 void=0 if arrays is not None else state.void + 1,
             )
+            if phase == PHASE_FLOAT and result.held_out_loss is not None:
+                state = self._watched(state, result.held_out_loss)
+            if self._ended(state, phase) and state.number < last:
+                result = replace(result, ended=_too_long(state))
             for listener in self._listeners:
                 listener.round_ended(result, state)
             if state.void >= VOID_ROUNDS_IN_A_ROW:
@@ -170,10 +189,17 @@ class Course:
                 )
         return state
 
-    def _round(self, guard: Guarded, number: int, phase: Phase, sent: ArrayRecord) -> tuple[Arrays | None, RoundResult]:
+    def _watched(self, state: RunState, loss: float) -> RunState:
+        """The state that knows of one more loss on held-out handwriting."""
+        watch = state.watch.seen(state.number, loss, patience=self.settings.plateau_rounds)
+        better = self.settings.early_stopping and watch.best_round == state.number
+        return replace(state, watch=watch, best=state.arrays if better else state.best)
+
+    def _round(self, guard: Guarded, state: RunState, phase: Phase, last: int) -> tuple[Arrays | None, RoundResult]:
         """One round; None in place of arrays where it stayed below the quorum."""
         started_at, started = datetime.now(UTC), time.monotonic()
-        messages = list(guard.configure_train(number, sent, self._config(number, phase), self._grid))
+        number, sent = state.number + 1, record(state.arrays)
+        messages = list(guard.configure_train(number, sent, self._config(state, phase), self._grid))
         for listener in self._listeners:
             listener.round_started(number, phase, len(messages))
         replies = collect(self._grid, messages, enough=guard.needed, deadline_s=self.settings.deadline_s)
@@ -186,7 +212,7 @@ class Course:
             for update in guard.accepted
         }
         asked = len(messages)
-        if number % self.settings.evaluate_every == 0 or number == self.settings.rounds:
+        if number % self.settings.evaluate_every == 0 or (number == last and self._judged_at_end(last, phase)):
             self._evaluate(combined or sent, phase, devices)
             asked += len(self.queries.evaluating)
         examples = sum(update.examples for update in guard.accepted)
@@ -195,6 +221,7 @@ class Course:
             sum(getattr(device, count) or 0 for device in devices.values())
             for count in ("held_out", "characters", "edits")
         )
+        held_out_loss = sum((device.held_out_loss or 0) * (device.held_out or 0) for device in devices.values())
         arrays = None if combined is None else {name: array.numpy() for name, array in combined.items()}
         return arrays, RoundResult(
             number=number,
@@ -207,12 +234,17 @@ class Course:
             examples=examples,
             loss=loss / examples if examples else None,
             accuracy=max(1 - edits / characters, 0.0) if characters else None,
+            held_out_loss=held_out_loss / evaluated if evaluated else None,
             evaluated=evaluated,
             bytes_down=array_bytes(sent) * asked,
             bytes_up=sum(sizes.values()),
             devices=tuple(devices[device] for device in sorted(devices)) if self._rules.inspected else (),
             rejections=guard.rejections,
         )
+
+    def _judged_at_end(self, last: int, phase: Phase) -> bool:
+        """Whether the last round of a phase is evaluated in any case: that of the run, or where the best one counts."""
+        return phase == PHASE_QAT or last == self.settings.rounds or self.settings.early_stopping > 0
 
     def _evaluate(self, model: ArrayRecord, phase: Phase, devices: dict[int, DeviceResult]) -> None:
         """Adds what the devices counted on their held-out images to their results."""
@@ -227,17 +259,23 @@ class Course:
                 held_out_loss=counted.held_out_loss,
             )
 
-    def _config(self, number: int, phase: Phase) -> ConfigRecord:
-        """What a device needs to know of a round."""
-        settings = self.settings
-        quantized = phase == PHASE_QAT
-        first, last = (self._last_float, settings.rounds) if quantized else (0, self._last_float)
-        rate = cosine_with_warmup(
-            number - first,
-            last - first,
-            peak=settings.learning_rate * (settings.qat_learning_rate if quantized else 1.0),
-            warmup=0 if quantized else settings.warmup_rounds,
+    def _learning_rate(self, state: RunState, phase: Phase) -> float:
+        """That of the round after `state`."""
+        settings, floating, number = self.settings, self._float_rounds(state), state.number + 1
+        if phase == PHASE_FLOAT:
+            return schedules.rate(settings, number, floating, drops=state.watch.drops)
+        return schedules.cosine_with_warmup(
+            number - floating,
+            settings.qat_rounds,
+            peak=settings.learning_rate * settings.qat_learning_rate,
+            warmup=0,
         )
+
+    def _config(self, state: RunState, phase: Phase) -> ConfigRecord:
+        """What a device needs to know of the round after `state`."""
+        settings, number = self.settings, state.number + 1
+        quantized = phase == PHASE_QAT
+        rate = self._learning_rate(state, phase)
         frozen = quantized or settings.batch_statistics == "fixed" or number >= settings.freeze_round
         return ConfigRecord(
             {
@@ -248,3 +286,12 @@ class Course:
                 **LocalTraining.of(settings, learning_rate=rate, freeze_statistics=frozen).to_config(),
             }
         )
+
+
+def _too_long(state: RunState) -> str:
+    """Why the float rounds end, for a person."""
+    watch = state.watch
+    return (
+        f"early stopping: {state.number - watch.best_round} rounds without a lower held-out loss than the"
+        f" {watch.best:.4f} nats of round {watch.best_round}, whose model goes on"
+    )

@@ -4,8 +4,9 @@ A round is a function of this state, the settings and the devices, so a run that
 that was kept as if nothing had happened.
 
 The bytes are a NumPy archive (`.npz`, without pickles): `header`, the UTF-8 text of a JSON object
-`{"format": 1, "number": ..., "void": ...}`, and float arrays named `GROUP/NAME`, where the group is `arrays`,
-`floating`, `calibrated`, or `strategy/ATTRIBUTE`. A later format has a higher number and is refused by this reader;
+`{"format": 1, "number": ..., "void": ..., "float_rounds": ..., "watch": {...}}`, of which the last two may be absent,
+and float arrays named `GROUP/NAME`, where the group is `arrays`, `best`, `floating`, `calibrated`, or
+`strategy/ATTRIBUTE`. A later format has a higher number and is refused by this reader;
 unknown keys of the header are passed over.
 """
 
@@ -15,13 +16,14 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.errors import StorageError
+from handfed.shared.schedules import Watch
 
 Arrays = dict[str, NDArray[np.float32]]
 Memory = dict[str, dict[str, NDArray[np.floating]]]  # what a strategy remembers: attribute, then array
@@ -40,6 +42,9 @@ class RunState:
         floating: The model after the float rounds; None before their end.
         calibrated: The same with the ranges of its activations; None before their end.
         void: Rounds in a row, up to this one, that stayed below the quorum.
+        float_rounds: How many there were; 0 before their end.
+        watch: What the losses on held-out handwriting say of the float rounds.
+        best: The model of the least such loss, where the run ends the float rounds by it; None after their end.
     """
 
     number: int
@@ -48,15 +53,23 @@ class RunState:
     floating: Arrays | None = None
     calibrated: Arrays | None = None
     void: int = 0
+    float_rounds: int = 0
+    watch: Watch = field(default_factory=Watch)
+    best: Arrays | None = None
 
     def to_bytes(self) -> bytes:
         """The state in the format of this module."""
-        header = json.dumps({"format": FORMAT, "number": self.number, "void": self.void})
+        counts = {"number": self.number, "void": self.void, "float_rounds": self.float_rounds}
+        header = json.dumps({"format": FORMAT, **counts, "watch": asdict(self.watch)})
         groups: dict[str, Mapping[str, NDArray[np.floating]]] = {"arrays": self.arrays}
         groups |= {f"strategy/{attribute}": arrays for attribute, arrays in self.memory.items()}
         groups |= {
             name: arrays
-            for name, arrays in (("floating", self.floating), ("calibrated", self.calibrated))
+            for name, arrays in (
+                ("floating", self.floating),
+                ("calibrated", self.calibrated),
+                ("best", self.best),
+            )
             if arrays is not None
         }
         named = {f"{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
@@ -76,6 +89,7 @@ class RunState:
                 header = json.loads(bytes(archive["header"]))
                 entries = {name: archive[name] for name in archive.files if name != "header"}
             known, number, void = int(header["format"]), int(header["number"]), int(header["void"])
+            float_rounds, watch = int(header.get("float_rounds", 0)), Watch(**header.get("watch", {}))
         except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise StorageError(f"the checkpoint of the run is damaged ({error}); start the run anew") from error
         if known > FORMAT:
@@ -91,6 +105,9 @@ class RunState:
             _group(entries, "floating") or None,
             _group(entries, "calibrated") or None,
             void,
+            float_rounds,
+            watch,
+            _group(entries, "best") or None,
         )
 
 

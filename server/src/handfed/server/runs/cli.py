@@ -127,6 +127,9 @@ def _show(run: RecordedRun, rounds: Sequence[RecordedRound], rejections: Sequenc
         sections.append(("\nSettings", list(wording.entries(run.settings))))
     if rounds:
         sections.append(("\nRounds", _round_table(rounds, ascii_only=console.options.ascii_only)))
+    ends = [(f"round {row.number}", row.ended) for row in rounds if row.ended]
+    if ends:
+        sections.append(("\nEnded before its time", ends))
     if rejections:
         sections.append(("\nRejected updates", _rejection_table(rejections)))
     if run.summary:

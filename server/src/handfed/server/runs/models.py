@@ -56,6 +56,8 @@ class Round(Base):
     evaluated: Mapped[int] = mapped_column(Count)
     bytes_down: Mapped[int] = mapped_column(Count)
     bytes_up: Mapped[int] = mapped_column(Count)
+    held_out_loss: Mapped[float | None] = mapped_column(Figure)
+    ended: Mapped[str | None] = mapped_column(Words)
 
 
 class Checkpoint(Base):

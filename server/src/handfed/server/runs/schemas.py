@@ -117,6 +117,8 @@ class RoundResult:
         bytes_up: Bytes from devices to the server.
         devices: What each device did, where the run's visibility lets the server see it.
         rejections: Replies that were not used.
+        held_out_loss: Mean loss on `evaluated`, in nats a sample; None when nothing was evaluated.
+        ended: Why the phase ended with this round, for a person; None where it went on, or came to its planned end.
     """
 
     number: int
@@ -134,6 +136,8 @@ class RoundResult:
     bytes_up: int = 0
     devices: tuple[DeviceResult, ...] = ()
     rejections: tuple[Rejection, ...] = ()
+    held_out_loss: float | None = None
+    ended: str | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,8 @@ class RecordedRound:
     evaluated: int
     bytes_down: int
     bytes_up: int
+    held_out_loss: float | None = None
+    ended: str | None = None
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,10 @@ class Compiled:
 
     def _compile(self, settings: LocalTraining) -> Callable[..., Any]:
         batch_size, accumulation = settings.batch_size, settings.accumulation
-        compute, optimiser = self._gradients(settings), Optimiser(settings, self.variables.weights)
+        compute, optimiser = (
+            self._gradients(settings),
+            Optimiser(settings, self.variables.weights, self.variables.kernels),
+        )
         descend = self._descent(settings, optimiser)
         sums = [tf.Variable(tf.zeros_like(weight)) for weight in self.variables.weights] if accumulation != 1 else []
         summed = tf.Variable(0.0)  # images behind `sums`
@@ -125,6 +128,7 @@ class Compiled:
                 tf.TensorSpec([None] * self._objective.label_rank, tf.int32),
                 tf.TensorSpec([None], tf.int32),
                 tf.TensorSpec([None], tf.float32),
+                tf.TensorSpec([None], tf.float32),
                 tf.TensorSpec([2], tf.int32),
                 tf.TensorSpec([], tf.int32),
                 tf.TensorSpec([], tf.float32),
@@ -135,6 +139,7 @@ class Compiled:
             labels: Any,  # noqa: ANN401
             widths: Any,  # noqa: ANN401
             prior: Any,  # noqa: ANN401
+            weights: Any,  # noqa: ANN401
             seed: Any,  # noqa: ANN401
             batches: Any,  # noqa: ANN401
             learning_rate: Any,  # noqa: ANN401
@@ -154,7 +159,7 @@ class Compiled:
                     rows = order[index * batch_size : (index + 1) * batch_size]
                     batch_seed = tf.random.experimental.stateless_fold_in(epoch_seed, index)
                     batch, wanted, columns = (tf.gather(array, rows) for array in (images, labels, widths))
-                    loss, gradients = compute(batch, wanted, columns, prior, batch_seed)
+                    loss, gradients = compute(batch, wanted, columns, prior, weights, batch_seed)
                     size = tf.cast(tf.shape(rows)[0], tf.float32)
                     if accumulation == 1:
                         descend(gradients, learning_rate)
@@ -183,13 +188,30 @@ class Compiled:
             polarity=settings.polarity,
         ).times(settings.augmentation)
 
-        def compute(images: Any, labels: Any, widths: Any, prior: Any, seed: Any) -> tuple[Any, list[Any]]:  # noqa: ANN401
+        balanced, gamma, smoothing = settings.class_weights != "none", settings.focal_gamma, settings.label_smoothing
+
+        def compute(  # noqa: PLR0917 - tensors, as the loop over batches has them
+            images: Any,  # noqa: ANN401
+            labels: Any,  # noqa: ANN401
+            widths: Any,  # noqa: ANN401
+            prior: Any,  # noqa: ANN401
+            weights: Any,  # noqa: ANN401
+            seed: Any,  # noqa: ANN401
+        ) -> tuple[Any, list[Any]]:
             batch = _to_float(self._objective.crop(images, widths))  # (batch, height, width)
             if augmentation:
                 batch = augment(batch, seed, augmentation)
             with tf.GradientTape() as tape:
                 outputs = self._training_outputs(batch[..., None], seed, settings.dropout)
-                loss = self._objective.loss(labels, outputs, widths, prior=prior, gamma=settings.focal_gamma)
+                loss = self._objective.loss(
+                    labels,
+                    outputs,
+                    widths,
+                    prior=prior,
+                    weights=weights if balanced else None,
+                    gamma=gamma,
+                    smoothing=smoothing,
+                )
             return loss, tape.gradient(loss, self.variables.weights)
 
         return compute

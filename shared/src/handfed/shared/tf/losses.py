@@ -1,4 +1,4 @@
-"""Losses over logits."""
+"""Losses over logits, and what is added to them."""
 
 from __future__ import annotations
 
@@ -56,3 +56,44 @@ def focal_ctc_loss(labels: Any, logits: Any, steps: Any, *, gamma: float) -> Any
     if gamma:
         nats *= tf.pow(1.0 - tf.exp(-nats), gamma)
     return tf.reduce_mean(nats)
+
+
+def divergence_from_uniform(logits: Any) -> Any:  # noqa: ANN401 - tensors
+    """What label smoothing adds to a loss: D_KL(u || p), averaged over the batch.
+
+    (1 - e) times cross-entropy plus e times this is the cross-entropy of targets smoothed by e, but for a constant.
+    Source: Szegedy et al. 2016 (arXiv:1512.00567), section 7.
+
+    Args:
+        logits: float32 (batch, classes).
+
+    Returns:
+        float32 scalar, in nats.
+    """
+    classes = tf.cast(tf.shape(logits)[-1], tf.float32)
+    return -tf.reduce_mean(tf.nn.log_softmax(logits)) - tf.math.log(classes)
+
+
+def certainty(logits: Any, steps: Any) -> Any:  # noqa: ANN401
+    """What label smoothing adds to the CTC loss: D_KL(p || u) summed over a text's steps, averaged over the batch.
+
+    A text has no target of its own in each step, which could be smoothed. Source: Kim et al. 2018 (arXiv:1711.02212),
+    on label smoothing for CTC; it is the confidence penalty of Pereyra et al. 2017 (arXiv:1701.06548).
+
+    Args:
+        logits: float32 (batch, steps, classes + 1).
+        steps: int32 (batch,), how many steps of each count.
+
+    Returns:
+        float32 scalar, in nats a text.
+    """
+    log_probabilities = tf.nn.log_softmax(logits)
+    classes = tf.cast(tf.shape(logits)[-1], tf.float32)
+    nats = tf.reduce_sum(tf.exp(log_probabilities) * log_probabilities, axis=-1) + tf.math.log(classes)
+    return _sum_over_steps(nats, steps)
+
+
+def _sum_over_steps(nats: Any, steps: Any) -> Any:  # noqa: ANN401
+    """The mean over texts of what their own steps sum to; nats is float32 (batch, steps)."""
+    mask = tf.sequence_mask(steps, tf.shape(nats)[1], nats.dtype)
+    return tf.reduce_mean(tf.reduce_sum(nats * mask, axis=1))

@@ -11,6 +11,7 @@ Texts of like width share a batch, so that little paper is computed; which ones 
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ from handfed.shared.images import SIDE
 from handfed.shared.recognisers import family
 from handfed.shared.samples import WIDTH_STEP, Samples
 from handfed.shared.tf.augment import Augmentation
-from handfed.shared.tf.losses import focal_ctc_loss, focal_loss
+from handfed.shared.tf.losses import certainty, divergence_from_uniform, focal_ctc_loss, focal_loss
 from handfed.shared.tf.runtime import tf
 
 _MIXING: Final = 0.25  # how far, as a fraction, texts of another width may share a batch
@@ -46,8 +47,28 @@ class Objective(Protocol):
     def crop(self, images: Any, widths: Any) -> Any:  # noqa: ANN401
         """A batch without columns that are paper in all its images."""
 
-    def loss(self, labels: Any, outputs: Any, widths: Any, *, prior: Any, gamma: float) -> Any:  # noqa: ANN401
-        """The mean loss of a batch, float32 scalar in nats."""
+    def loss(
+        self,
+        labels: Any,  # noqa: ANN401
+        outputs: Any,  # noqa: ANN401
+        widths: Any,  # noqa: ANN401
+        *,
+        prior: Any,  # noqa: ANN401
+        weights: Any,  # noqa: ANN401
+        gamma: float,
+        smoothing: float,
+    ) -> Any:  # noqa: ANN401
+        """The mean loss of a batch, float32 scalar in nats.
+
+        Args:
+            labels: int32, of `label_rank` dimensions, the first is the batch.
+            outputs: Of the model.
+            widths: int32 (batch,), of the pictures.
+            prior: float32 (classes,), what is added to logits of single characters.
+            weights: float32 (classes,) of the device's own, or None; texts are not weighed.
+            gamma: Focusing parameter of the focal loss.
+            smoothing: Of the labels, 0 to 0.5.
+        """
 
     def nats(self, samples: Samples, outputs: NDArray[np.float32]) -> float:
         """The summed loss of samples without any focus or prior, in nats."""
@@ -77,8 +98,22 @@ class Classification:
     def crop(self, images: Any, widths: Any) -> Any:  # noqa: ANN401, ARG002, D102
         return tf.ensure_shape(images, [None, SIDE, SIDE])
 
-    def loss(self, labels: Any, outputs: Any, widths: Any, *, prior: Any, gamma: float) -> Any:  # noqa: ANN401, ARG002, D102
-        return focal_loss(labels, outputs + prior, gamma=gamma, alpha=self._alpha)
+    def loss(  # noqa: D102
+        self,
+        labels: Any,  # noqa: ANN401
+        outputs: Any,  # noqa: ANN401
+        widths: Any,  # noqa: ANN401, ARG002
+        *,
+        prior: Any,  # noqa: ANN401
+        weights: Any,  # noqa: ANN401
+        gamma: float,
+        smoothing: float,
+    ) -> Any:  # noqa: ANN401
+        alphas = [each for each in (self._alpha, weights) if each is not None]
+        alpha = math.prod(alphas) if alphas else None
+        loss = focal_loss(labels, outputs + prior, gamma=gamma, alpha=alpha)
+        # Without the prior, which says of classes that a device lacks what no label says.
+        return (1 - smoothing) * loss + smoothing * divergence_from_uniform(outputs) if smoothing else loss
 
     def nats(self, samples: Samples, outputs: NDArray[np.float32]) -> float:  # noqa: D102
         logits = outputs.astype(np.float64)
@@ -120,9 +155,24 @@ class Transcription:
         widest = (tf.reduce_max(widths) + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP
         return images[:, :, :widest]
 
-    def loss(self, labels: Any, outputs: Any, widths: Any, *, prior: Any, gamma: float) -> Any:  # noqa: ANN401, ARG002, D102
-        steps = (widths + self._columns - 1) // self._columns
-        return focal_ctc_loss(labels, outputs[:, 0], steps, gamma=gamma)
+    def loss(  # noqa: D102
+        self,
+        labels: Any,  # noqa: ANN401
+        outputs: Any,  # noqa: ANN401
+        widths: Any,  # noqa: ANN401
+        *,
+        prior: Any,  # noqa: ANN401, ARG002
+        weights: Any,  # noqa: ANN401, ARG002
+        gamma: float,
+        smoothing: float,
+    ) -> Any:  # noqa: ANN401
+        steps = self._steps(widths)
+        loss = focal_ctc_loss(labels, outputs[:, 0], steps, gamma=gamma)
+        return (1 - smoothing) * loss + smoothing * certainty(outputs[:, 0], steps) if smoothing else loss
+
+    def _steps(self, widths: Any) -> Any:  # noqa: ANN401
+        """How many steps of the outputs show a picture, and not the paper beside it: int32 (batch,)."""
+        return (widths + self._columns - 1) // self._columns
 
     def nats(self, samples: Samples, outputs: NDArray[np.float32]) -> float:  # noqa: D102
         steps = samples.steps(self._columns)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from handfed.shared.class_balance import balanced_weights
 from handfed.shared.images import SIDE
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.samples import Samples
@@ -95,14 +96,23 @@ class Trainer:
         compiled = self._of(quantized=quantized)
         compiled.variables.load(arrays)
         train = compiled.training(replace(settings, freeze_statistics=quantized or settings.freeze_statistics))
-        prior = np.zeros(self.classes, np.float32)
+        prior, weights = np.zeros(self.classes, np.float32), np.ones(self.classes, np.float32)
         if not samples.are_texts:
-            counts = np.bincount(samples.labels, minlength=self.classes) + 0.5  # a class it lacks is rare
+            own = np.bincount(samples.labels, minlength=self.classes)
+            counts = own + 0.5  # a class it lacks is rare
             prior = (settings.label_prior * np.log(counts / counts.sum())).astype(np.float32)
+            weights = balanced_weights(own)
         widths = np.zeros(len(samples), np.int32) if samples.widths is None else samples.widths
         batches = settings.batches(len(samples))
         loss = train(
-            samples.images, samples.labels, widths, prior, np.array(seed, np.int32), batches, settings.learning_rate
+            samples.images,
+            samples.labels,
+            widths,
+            prior,
+            weights,
+            np.array(seed, np.int32),
+            batches,
+            settings.learning_rate,
         )
         return compiled.variables.dump(), float(loss)
 

@@ -42,6 +42,7 @@ class NamedVariables:
     Attributes:
         schema: Names, shapes and roles, in the order of the layers.
         weights: The variables that training changes, in the same order.
+        kernels: Those of them that features are multiplied with: no biases, and none of batch normalisation.
         ranges: Names of activation ranges with the name of the layer whose output each one bounds.
     """
 
@@ -55,6 +56,7 @@ class NamedVariables:
             specs += self._bind(layer)
         self.schema = Schema(tuple(specs))
         self.weights = list(self._plain.values())
+        self.kernels = [variable for name, variable in self._plain.items() if name.endswith("kernel")]
 
     def _bind(self, layer: Any) -> list[ArraySpec]:  # noqa: ANN401
         inner = unwrapped(layer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from handfed.shared.errors import SettingError
 from handfed.shared.images import SIDE
 from handfed.shared.recognisers import family
 from handfed.shared.tf.recognisers import cnn, lenet, mobilenet, resnet, tcn
@@ -21,21 +22,24 @@ BUILDERS: dict[str, Callable[..., Any]] = {
 }
 
 
-def build(name: str, outputs: int, height: int = SIDE) -> Any:  # noqa: ANN401 - Keras publishes no types
+def build(name: str, outputs: int, height: int = SIDE, *, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds an untrained recogniser.
 
     Args:
         name: A key of `FAMILIES`.
         outputs: Classes, and of a recogniser of texts the blank.
         height: Of the pictures; single characters are always as high as they are wide.
+        pruning: Fraction of each layer's channels that are left out, 0 to below 1.
 
     Returns:
         A Keras model of float32 pictures in 0..1, 0 is paper: (batch, 28, 28, 1) to logits (batch, outputs), or of
         texts (batch, height, width, 1) to (batch, 1, steps, outputs).
 
     Raises:
-        SettingError: There is no recogniser of that name.
+        SettingError: There is no recogniser of that name, or it cannot be pruned.
     """
-    if family(name).columns:
-        return BUILDERS[name](outputs, height)
-    return BUILDERS[name](outputs)
+    known = family(name)
+    if pruning and not known.prunable:
+        raise SettingError(f"recogniser {name} cannot be pruned; leave pruning out")
+    narrower = {"pruning": pruning} if known.prunable else {}
+    return BUILDERS[name](outputs, height, **narrower) if known.columns else BUILDERS[name](outputs, **narrower)

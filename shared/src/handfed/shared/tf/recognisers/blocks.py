@@ -15,8 +15,14 @@ from handfed.shared.tf.runtime import keras
 # Rounds are short: with Keras' momentum of 0.99 the statistics would never leave their start.
 _NORM_MOMENTUM = 0.9
 
+_MULTIPLE = 4  # of channels: what integer kernels compute at once, so that others would be computed in vain
 
 Sides = int | tuple[int, int]  # of both directions, or of height and width
+
+
+def kept(filters: int, pruning: float) -> int:
+    """How many of a layer's filters are left when a fraction of them is pruned: a multiple of 4, at least 4."""
+    return max(_MULTIPLE, round(filters * (1 - pruning) / _MULTIPLE) * _MULTIPLE) if pruning else filters
 
 
 def picture() -> Any:  # noqa: ANN401 - Keras publishes no types

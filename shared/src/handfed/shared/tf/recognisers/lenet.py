@@ -15,12 +15,13 @@ FILTERS = (32, 64)
 HIDDEN = 128
 
 
-def build(classes: int) -> Any:  # noqa: ANN401 - Keras publishes no types
+def build(classes: int, *, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds the untrained model; see `handfed.shared.tf.recognisers.build`."""
     x = picture = blocks.picture()
     for number, filters in enumerate(FILTERS, start=1):
-        x = blocks.convolution(x, filters, 3, str(number))
+        x = blocks.convolution(x, blocks.kept(filters, pruning), 3, str(number))
         x = keras.layers.MaxPooling2D(2, name=f"pool{number}")(x)
     x = keras.layers.Flatten(name="flatten")(x)  # (batch, 7 * 7 * 64)
-    x = keras.layers.Dense(HIDDEN, activation="relu", kernel_initializer="he_normal", name="hidden")(x)
+    hidden = blocks.kept(HIDDEN, pruning)
+    x = keras.layers.Dense(hidden, activation="relu", kernel_initializer="he_normal", name="hidden")(x)
     return keras.Model(picture, keras.layers.Dense(classes, name="logits")(x), name="lenet")

@@ -17,13 +17,13 @@ STAGES = ((3, 24, 2), (3, 24, 1), (4, 40, 2), (4, 40, 1), (4, 40, 1))  # (expans
 LAST = 128
 
 
-def build(classes: int) -> Any:  # noqa: ANN401 - Keras publishes no types
+def build(classes: int, *, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds the untrained model; see `handfed.shared.tf.recognisers.build`."""
     picture = blocks.picture()
-    x = blocks.convolution(picture, STEM, 3, "0")
+    x = blocks.convolution(picture, blocks.kept(STEM, pruning), 3, "0")
     for number, (expansion, filters, stride) in enumerate(STAGES, start=1):
-        x = _inverted_residual(x, expansion, filters, str(number), stride=stride)
-    x = blocks.convolution(x, LAST, 1, "last")  # (batch, 7, 7, 128)
+        x = _inverted_residual(x, expansion, blocks.kept(filters, pruning), str(number), stride=stride)
+    x = blocks.convolution(x, blocks.kept(LAST, pruning), 1, "last")  # (batch, 7, 7, 128)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(picture, keras.layers.Dense(classes, name="logits")(x), name="mobilenet")
 

@@ -15,11 +15,12 @@ STAGES = (16, 32, 64)  # filters; each stage but the first halves the picture
 BLOCKS = 2
 
 
-def build(classes: int) -> Any:  # noqa: ANN401 - Keras publishes no types
+def build(classes: int, *, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds the untrained model; see `handfed.shared.tf.recognisers.build`."""
     picture = blocks.picture()
-    x = blocks.convolution(picture, STAGES[0], 3, "0")
-    for stage, filters in enumerate(STAGES, start=1):
+    stages = [blocks.kept(filters, pruning) for filters in STAGES]
+    x = blocks.convolution(picture, stages[0], 3, "0")
+    for stage, filters in enumerate(stages, start=1):
         for block in range(1, BLOCKS + 1):
             x = _residual(x, filters, f"{stage}{block}", stride=2 if block == 1 < stage else 1)
     x = keras.layers.AveragePooling2D(2, name="pool")(x)  # (batch, 3, 3, 64)

@@ -19,17 +19,17 @@ BLOCKS = 6
 REACH = 9  # steps that a temporal block looks at
 
 
-def build(outputs: int, height: int) -> Any:  # noqa: ANN401 - Keras publishes no types
+def build(outputs: int, height: int, *, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds the untrained model; see `handfed.shared.tf.recognisers.build`."""
     x = picture = blocks.strip(height)
     for number, (filters, pooling) in enumerate(STAGES, start=1):
-        x = blocks.convolution(x, filters, 3, str(number))
+        x = blocks.convolution(x, blocks.kept(filters, pruning), 3, str(number))
         x = keras.layers.MaxPooling2D(pooling, name=f"pool{number}")(x)
-    rows = int(x.shape[1])
-    x = blocks.convolution(x, FEATURES, (rows, 3), "rows", stride=(rows, 1))  # (batch, 1, steps, features)
+    rows, features = int(x.shape[1]), blocks.kept(FEATURES, pruning)
+    x = blocks.convolution(x, features, (rows, 3), "rows", stride=(rows, 1))  # (batch, 1, steps, features)
     for number in range(1, BLOCKS + 1):
         branch = blocks.depthwise(x, (1, REACH), f"{number}time")
-        branch = blocks.convolution(branch, FEATURES, 1, f"{number}mix", relu=False)
+        branch = blocks.convolution(branch, features, 1, f"{number}mix", relu=False)
         x = keras.layers.ReLU(name=f"relu{number}sum")(keras.layers.Add(name=f"sum{number}")([x, branch]))
     # A convolution and not a dense layer, so that the published file takes any width.
     return keras.Model(picture, keras.layers.Conv2D(outputs, 1, name="logits")(x), name="tcn")
