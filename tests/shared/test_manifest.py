@@ -23,7 +23,7 @@ from handfed.shared.errors import ManifestError
 from handfed.shared.files import sha256_of
 from handfed.shared.images import VERSION, Geometry
 from handfed.shared.manifest import (
-    FORMATS,
+    FORMAT,
     MANIFEST,
     MODEL,
     Manifest,
@@ -34,7 +34,7 @@ from handfed.shared.manifest import (
 )
 
 SELF_TEST = SelfTest(
-    np.arange(2 * 784, dtype=np.uint8).reshape(2, 28, 28), np.array([[0.5, -1], [2, 3]], np.float32), 0.1
+    np.arange(2 * 784, dtype=np.uint8).reshape(2, 28, 28, 1), np.array([[0.5, -1], [2, 3]], np.float32), 0.1
 )
 CONTENT = b"a model"
 EXAMPLE = Manifest(
@@ -69,7 +69,7 @@ OF_WORDS = replace(
     geometry=Geometry(32, None),
     normalisation=strips.VERSION,
     self_test=SelfTest(
-        np.arange(2 * 32 * 24, dtype=np.uint8).reshape(2, 32, 24),
+        np.arange(2 * 32 * 24, dtype=np.uint8).reshape(2, 32, 24, 1),
         np.zeros((2, 6, len(EXAMPLE.alphabet) + 1), np.float32),
         0.1,
     ),
@@ -111,7 +111,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     rows = draw(st.integers(1, 3))
     logits = arrays.arrays(np.float32, (rows, len(alphabet)), elements=st.floats(-100, 100, width=32))
     height, width = draw(st.integers(1, 40)), draw(st.integers(1, 40))
-    pictures = arrays.arrays(np.uint8, (rows, height, width), elements=st.integers(0, 255))
+    pictures = arrays.arrays(np.uint8, (rows, height, width, 1), elements=st.integers(0, 255))
     return replace(
         EXAMPLE,
         release=draw(COUNT),
@@ -139,8 +139,15 @@ def test_every_manifest_keeps_the_published_schema(manifest: Manifest) -> None:
 
 def test_the_schema_is_one_and_every_field_is_required() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
-    assert set(schema()["required"]) == set(EXAMPLE.to_json())
-    assert set(schema()["properties"]) == set(OF_WORDS.to_json())
+    assert set(schema()["properties"]) == set(EXAMPLE.to_json())
+    assert set(schema()["required"]) | set(schema()["then"]["required"]) == set(EXAMPLE.to_json())
+
+
+def test_planes_that_are_not_known_are_refused() -> None:
+    for inputs, channels in ((["topology"], 1), ([], 3), (["colour"], 2)):
+        value = EXAMPLE.to_json()
+        value["inputs"], value["geometry"]["channels"] = inputs, channels
+        refuse(json.dumps(value).encode(), "of which this version does not know all; update handfed")
 
 
 @pytest.mark.parametrize("kind", ["words", "lines"])
@@ -150,8 +157,8 @@ def test_a_manifest_of_texts_says_their_kind_and_is_read_as_it_was_written(kind:
     assert_same(Manifest.decode(manifest.encode(), where="m.json"), manifest)
 
 
-@pytest.mark.parametrize("path", [("kind",), ("self_test", "width")])
-def test_a_manifest_of_texts_without_what_they_need_is_refused_by_schema_and_reader(path: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("path", [("kind",), ("inputs",), ("temperature",), ("self_test", "width")])
+def test_without_what_format_2_added_it_is_refused_by_schema_and_reader(path: tuple[str, ...]) -> None:
     value = OF_WORDS.to_json()
     _drop(value, path)
     with pytest.raises(jsonschema.ValidationError, match="is a required property"):
@@ -246,7 +253,7 @@ def test_the_schema_refuses_a_value_out_of_its_range(path: tuple[str, ...], valu
         jsonschema.validate(json.loads(encoded(lambda document: _set(document, path, value))), schema())
 
 
-@pytest.mark.parametrize("number", [max(FORMATS.values()) + 1, 0, "1", None])
+@pytest.mark.parametrize("number", [FORMAT + 1, 0, "1", None])
 def test_another_format_is_refused_with_what_to_do(number: object) -> None:
     content = encoded(lambda value: value.update(format=number, run="of the future"))
     refuse(

@@ -64,7 +64,7 @@ def test_a_rule_across_a_page_is_no_line() -> None:
 
 
 def strokes(slant: float, rise: float) -> np.ndarray:
-    """Eight thick strokes in a row that lean to the right by `slant` columns a row, and rise by `rise` rows a column."""
+    """Eight thick strokes in a row that lean by `slant` columns a row, and rise by `rise` rows a column."""
     drawn = np.full((160, 400), 255, np.uint8)
     rows, columns = np.mgrid[0:160, 0:400]
     for number in range(8):

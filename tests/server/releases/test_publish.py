@@ -78,11 +78,11 @@ def test_without_a_held_out_image_nothing_can_be_published() -> None:
 
 
 def test_self_test_pictures_are_normal_and_repeatable() -> None:
-    first = pictures(16, seed=0)
-    np.testing.assert_array_equal(first, pictures(16, seed=0))
-    assert not np.array_equal(first, pictures(16, seed=1))
-    assert first.shape == (16, images.SIDE, images.SIDE)
-    assert (first.max(axis=(1, 2)) == 255).mean() > 0.5
+    first = pictures(16, 1, seed=0)
+    np.testing.assert_array_equal(first, pictures(16, 1, seed=0))
+    assert not np.array_equal(first, pictures(16, 1, seed=1))
+    assert first.shape == (16, images.SIDE, images.SIDE, 1)
+    assert (first.max(axis=(1, 2, 3)) == 255).mean() > 0.5
 
 
 @given(st.integers(0, 26), st.floats(-1, 1, width=32))

@@ -25,6 +25,7 @@ from handfed.shared.images import SIDE
 from handfed.shared.quiet import quiet
 
 _BATCH: Final = 256
+_WITHOUT_CHANNELS: Final = 3  # axes of a stack of pictures of ink alone
 _BROKEN: Final = (ValueError, RuntimeError, MemoryError)  # what LiteRT raises on a file it cannot run
 
 
@@ -34,6 +35,7 @@ class Int8Model:
     Attributes:
         outputs: How many logits a picture has, or a step of a text: the classes, and of texts the blank.
         height: Of the pictures it takes.
+        channels: Planes of the pictures, the ink's among them.
         reads_texts: Whether it reads words and lines, of any width, and not single characters.
         output_step: What one step of an output integer is worth, in logits.
         size_bytes: Size of the file.
@@ -44,8 +46,8 @@ class Int8Model:
         where: What is loaded, for the message of an error.
 
     Raises:
-        ManifestError: It is no LiteRT file, or not int8 (1, 28, 28, 1) to int8 (1, classes), nor of texts int8 (1,
-            height, width, 1) to int8 (1, 1, steps, classes + 1).
+        ManifestError: It is no LiteRT file, or not int8 (1, 28, 28, channels) to int8 (1, classes), nor of texts
+            int8 (1, height, width, 1) to int8 (1, 1, steps, classes + 1).
         MissingExtraError: LiteRT is not installed.
     """
 
@@ -59,15 +61,16 @@ class Int8Model:
         self.output_step, self._output_zero = float(target["quantization"][0]), int(target["quantization"][1])
         self.reads_texts = len(target["shape"]) > 2  # noqa: PLR2004 - a picture, its logits
         self.outputs = int(target["shape"][-1])
-        self.height = int(source["shape"][1])
+        self.height, self.channels = int(source["shape"][1]), int(source["shape"][3])
         self.size_bytes = len(data)
         self._laid_out = (1, int(source["shape"][2]))
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits of normalised images.
+    def logits(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits of normalised pictures.
 
         Args:
-            images: uint8 (n, 28, 28), or of texts (n, height, width); 0 is paper and 255 is ink.
+            pictures: uint8 (n, 28, 28, channels), or of texts (n, height, width, 1); 0 is paper and 255 is ink. Where
+                there is one channel, its axis may be left out.
 
         Returns:
             float32 (n, classes), or of texts (n, steps, classes + 1).
@@ -77,8 +80,10 @@ class Int8Model:
         """
         found: list[NDArray[np.int8]] = []
         try:
-            for start in range(0, max(len(images), 1), _BATCH):
-                part = self._table[images[start : start + _BATCH]]
+            if pictures.ndim == _WITHOUT_CHANNELS:
+                pictures = pictures[..., None]
+            for start in range(0, max(len(pictures), 1), _BATCH):
+                part = self._table[pictures[start : start + _BATCH]]
                 found.append(self._run(part))
         except _BROKEN as error:
             raise ManifestError(f"{self._where}: LiteRT cannot run this model; pull the release again") from error
@@ -90,7 +95,7 @@ class Int8Model:
         if not len(part):
             return np.zeros((0, *((0,) if self.reads_texts else ()), self.outputs), np.int8)
         self._lay_out(len(part), part.shape[2])
-        self._interpreter.set_tensor(self._input, part[..., None])
+        self._interpreter.set_tensor(self._input, part)
         self._interpreter.invoke()
         logits = np.asarray(self._interpreter.get_tensor(self._output), np.int8)
         wanted = (len(part), 1, logits.shape[-2], self.outputs) if self.reads_texts else (len(part), self.outputs)
@@ -119,7 +124,7 @@ class Int8Model:
     def _lay_out(self, batch: int, width: int) -> None:
         if (batch, width) != self._laid_out:
             self._laid_out = (0, 0)  # of no known size, should the next line fail
-            self._interpreter.resize_tensor_input(self._input, [batch, self.height, width, 1])
+            self._interpreter.resize_tensor_input(self._input, [batch, self.height, width, self.channels])
             self._interpreter.allocate_tensors()
             self._laid_out = (batch, width)
 
@@ -156,7 +161,7 @@ def _ends(interpreter: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]]
         sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
     except _BROKEN as error:
         raise ManifestError(f"{where}: its input and output have no names; pull the release again") from error
-    of_characters = (1, SIDE, SIDE, 1), (1, None)
+    of_characters = (1, SIDE, SIDE, 0), (1, None)
     of_texts = (1, None, None, 1), (1, 1, None, None)
     for shapes in (of_characters, of_texts):
         if all(len(ends) == 1 and _is(ends[0], shape) for ends, shape in zip((sources, targets), shapes, strict=True)):
@@ -166,18 +171,21 @@ def _ends(interpreter: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]]
         for ends in (sources, targets)
     )
     raise ManifestError(
-        f"{where}: it is {found}, and not int8 (1, {SIDE}, {SIDE}, 1) to int8 (1, classes), nor int8 (1, height, width,"
-        " 1) to int8 (1, 1, steps, classes) of texts; name a model that Handfed published"
+        f"{where}: it is {found}, and not int8 (1, {SIDE}, {SIDE}, channels) to int8 (1, classes), nor int8 (1, height,"
+        " width, 1) to int8 (1, 1, steps, classes) of texts; name a model that Handfed published"
     )
 
 
 def _is(end: dict[str, Any], shape: tuple[int | None, ...]) -> bool:
+    """Whether an end is int8 of that shape; of None more than 1, of 0 any number."""
     sides = tuple(map(int, end["shape"]))
     scale = float(end["quantization"][0])
     return (
         end["dtype"] is np.int8
         and len(sides) == len(shape)
-        and all(side == wanted if wanted else side > 1 for side, wanted in zip(sides, shape, strict=True))
+        and all(
+            side > 1 if wanted is None else side == (wanted or side) for side, wanted in zip(sides, shape, strict=True)
+        )
         and np.isfinite(scale)
         and scale > 0
     )

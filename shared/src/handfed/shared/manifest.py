@@ -1,7 +1,7 @@
 """The manifest of a release: what a model reads, how well, and how to check that it works here.
 
-JSON, described by `manifest.schema.json` beside this module. Format 1 is of single characters; format 2 of words and
-lines, which are of any width and which a reader of format 1 cannot read. Rules:
+JSON, described by `manifest.schema.json` beside this module. Format 1 was of single characters, of which the ink alone
+was seen; format 2 says what is read, what is seen beside the ink, and the temperature of its confidences. Rules:
 1. A release directory holds `manifest.json`, the model that it names, and `README.md`, the model card.
 2. The manifest states size and SHA-256 of the model, and a model of another is refused.
 3. A reader passes over fields it does not know; a change that an old reader must not pass over steps `FORMAT`, and a
@@ -26,13 +26,14 @@ from handfed.shared import images, strips
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import DatasetError, ManifestError
 from handfed.shared.files import sha256_of
+from handfed.shared.inputs import CHANNELS, channels
+from handfed.shared.tasks import KINDS
 
-FORMATS = {"characters": 1, "words": 2, "lines": 2}  # by the kind of handwriting that a model reads
+FORMAT = 2  # that is written; every format up to it is read
 MANIFEST = "manifest.json"
 MODEL = "model.tflite"
 MODEL_CARD = "README.md"
 
-_OF_CHARACTERS = 2  # dimensions of their logits: pictures and classes
 _Kind = TypeVar("_Kind")
 
 
@@ -41,7 +42,7 @@ class SelfTest:
     """Inputs with the outputs they must give, so that a device can check a model on its own processor.
 
     Attributes:
-        pictures: uint8 (k, height, width), synthetic: nobody wrote them.
+        pictures: uint8 (k, height, width, channels), synthetic: nobody wrote them.
         logits: float32 (k, classes), or of texts (k, steps, classes + 1), as the server's LiteRT gave them.
         tolerance: How far a logit may be off.
     """
@@ -54,7 +55,7 @@ class SelfTest:
         """Pictures as base64 of their bytes, logits as numbers."""
         return {
             "pictures": base64.b64encode(self.pictures.tobytes()).decode(),
-            **({} if self.logits.ndim == _OF_CHARACTERS else {"width": self.pictures.shape[2]}),
+            "width": self.pictures.shape[2],
             "logits": np.round(self.logits.astype(np.float64), 6).tolist(),
             "tolerance": self.tolerance,
         }
@@ -68,10 +69,10 @@ class SelfTest:
             ValueError: A field has the wrong type or shape.
         """
         content = base64.b64decode(_take(value, "pictures", str), validate=True)
-        width = _take(value, "width", int) if geometry.width is None else geometry.width
-        pictures = np.frombuffer(content, np.uint8).reshape(-1, geometry.height, width)
+        width = geometry.width if "width" not in value and geometry.width else _take(value, "width", int)
+        pictures = np.frombuffer(content, np.uint8).reshape(-1, geometry.height, width, geometry.channels)
         logits = np.asarray(_take(value, "logits", list), np.float64)
-        rank = _OF_CHARACTERS + (geometry.width is None)
+        rank = 3 if geometry.width is None else 2
         if logits.ndim != rank or len(logits) != len(pictures) or not len(pictures):
             raise ValueError(f"logits of shape {logits.shape} for {len(pictures)} pictures")
         tolerance = _take(value, "tolerance", float)
@@ -85,6 +86,9 @@ class Manifest:
     """What is known of a release; see `manifest.schema.json` for each field's meaning.
 
     Attributes:
+        kind: What a picture shows; one of `handfed.shared.tasks.KINDS`.
+        inputs: What is seen beside the ink, as `handfed.shared.inputs` names it.
+        temperature: What logits are divided by for confidences (`handfed.shared.calibration`).
         metrics: Fractions and counts measured on held-out handwriting.
         model_sha256: SHA-256 of the model file, hex.
     """
@@ -110,15 +114,17 @@ class Manifest:
     geometry: images.Geometry = field(default_factory=images.Geometry)
     minimum_runtime: str = "2.1"
     kind: str = "characters"
+    inputs: tuple[str, ...] = ()
+    temperature: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as it is written."""
-        written = FORMATS[self.kind]
         return {
-            "format": written,
+            "format": FORMAT,
             "release": self.release,
             "task": self.task,
-            **({} if written == 1 else {"kind": self.kind}),
+            "kind": self.kind,
+            "inputs": list(self.inputs),
             "recogniser": self.recogniser,
             "alphabet": list(self.alphabet.names),
             "geometry": asdict(self.geometry),
@@ -126,6 +132,7 @@ class Manifest:
             "minimum_runtime": self.minimum_runtime,
             "model": {"file": MODEL, "sha256": self.model_sha256, "size_bytes": self.model_size_bytes},
             "metrics": dict(self.metrics),
+            "temperature": self.temperature,
             "run": self.run,
             "parent": self.parent,
             "strategy": self.strategy,
@@ -157,11 +164,13 @@ class Manifest:
             value = json.loads(content, parse_constant=_refuse_constant)
             if not isinstance(value, dict):
                 raise ManifestError(f"{where}: this is no manifest; pull the release again")
-            if value.get("format") not in FORMATS.values() or value["format"] is True:
+            if value.get("format") not in range(1, FORMAT + 1) or value["format"] is True:
                 raise ManifestError(
-                    f"{where}: manifest format {value.get('format')!r} is not one that this version reads (1 and 2);"
-                    " update handfed, or pull an older release"
+                    f"{where}: manifest format {value.get('format')!r} is not one that this version reads (up to"
+                    f" {FORMAT}); update handfed, or pull an older release"
                 )
+            if value["format"] == 1:
+                value = {"kind": "characters", "inputs": [], "temperature": 1.0, **value}
             return cls._from_json(value, where)
         except KeyError as error:
             raise ManifestError(f"{where}: the field {error} is missing; pull the release again") from error
@@ -170,10 +179,17 @@ class Manifest:
 
     @classmethod
     def _from_json(cls, value: dict[str, Any], where: str) -> Self:
-        model, kind = _take(value, "model", dict), "characters" if value["format"] == 1 else _take(value, "kind", str)
-        if FORMATS.get(kind) != value["format"]:
+        model, kind = _take(value, "model", dict), _take(value, "kind", str)
+        if kind not in KINDS:
             raise ManifestError(f"{where}: reads {kind!r}, which this version does not know; update handfed")
-        geometry = _geometry(_take(value, "geometry", dict), kind)
+        geometry, seen = _geometry(_take(value, "geometry", dict), kind), tuple(_take(value, "inputs", list))
+        if not CHANNELS.keys() >= set(seen) or channels(seen) != geometry.channels:
+            raise ManifestError(
+                f"{where}: sees {geometry.channels} planes, of which this version does not know all; update handfed"
+            )
+        temperature = _take(value, "temperature", float)
+        if temperature <= 0:
+            raise ValueError(f"temperature is {temperature}")
         if _take(model, "file", str) != MODEL:
             raise ManifestError(f"{where}: the model must be named {MODEL}, and no other file is opened")
         version = images.VERSION if kind == "characters" else strips.VERSION
@@ -204,6 +220,8 @@ class Manifest:
             geometry=geometry,
             minimum_runtime=_take(value, "minimum_runtime", str),
             kind=kind,
+            inputs=seen,
+            temperature=temperature,
         )
 
 

@@ -16,7 +16,7 @@ def read(model: Int8Model, samples: Samples) -> list[list[int]]:
         ManifestError: The model breaks as it runs.
     """
     if not samples.are_texts:
-        return [[int(label)] for label in model.logits(samples.images).argmax(axis=1)]
+        return [[int(label)] for label in model.logits(samples.pictures).argmax(axis=1)]
     found: list[list[int]] = [[]] * len(samples)
     for rows, part in samples.batches(_AT_ONCE):
         logits = model.logits(part.images)  # (n, steps, classes + 1)

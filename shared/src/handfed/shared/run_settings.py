@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Self
 
+from handfed.shared import inputs
 from handfed.shared.errors import SettingError
 from handfed.shared.recognisers import FAMILIES, family
 
@@ -174,6 +175,10 @@ class RunSettings:
         least=0.0,
         most=10.0,
     )
+    inputs: str = _setting(
+        "",
+        "What recognisers of characters see beside the ink, parted by commas: topology, size, pen; empty for nothing.",
+    )
     dropout: float = _setting(
         0.3, "Fraction of the features before the last layer that are left out in a training step.", least=0.0, most=0.9
     )
@@ -217,6 +222,7 @@ class RunSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             _check(field, getattr(self, field.name))
+        inputs.parse(self.inputs)
         if self.qat_rounds > self.rounds:
             raise SettingError(f"qat-rounds {self.qat_rounds} exceeds rounds {self.rounds}; it counts the last of them")
         if self.class_weights != "none" and family(self.recogniser).columns:

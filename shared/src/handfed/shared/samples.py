@@ -26,14 +26,27 @@ class Samples:
         images: uint8 (n, height, width), normalised by `handfed.shared.images`: 0 is paper, 255 is ink.
         labels: int32 (n,), classes; of texts int32 (n, longest), classes and then `END`.
         widths: int32 (n,), columns of each image before the paper on its right; None of characters.
+        planes: uint8 (n, height, width, k), what is seen beside the ink (`handfed.shared.planes`); None for nothing.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int32]
     widths: NDArray[np.int32] | None = None
+    planes: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def pictures(self) -> NDArray[np.uint8]:
+        """uint8 (n, height, width, 1 + k): the ink, and the planes beside it; what a recogniser sees."""
+        ink = self.images[..., None]
+        return ink if self.planes is None else np.concatenate([ink, self.planes], axis=3)
+
+    @property
+    def channels(self) -> int:
+        """Planes of a picture, the ink's among them."""
+        return 1 + (0 if self.planes is None else self.planes.shape[3])
 
     @property
     def are_texts(self) -> bool:
@@ -70,7 +83,9 @@ class Samples:
     def take(self, rows: NDArray[np.int64]) -> Samples:
         """The samples at `rows`; texts without the columns that only others need."""
         if self.widths is None:
-            return Samples(self.images[rows], self.labels[rows])
+            return Samples(
+                self.images[rows], self.labels[rows], planes=None if self.planes is None else self.planes[rows]
+            )
         widths, labels = self.widths[rows], self.labels[rows]
         longest = int((labels != END).sum(axis=1).max(initial=1))
         widest = stepped(int(widths.max(initial=1)))

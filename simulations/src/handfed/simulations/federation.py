@@ -93,6 +93,7 @@ class Federation:
             seed=self.settings.seed,
             alpha=tuple(alpha) if alpha else None,
             height=self.task.height,
+            channels=self.dataset.samples.channels,
         )
 
     def handwriting_of(self, context: Context) -> Handwriting:
@@ -360,7 +361,7 @@ def _latency_ms(model: Int8Model, samples: Samples) -> float:
     """Median milliseconds of one inference of one sample, once the model is laid out for its width."""
     times = []
     for row in range(min(LATENCY_SAMPLES, len(samples))):
-        image = samples.take(np.array([row])).images
+        image = samples.take(np.array([row])).pictures
         if not row or samples.are_texts:
             model.logits(image)
         started = time.perf_counter()

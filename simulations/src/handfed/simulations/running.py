@@ -208,7 +208,7 @@ def _split(scenario: Scenario) -> tuple[Dataset, Partition]:
     from handfed.simulations.partition import split
     from handfed.simulations.partition.device_styles import styled
 
-    dataset = _dataset(scenario.data, scenario.task)
+    dataset = _dataset(scenario.data, scenario.task, scenario.run.inputs)
     scenario.run.alpha(dataset.alphabet.names)  # a wrong class is told now, not in the first round
     partition = split(
         dataset,
@@ -221,10 +221,10 @@ def _split(scenario: Scenario) -> tuple[Dataset, Partition]:
 
 
 @lru_cache(maxsize=4)  # the runs of a sweep share their handwriting
-def _dataset(reference: str, task: str) -> Dataset:
+def _dataset(reference: str, task: str, inputs: str) -> Dataset:
     from handfed.clients import datasets
 
-    return datasets.read(reference, task)
+    return datasets.read(reference, task, inputs)
 
 
 def _found_from_anywhere(data: str) -> str:

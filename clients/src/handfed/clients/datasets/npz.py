@@ -58,10 +58,10 @@ def read_npz(path: Path) -> Dataset:
         DatasetError: The file breaks a rule of this module; the message names the array and the row.
     """
     archive = ZipTree(path, max_file_bytes=MAX_TOTAL_BYTES)
-    pictures = _array(archive, "x")
-    labels = _array(archive, "y")
-    names = _array(archive, "class_names") if archive.has("class_names.npy") else None
-    writers = _array(archive, "writer") if archive.has("writer.npy") else None
+    pictures = array_of(archive, "x")
+    labels = array_of(archive, "y")
+    names = array_of(archive, "class_names") if archive.has("class_names.npy") else None
+    writers = array_of(archive, "writer") if archive.has("writer.npy") else None
     where = archive.where
     _check_pictures(pictures, where)
     _check_column(labels, "y", len(pictures), "iu", where)
@@ -85,10 +85,15 @@ def read_npz(path: Path) -> Dataset:
     )
 
 
-def _array(archive: ZipTree, name: str) -> NDArray[Any]:
+def array_of(archive: ZipTree, name: str) -> NDArray[Any]:
+    """One array of an archive.
+
+    Raises:
+        DatasetError: It is not there, or no plain array.
+    """
     if not archive.has(f"{name}.npy"):
         found = ", ".join(file.removesuffix(".npy") for file in archive.names()) or "none"
-        raise DatasetError(f"{archive.where}: has no array {name!r} (found: {found}); 'x' and 'y' are needed")
+        raise DatasetError(f"{archive.where}: has no array {name!r} (found: {found}), which is needed")
     content = archive.read(f"{name}.npy")
     where = f"{archive.where}: array {name!r}"
     try:

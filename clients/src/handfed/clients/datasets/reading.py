@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from handfed.clients.datasets import named
 from handfed.shared.errors import DatasetError
+from handfed.shared.inputs import FROM_STROKES, parse
 
 if TYPE_CHECKING:  # NumPy comes with it, and the command line's start-up has no use for that
     from collections.abc import Callable
@@ -36,13 +37,14 @@ FORMATS: Final = {
 }
 
 
-def read(reference: str, task: str | Task = "characters") -> Dataset:
+def read(reference: str, task: str | Task = "characters", inputs: str = "") -> Dataset:
     """Reads a data set whole, with every image normalised.
 
     Args:
         reference: A name of `available()`, or the path of a file or folder. A name comes first: write `./name` for a
             file that is called like one.
         task: What it shows: a task, or a name or file of `handfed.shared.tasks`.
+        inputs: What is seen beside the ink, as `handfed.shared.inputs` names it.
 
     Raises:
         DatasetError: There is no such data set, it breaks a rule of its format, or it is not of the task; the message
@@ -60,7 +62,41 @@ def read(reference: str, task: str | Task = "characters") -> Dataset:
             " IAM, PAGE and ALTO; `handfed data list` shows what can be read"
         )
     alphabet = alphabets.find(wanted.alphabet)
-    return dataset if alphabet is None else relabelled(dataset, alphabet)
+    dataset = dataset if alphabet is None else relabelled(dataset, alphabet)
+    return with_planes(dataset, Path(reference), parse(inputs)) if inputs else dataset
+
+
+def with_planes(dataset: Dataset, path: Path, kinds: tuple[str, ...]) -> Dataset:
+    """The same data set with what is seen beside the ink.
+
+    Args:
+        dataset: Of single characters.
+        path: Where it was read from; strokes are looked for beside it.
+        kinds: Kinds of planes.
+
+    Raises:
+        DatasetError: It is of texts, has no strokes where they are needed, or they are damaged.
+    """
+    import numpy as np
+
+    from handfed.clients.datasets.strokes import path_of, read_strokes
+    from handfed.shared import planes
+
+    if dataset.samples.are_texts:
+        raise DatasetError(f"{dataset.name}: of words and lines a recogniser sees the ink alone; leave inputs out")
+    images, rows = dataset.images, len(dataset)
+    strokes = read_strokes(path_of(path), rows) if FROM_STROKES & set(kinds) else None
+    found = []
+    for kind in kinds:
+        if strokes is None or kind == "topology":
+            found.append(planes.topology(images))
+        elif kind == "pen":
+            found.append(planes.pen(images, strokes))
+        else:
+            writers = np.zeros(rows, np.int32) if dataset.writers is None else dataset.writers
+            found.append(planes.size(images, strokes.relative_sizes(writers)))
+    samples = dataclasses.replace(dataset.samples, planes=np.concatenate(found, axis=3))
+    return dataclasses.replace(dataset, samples=samples)
 
 
 def relabelled(dataset: Dataset, alphabet: Alphabet) -> Dataset:

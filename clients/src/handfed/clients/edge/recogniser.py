@@ -3,7 +3,8 @@
 Rules:
 1. A release is used whole or not at all: the model is the one its manifest names (SHA-256), has as many outputs as the
    alphabet has classes, and takes the images that this software makes.
-2. A confidence is the softmax of the logits, as the model gives it; it is not calibrated.
+2. A confidence is the softmax of the logits divided by the release's temperature, which makes it as often right as it
+   says (`handfed.shared.calibration`). Of a word or line, it is summed over all ways to say that text.
 3. A bare `.tflite` file says nothing of its alphabet: its classes are named "0", "1" and so on, in the order of its
    outputs. A `model.tflite` beside a manifest is no bare file: it is opened as that release.
 """
@@ -11,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Final, Self
@@ -20,11 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.clients.edge import releases
-from handfed.shared import ctc, images, strips
+from handfed.shared import images, planes, strips
 from handfed.shared.alphabet import Alphabet
+from handfed.shared.decoding.beam import Beam
 from handfed.shared.errors import ImageError, ManifestError, MissingExtraError
 from handfed.shared.files import sha256_of
 from handfed.shared.images import SIDE, Geometry
+from handfed.shared.inputs import CHANNELS
 from handfed.shared.litert import Int8Model, softmax
 from handfed.shared.manifest import MANIFEST, MODEL, Manifest, read_release
 from handfed.shared.reading import read
@@ -75,6 +78,7 @@ class Recogniser:
         alphabet: The classes that it tells apart.
         manifest: What is known of the release; None of a bare `.tflite` file.
         size_bytes: Size of the model file.
+        decoder: How words and lines are read from the model's outputs.
 
     Args:
         described_by: The manifest; or the alphabet alone; or None, and the classes are named by their numbers.
@@ -91,6 +95,7 @@ class Recogniser:
         self, described_by: Manifest | Alphabet | None, model: bytes, *, threads: int = 1, where: str = "model"
     ) -> None:
         self._where = where
+        self.decoder = Beam()
         self.manifest = described_by if isinstance(described_by, Manifest) else None
         if self.manifest is not None:
             _check(self.manifest, model, where)
@@ -177,18 +182,20 @@ class Recogniser:
             ImageError: The picture is of another form, or holds no ink.
         """
         if self._model.reads_texts:
-            return self._read_text(strips.normalise(picture, self._model.height))
-        probabilities = softmax(self._model.logits(images.normalise(picture)[None]))[0]  # (classes,)
+            return self._read_text(strips.normalise(picture, self._model.height), alternatives)
+        probabilities = self._probabilities(self._seen(images.normalise(picture)[None]))[0]
         order = np.argsort(-probabilities, kind="stable")[: 1 + alternatives]
         best, *others = ((self.alphabet.names[label], float(probabilities[label])) for label in order)
         return Reading(*best, tuple(others))
 
-    def _read_text(self, strip: NDArray[np.uint8]) -> Reading:
+    def _read_text(self, strip: NDArray[np.uint8], alternatives: int) -> Reading:
         """Reads a normalised word or line, uint8 (height, width)."""
         samples = Samples.of_texts([strip], [[0]])
-        probabilities = softmax(self._model.logits(samples.images))  # (1, steps, classes + 1)
-        (text,) = ctc.best_path(probabilities, samples.steps(samples.images.shape[2] // probabilities.shape[1]))
-        return Reading(self.alphabet.spelt(text), float(probabilities.max(axis=2).prod()), ())
+        logits = self._model.logits(samples.images)[0]  # (steps, classes + 1)
+        steps = int(samples.steps(samples.images.shape[2] // len(logits))[0])
+        found = replace(self.decoder, alternatives=alternatives).decode(logits[:steps] / np.float32(self._temperature))
+        others = ((self.alphabet.spelt(text), probability) for text, probability in found.alternatives)
+        return Reading(self.alphabet.spelt(found.text), found.confidence, tuple(others))
 
     def transcribe(self, samples: Samples) -> list[list[int]]:
         """The classes that it reads, of each sample; of texts by the best path.
@@ -199,6 +206,25 @@ class Recogniser:
         if samples.are_texts != self._model.reads_texts or samples.images.shape[1] != self._model.height:
             raise ImageError(f"these samples are not of what {self._where} reads: {self.task.kind}")
         return read(self._model, samples)
+
+    def _seen(self, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What the model sees of normalised pictures, uint8 (n, 28, 28): planes that need strokes stay empty."""
+        kinds = self.manifest.inputs if self.manifest else ()
+        seen = [ink[..., None]]
+        for kind in kinds:
+            if kind == "topology":
+                seen.append(planes.topology(ink))
+            else:
+                seen.append(np.zeros((*ink.shape, CHANNELS[kind]), np.uint8))
+        return np.concatenate(seen, axis=3)
+
+    def _probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32 (n, classes), calibrated where the manifest says how."""
+        return softmax(self._model.logits(pictures) / np.float32(self._temperature))
+
+    @property
+    def _temperature(self) -> float:
+        return 1.0 if self.manifest is None else self.manifest.temperature
 
     def read_all(self, pictures: NDArray[np.uint8]) -> Readings:
         """Reads many images of single characters.
@@ -214,7 +240,7 @@ class Recogniser:
                 f"images must be uint8 (n, {SIDE}, {SIDE}), normalised, not {pictures.dtype} {pictures.shape}, and of"
                 f" characters, where the release reads {self.task.kind}"
             )
-        probabilities = softmax(self._model.logits(pictures))  # (n, classes)
+        probabilities = self._probabilities(self._seen(pictures))
         return Readings(probabilities.argmax(axis=1).astype(np.int32), probabilities.max(axis=1, initial=0))
 
     def self_test(self) -> None:
@@ -238,7 +264,8 @@ def _check(manifest: Manifest, model: bytes, where: str) -> None:
     if len(model) != manifest.model_size_bytes or sha256_of(model) != manifest.model_sha256:
         raise ManifestError(f"{where}: the model is not the one of its manifest; pull the release again")
     of_texts = manifest.geometry.width is None
-    if manifest.geometry.channels != 1 or not (of_texts or manifest.geometry == Geometry()):
+    square = replace(manifest.geometry, channels=1) == Geometry()
+    if not (square or (of_texts and manifest.geometry.channels == 1)):
         raise ManifestError(f"{where}: takes other images than {SIDE} x {SIDE} grey or strips; update handfed")
     if manifest.self_test.logits.shape[-1] != len(manifest.alphabet) + of_texts:
         raise ManifestError(f"{where}: the self-test is of another alphabet; pull the release again")

@@ -178,6 +178,8 @@ def _mine(message: Message, mine: Handwriting) -> Handwriting:
         raise DeviceError(f"the server does not speak wire version {wire.VERSION}; update this device")
     if list(mine.alphabet.names) != json.loads(str(config["alphabet"])):
         raise DeviceError("this device's alphabet is not the run's; it takes no part")
+    if mine.training.channels != config["channels"]:
+        raise DeviceError("this device's pictures show other planes than the run's; it takes no part")
     if mine.training.images.shape[1] != config["height"]:
         raise DeviceError("this device's pictures are not as high as the run's; it takes no part")
     return mine
@@ -194,6 +196,7 @@ def _trainer(message: Message) -> Trainer:
         seed=int(config["seed"]),
         alpha=tuple(alpha) if alpha else None,
         height=int(config["height"]),
+        channels=int(config["channels"]),
     )
 
 

@@ -11,6 +11,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from handfed.server.flower.course import Course, Listener
 from handfed.server.flower.state import RunState
+from handfed.shared import inputs
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.training import trainer
@@ -52,6 +53,7 @@ def create_app(publish: Publish, listeners: Iterable[Listener] = (), resume_from
                 seed=settings.seed,
                 alpha=tuple(alpha) if alpha else None,
                 height=height,
+                channels=inputs.channels(inputs.parse(settings.inputs)),
             ),
             listeners,
         )

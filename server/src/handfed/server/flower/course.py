@@ -91,6 +91,7 @@ class Course:
             "recogniser": settings.recogniser,
             "alphabet": json.dumps(alphabet.names),
             "height": trainer.height,
+            "channels": trainer.channels,
             "class-alpha": settings.class_alpha,
             "seed": settings.seed,
         }

@@ -23,7 +23,7 @@ from handfed.server.releases.model_card import model_card
 from handfed.server.releases.schemas import ReleaseFacts
 from handfed.server.releases.selftest import pictures, texts
 from handfed.server.releases.service import ReleaseRecord
-from handfed.shared import images, strips
+from handfed.shared import images, inputs, strips
 from handfed.shared.errors import ManifestError, ReleaseRefusedError
 from handfed.shared.files import sha256_of
 from handfed.shared.litert import Int8Model
@@ -187,7 +187,8 @@ class Publisher:
             },
             self_test=self_test,
             normalisation=strips.VERSION if of_texts else images.VERSION,
-            geometry=images.Geometry(course.trainer.height, None if of_texts else images.SIDE),
+            geometry=images.Geometry(course.trainer.height, None if of_texts else images.SIDE, course.trainer.channels),
+            inputs=inputs.parse(course.settings.inputs),
             kind=self._origin.kind,
         )
 
@@ -222,11 +223,11 @@ def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTes
             " choose layers that the 8-bit scheme converts"
         )
     if int8.reads_texts:
-        inputs = texts(SELF_TEST_PICTURES, trainer.height, seed=0)
+        drawn = texts(SELF_TEST_PICTURES, trainer.height, seed=0)
     else:
-        inputs = pictures(SELF_TEST_PICTURES, seed=0)
-    found = int8.logits(inputs)
-    expected = trainer.logits(trained, inputs, quantized=True).reshape(found.shape)
+        drawn = pictures(SELF_TEST_PICTURES, trainer.channels, seed=0)
+    found = int8.logits(drawn)
+    expected = trainer.logits(trained, drawn, quantized=True).reshape(found.shape)
     steps_off = float(np.abs(expected - found).max()) / int8.output_step
     agreement = float((expected.argmax(axis=-1) == found.argmax(axis=-1)).mean())
     if steps_off > MOST_STEPS_OFF or agreement < LEAST_AGREEMENT:
@@ -236,7 +237,7 @@ def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTes
             f" (at least {LEAST_AGREEMENT:.0%})"
         )
     kept = SELF_TEST_TEXTS_KEPT if int8.reads_texts else SELF_TEST_KEPT
-    return SelfTest(inputs[:kept], found[:kept], MOST_STEPS_OFF * int8.output_step)
+    return SelfTest(drawn[:kept], found[:kept], MOST_STEPS_OFF * int8.output_step)
 
 
 def check_margin(verdict: Verdict, margin: float) -> Difference:

@@ -14,28 +14,30 @@ _IN_A_ROW = 3  # drawings of a text
 
 
 def texts(count: int, height: int, *, seed: int) -> NDArray[np.uint8]:
-    """Rows of such drawings, as words or lines: uint8 (count, height, width)."""
+    """Rows of such drawings, as words or lines: uint8 (count, height, width, 1)."""
     random = np.random.default_rng(seed)
     drawn = [np.concatenate([_drawing(random) for _ in range(_IN_A_ROW)], axis=1) for _ in range(count)]
     normalised = [strips.normalise(row, height) for row in drawn]
     together = np.zeros((count, height, stepped(max(row.shape[1] for row in normalised))), np.uint8)
     for place, row in enumerate(normalised):
         together[place, :, : row.shape[1]] = row
-    return together
+    return together[..., None]
 
 
-def pictures(count: int, *, seed: int) -> NDArray[np.uint8]:
+def pictures(count: int, channels: int, *, seed: int) -> NDArray[np.uint8]:
     """Draws random curves with a round pen and normalises them as any picture.
 
     Args:
         count: How many.
+        channels: Planes of each; those beside the ink hold other drawings.
         seed: The same seed gives the same pictures.
 
     Returns:
-        uint8 (count, 28, 28).
+        uint8 (count, 28, 28, channels).
     """
     random = np.random.default_rng(seed)
-    return np.stack([images.normalise(_drawing(random)) for _ in range(count)])
+    drawn = np.stack([images.normalise(_drawing(random)) for _ in range(count * channels)])
+    return np.moveaxis(drawn.reshape(channels, count, images.SIDE, images.SIDE), 0, 3)
 
 
 def _drawing(random: np.random.Generator) -> NDArray[np.uint8]:

@@ -63,19 +63,26 @@ class Augmentation:
 
 
 def augment(batch: Any, seed: Any, augmentation: Augmentation) -> Any:  # noqa: ANN401 - tensors
+    """Augments images of ink alone, float32 (batch, height, width); see `augment_pictures`."""
+    return augment_pictures(batch[..., None], seed, augmentation)[..., 0]
+
+
+def augment_pictures(batch: Any, seed: Any, augmentation: Augmentation) -> Any:  # noqa: ANN401 - tensors
     """Augments each image of a batch for itself.
 
     Args:
-        batch: float32 (batch, height, width), 0 is paper and 1 full ink.
+        batch: float32 (batch, height, width, channels), of which the first is the ink: 0 is paper and 1 full ink.
         seed: int32 (2,), the same seed gives the same result.
         augmentation: How far.
 
     Returns:
-        float32 (batch, height, width), 0 to 1; what comes from outside the image is paper.
+        float32 (batch, height, width, channels), 0 to 1; what comes from outside the image is 0. All channels are
+        deformed alike; what pen and paper do changes the ink alone.
     """
     deformations = augmentation.deformations()
     if any(deformations.values()):
         batch = deform(batch, seed, **deformations)
+    ink = batch[..., 0]
     # The pen, the sheet, and then what a scanner makes of them. A number in this list is a stream of random numbers:
     # new effects go to its end with the next number, wherever they take place.
     effects = (
@@ -87,5 +94,5 @@ def augment(batch: Any, seed: Any, augmentation: Augmentation) -> Any:  # noqa: 
     )
     for stream, effect, setting in effects:
         if setting:
-            batch = effect(batch, tf.random.experimental.stateless_fold_in(seed, stream), setting)
-    return batch
+            ink = effect(ink, tf.random.experimental.stateless_fold_in(seed, stream), setting)
+    return tf.concat([ink[..., None], batch[..., 1:]], axis=3)

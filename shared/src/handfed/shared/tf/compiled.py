@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.samples import Samples
-from handfed.shared.tf.augment import augment
+from handfed.shared.tf.augment import augment_pictures
 from handfed.shared.tf.objectives import Objective
 from handfed.shared.tf.optimisers import Optimiser
 from handfed.shared.tf.runtime import keras, tf
@@ -34,7 +34,7 @@ class Compiled:
         variables: Its state by the names on the wire.
 
     Args:
-        model: A Keras model, float32 (batch, height, width, 1) to the outputs of `objective`.
+        model: A Keras model, float32 (batch, height, width, channels) to the outputs of `objective`.
         objective: What it is trained by.
     """
 
@@ -44,17 +44,18 @@ class Compiled:
         self._objective = objective
         self._extremes: Any = None
         self._functions: dict[LocalTraining, Callable[..., Any]] = {}
+        channels = model.input_shape[-1]
         self._anchors = [tf.Variable(tf.zeros_like(weight)) for weight in self.variables.weights]
 
-        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None, None], tf.uint8)])
-        def forward(images: Any) -> Any:  # noqa: ANN401
-            return self.model(_to_float(images)[..., None], training=False)
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None, None, channels], tf.uint8)])
+        def forward(pictures: Any) -> Any:  # noqa: ANN401
+            return self.model(_to_float(pictures), training=False)
 
         self._forward = forward
 
-    def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Outputs for all images, `AT_ONCE` at a time; images of one width give outputs of one shape."""
-        parts = [self._forward(images[start : start + AT_ONCE]).numpy() for start in range(0, len(images), AT_ONCE)]
+    def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Outputs for all pictures, `AT_ONCE` at a time; pictures of one width give outputs of one shape."""
+        parts = [self._forward(pictures[start : start + AT_ONCE]).numpy() for start in range(0, len(pictures), AT_ONCE)]
         return np.concatenate(parts) if parts else np.zeros((0, *self.model.output_shape[1:]), np.float32)
 
     def measure(self, samples: Samples) -> None:
@@ -62,7 +63,7 @@ class Compiled:
         for layer, moments in self._moments:
             total, pixels = np.zeros((2, layer.moving_mean.shape[0])), 0
             for _, part in samples.batches(AT_ONCE):
-                total += np.stack(moments(_to_float(part.images)[..., None])).astype(np.float64) * part.images.size
+                total += np.stack(moments(_to_float(part.pictures))).astype(np.float64) * part.images.size
                 pixels += part.images.size
             mean, second = total / pixels  # each (channels,)
             layer.moving_mean.assign(mean.astype(np.float32))
@@ -84,7 +85,7 @@ class Compiled:
             stacked = [tf.stack([tf.reduce_min(output), tf.reduce_max(output)]) for output in outputs]
             self._extremes = keras.Model(self.model.input, stacked)
         parts = samples.batches(AT_ONCE)
-        found = np.array([self._extremes(_to_float(part.images)[..., None]) for _, part in parts])  # (parts, ranges, 2)
+        found = np.array([self._extremes(_to_float(part.pictures)) for _, part in parts])  # (parts, ranges, 2)
         lows = np.minimum(found[:, :, 0].min(axis=0), 0)
         highs = np.maximum(found[:, :, 1].max(axis=0), 0)
         return {
@@ -124,7 +125,7 @@ class Compiled:
         @tf.function(
             autograph=False,
             input_signature=[
-                tf.TensorSpec([None, None, None], tf.uint8),
+                tf.TensorSpec([None, None, None, self.model.input_shape[-1]], tf.uint8),
                 tf.TensorSpec([None] * self._objective.label_rank, tf.int32),
                 tf.TensorSpec([None], tf.int32),
                 tf.TensorSpec([None], tf.float32),
@@ -198,11 +199,11 @@ class Compiled:
             weights: Any,  # noqa: ANN401
             seed: Any,  # noqa: ANN401
         ) -> tuple[Any, list[Any]]:
-            batch = _to_float(self._objective.crop(images, widths))  # (batch, height, width)
+            batch = _to_float(self._objective.crop(images, widths))  # (batch, height, width, channels)
             if augmentation:
-                batch = augment(batch, seed, augmentation)
+                batch = augment_pictures(batch, seed, augmentation)
             with tf.GradientTape() as tape:
-                outputs = self._training_outputs(batch[..., None], seed, settings.dropout)
+                outputs = self._training_outputs(batch, seed, settings.dropout)
                 loss = self._objective.loss(
                     labels,
                     outputs,

@@ -26,7 +26,7 @@ def deform(
     """Deforms each image of a batch by its own random deformation.
 
     Args:
-        batch: float32 (batch, height, width), 0 is paper and 1 full ink.
+        batch: float32 (batch, height, width, channels), 0 is paper and 1 full ink.
         seed: int32 (2,).
         rotation: Degrees, at most, either way.
         scale: Fraction of the size, at most, along each axis for itself.
@@ -35,7 +35,7 @@ def deform(
         elastic: Pixels, standard deviation of the displacement at the nodes of the grid.
 
     Returns:
-        float32 (batch, height, width); what comes from outside the image is paper.
+        float32 (batch, height, width, channels); what comes from outside the image is paper.
     """
     count, height, width = tf.shape(batch)[0], *sides(batch)
     seeds = tf.random.experimental.stateless_split(seed, 7)
@@ -57,7 +57,8 @@ def deform(
         )
         field = tf.image.resize(nodes, [height, width])  # (batch, height, width, 2)
         rows, columns = rows + field[..., 0], columns + field[..., 1]
-    return _sample(batch, rows + middle_y, columns + middle_x)
+    sampled = [_sample(plane, rows + middle_y, columns + middle_x) for plane in tf.unstack(batch, axis=3)]
+    return tf.stack(sampled, axis=3)
 
 
 def sides(batch: Any) -> tuple[Any, Any]:  # noqa: ANN401 - a tensor

@@ -96,7 +96,7 @@ class Classification:
         return tf.argsort(tf.random.stateless_uniform([tf.shape(widths)[0]], seed))
 
     def crop(self, images: Any, widths: Any) -> Any:  # noqa: ANN401, ARG002, D102
-        return tf.ensure_shape(images, [None, SIDE, SIDE])
+        return tf.ensure_shape(images, [None, SIDE, SIDE, images.shape[-1]])
 
     def loss(  # noqa: D102
         self,

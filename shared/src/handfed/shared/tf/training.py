@@ -44,6 +44,7 @@ class Trainer:
         seed: Seed of the initial weights.
         alpha: Weights a class of the focal loss, float32 (classes,), or None.
         height: Of the pictures, in pixels.
+        channels: Planes of the pictures, the ink's among them.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class Trainer:
         seed: int,
         alpha: NDArray[np.float32] | None = None,
         height: int = SIDE,
+        channels: int = 1,
     ) -> None:
         keras.utils.set_random_seed(seed)
         self.classes = classes
         self.height = height
         self._objective = objective_of(recogniser, classes, alpha)
-        self._model = recognisers.build(recogniser, self._objective.outputs, height)
+        self.channels = channels
+        self._model = recognisers.build(recogniser, self._objective.outputs, height, channels=channels)
         self._float = Compiled(self._model, self._objective)
         self._initial = self._float.variables.dump()
 
@@ -105,7 +108,7 @@ class Trainer:
         widths = np.zeros(len(samples), np.int32) if samples.widths is None else samples.widths
         batches = settings.batches(len(samples))
         loss = train(
-            samples.images,
+            samples.pictures,
             samples.labels,
             widths,
             prior,
@@ -132,15 +135,15 @@ class Trainer:
                 found[row] = text
         return found
 
-    def logits(self, arrays: Arrays, images: NDArray[np.uint8], *, quantized: bool) -> NDArray[np.float32]:
+    def logits(self, arrays: Arrays, pictures: NDArray[np.uint8], *, quantized: bool) -> NDArray[np.float32]:
         """The model's outputs: float32 (n, classes), or of texts (n, 1, steps, classes + 1).
 
         Args:
             arrays: The state of the model.
-            images: uint8 (n, height, width), normalised.
+            pictures: uint8 (n, height, width, channels), normalised.
             quantized: Whether by the quantization-aware twin.
         """
-        return self._loaded(arrays, quantized=quantized).outputs(images)
+        return self._loaded(arrays, quantized=quantized).outputs(pictures)
 
     def _outputs(
         self, arrays: Arrays, samples: Samples, *, quantized: bool
@@ -148,7 +151,7 @@ class Trainer:
         """Rows, samples and outputs, part by part."""
         compiled = self._loaded(arrays, quantized=quantized)
         for rows, part in samples.batches(AT_ONCE):
-            yield rows, part, compiled.outputs(part.images)
+            yield rows, part, compiled.outputs(part.pictures)
 
     def _loaded(self, arrays: Arrays, *, quantized: bool) -> Compiled:
         compiled = self._of(quantized=quantized)
@@ -178,11 +181,17 @@ class Trainer:
 
 @cache
 def trainer(
-    recogniser: str, classes: int, *, seed: int = 0, alpha: tuple[float, ...] | None = None, height: int = SIDE
+    recogniser: str,
+    classes: int,
+    *,
+    seed: int = 0,
+    alpha: tuple[float, ...] | None = None,
+    height: int = SIDE,
+    channels: int = 1,
 ) -> Trainer:
     """The process's trainer of these arguments: built once, then kept.
 
     A server and the devices of a simulation share one, which is safe because a trainer keeps nothing between calls.
     """
     weights = None if alpha is None else np.array(alpha, np.float32)
-    return Trainer(recogniser, classes, seed=seed, alpha=weights, height=height)
+    return Trainer(recogniser, classes, seed=seed, alpha=weights, height=height, channels=channels)

@@ -22,24 +22,29 @@ BUILDERS: dict[str, Callable[..., Any]] = {
 }
 
 
-def build(name: str, outputs: int, height: int = SIDE, *, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
+def build(name: str, outputs: int, height: int = SIDE, *, channels: int = 1, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds an untrained recogniser.
 
     Args:
         name: A key of `FAMILIES`.
         outputs: Classes, and of a recogniser of texts the blank.
         height: Of the pictures; single characters are always as high as they are wide.
+        channels: Planes of the pictures, the ink's among them; of texts, 1.
         pruning: Fraction of each layer's channels that are left out, 0 to below 1.
 
     Returns:
-        A Keras model of float32 pictures in 0..1, 0 is paper: (batch, 28, 28, 1) to logits (batch, outputs), or of
-        texts (batch, height, width, 1) to (batch, 1, steps, outputs).
+        A Keras model of float32 pictures in 0..1, 0 is paper: (batch, 28, 28, channels) to logits (batch, outputs), or
+        of texts (batch, height, width, 1) to (batch, 1, steps, outputs).
 
     Raises:
-        SettingError: There is no recogniser of that name, or it cannot be pruned.
+        SettingError: There is no recogniser of that name, or it cannot be pruned or sees the ink alone.
     """
     known = family(name)
     if pruning and not known.prunable:
         raise SettingError(f"recogniser {name} cannot be pruned; leave pruning out")
     narrower = {"pruning": pruning} if known.prunable else {}
-    return BUILDERS[name](outputs, height, **narrower) if known.columns else BUILDERS[name](outputs, **narrower)
+    if not known.columns:
+        return BUILDERS[name](outputs, channels=channels, **narrower)
+    if channels > 1:
+        raise SettingError(f"recogniser {name} sees nothing beside the ink; leave inputs out")
+    return BUILDERS[name](outputs, height, **narrower)

@@ -25,9 +25,9 @@ def kept(filters: int, pruning: float) -> int:
     return max(_MULTIPLE, round(filters * (1 - pruning) / _MULTIPLE) * _MULTIPLE) if pruning else filters
 
 
-def picture() -> Any:  # noqa: ANN401 - Keras publishes no types
-    """The input of a character recogniser, float32 (batch, 28, 28, 1) in 0..1."""
-    return keras.Input((images.SIDE, images.SIDE, 1), name="picture")
+def picture(channels: int) -> Any:  # noqa: ANN401 - Keras publishes no types
+    """The input of a character recogniser, float32 (batch, 28, 28, channels) in 0..1."""
+    return keras.Input((images.SIDE, images.SIDE, channels), name="picture")
 
 
 def strip(height: int) -> Any:  # noqa: ANN401

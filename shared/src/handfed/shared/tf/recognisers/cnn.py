@@ -20,9 +20,9 @@ from handfed.shared.tf.runtime import keras
 STAGES = ((8, 1), (16, 2), (32, 1), (32, 2), (64, 1))  # (filters, side of the pooling after the stage)
 
 
-def build(classes: int, *, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
+def build(classes: int, *, channels: int = 1, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds the untrained model; see `handfed.shared.tf.recognisers.build`."""
-    x = picture = blocks.picture()
+    x = picture = blocks.picture(channels)
     for number, (filters, pooling) in enumerate(STAGES, start=1):
         x = blocks.convolution(x, blocks.kept(filters, pruning), 3, str(number))
         if pooling > 1:

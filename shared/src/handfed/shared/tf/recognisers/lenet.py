@@ -15,9 +15,9 @@ FILTERS = (32, 64)
 HIDDEN = 128
 
 
-def build(classes: int, *, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
+def build(classes: int, *, channels: int = 1, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds the untrained model; see `handfed.shared.tf.recognisers.build`."""
-    x = picture = blocks.picture()
+    x = picture = blocks.picture(channels)
     for number, filters in enumerate(FILTERS, start=1):
         x = blocks.convolution(x, blocks.kept(filters, pruning), 3, str(number))
         x = keras.layers.MaxPooling2D(2, name=f"pool{number}")(x)

@@ -17,9 +17,9 @@ STAGES = ((3, 24, 2), (3, 24, 1), (4, 40, 2), (4, 40, 1), (4, 40, 1))  # (expans
 LAST = 128
 
 
-def build(classes: int, *, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
+def build(classes: int, *, channels: int = 1, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds the untrained model; see `handfed.shared.tf.recognisers.build`."""
-    picture = blocks.picture()
+    picture = blocks.picture(channels)
     x = blocks.convolution(picture, blocks.kept(STEM, pruning), 3, "0")
     for number, (expansion, filters, stride) in enumerate(STAGES, start=1):
         x = _inverted_residual(x, expansion, blocks.kept(filters, pruning), str(number), stride=stride)

@@ -15,9 +15,9 @@ STAGES = (16, 32, 64)  # filters; each stage but the first halves the picture
 BLOCKS = 2
 
 
-def build(classes: int, *, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
+def build(classes: int, *, channels: int = 1, pruning: float = 0.0) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds the untrained model; see `handfed.shared.tf.recognisers.build`."""
-    picture = blocks.picture()
+    picture = blocks.picture(channels)
     stages = [blocks.kept(filters, pruning) for filters in STAGES]
     x = blocks.convolution(picture, stages[0], 3, "0")
     for stage, filters in enumerate(stages, start=1):
