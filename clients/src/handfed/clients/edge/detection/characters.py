@@ -12,7 +12,6 @@ Rules:
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,7 +25,7 @@ from handfed.shared.images import check
 
 _SMALLEST: Final = 8  # pixels, the longer side of a character
 _LARGEST: Final = 100  # pixels, the usual height, above which the picture is halved
-_MANY: Final = 20_000  # components: a texture, of which the largest are taken
+_MANY: Final = 5_000  # components; of a texture, which has more, the largest are taken
 # In usual heights:
 _SPECK: Final = 0.25  # the longer side of a character
 _GRAIN: Final = 0.08  # the longer side of the smallest part of a character
@@ -165,19 +164,30 @@ def _usual_height(boxes: Sequence[Box], area: NDArray[np.int64]) -> float:
 def _joined(boxes: Sequence[Box], height: float) -> list[list[int]]:
     """Positions of the boxes that belong together (rules 2 and 3), group by group."""
     order = sorted(range(len(boxes)), key=lambda each: boxes[each].left)
-    lefts = [boxes[each].left for each in order]
+    edges = np.array([boxes[each] for each in order], np.int64).reshape(-1, 4)
     group = {each: [each] for each in order}
+    hull = dict(enumerate(boxes))  # of each group, by its first member
     for place, one in enumerate(order):
-        near = bisect_left(lefts, boxes[one].right + _BROKEN * height)
-        for other in order[place + 1 : near]:
-            if group[one] is group[other] or not _belong(boxes[one], boxes[other], height):
+        for other in _near(order, edges, place, height):
+            first, second = group[one], group[other]
+            if first is second or not _belong(boxes[one], boxes[other], height):
                 continue
-            if around([boxes[each] for each in (*group[one], *group[other])]).height > _TALLEST * height:
+            whole = around([hull[first[0]], hull[second[0]]])
+            if whole.height > _TALLEST * height:
                 continue
-            group[one].extend(group[other])
-            for each in group[other]:
-                group[each] = group[one]
+            hull[first[0]] = whole
+            first.extend(second)
+            group.update(dict.fromkeys(second, first))
     return [members for each, members in group.items() if members[0] == each]
+
+
+def _near(order: Sequence[int], edges: NDArray[np.int64], place: int, height: float) -> list[int]:
+    """Those further on in the order, by their left edges, that are near enough to the one at a place to be joined."""
+    _, top, right, bottom = edges[place].tolist()
+    end = int(np.searchsorted(edges[:, 0], right + _BROKEN * height, side="right"))
+    others = edges[place + 1 : end]
+    gap = np.maximum(others[:, 1], top) - np.minimum(others[:, 3], bottom)
+    return [order[place + 1 + each] for each in np.flatnonzero(gap <= _APART * height).tolist()]
 
 
 def _belong(one: Box, other: Box, height: float) -> bool:

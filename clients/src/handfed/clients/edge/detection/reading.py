@@ -37,6 +37,7 @@ _TALL: Final = 1.3  # usual heights: more is not what a single character is meas
 _TOO_WIDE: Final = 8.0  # a component that is no few characters, but a flourish or a line
 _LEAST: Final = 1e-6  # a confidence
 _TIED: Final = 0.999  # of the best, what differs from it by rounding alone
+_MANY: Final = 20_000  # windows of a page, after which no more components are parted: it is a texture
 _BATCH: Final = 2048  # images that are read at once: a page of cursive has many windows
 
 
@@ -145,7 +146,11 @@ def read_boxes(recogniser: Reader, picture: NDArray[np.uint8], *, alternatives: 
 
 def _chosen(recogniser: Reader, found: Found) -> list[_Window]:
     """The windows that stay."""
-    windows = [_windows(found, candidate) for candidate in range(len(found.boxes))]
+    windows: list[list[_Window]] = []
+    count = 0
+    for candidate in range(len(found.boxes)):
+        windows.append(_windows(found, candidate, parted=count < _MANY))
+        count += len(windows[-1])
     confidences = _confidences(recogniser, found, [each for own in windows for each in own])
     ends = np.cumsum([len(own) for own in windows]).tolist()
     worth = [_worth(own, confidences[end - len(own) : end]) for own, end in zip(windows, ends, strict=True)]
@@ -156,12 +161,12 @@ def _chosen(recogniser: Reader, found: Found) -> list[_Window]:
     return [together[each] for each in kept if scores[each] >= _TIED * best[together[each].candidate]]
 
 
-def _windows(found: Found, candidate: int) -> list[_Window]:
+def _windows(found: Found, candidate: int, *, parted: bool) -> list[_Window]:
     """A candidate as a whole and, if it is wide, what is between any two cuts that a character fits between."""
     box = found.boxes[candidate]
     height = min(box.height, _TALL * found.height)
     steps = round(box.width / height / _STEP)
-    if not _WIDE <= box.width / height <= _TOO_WIDE:
+    if not parted or not _WIDE <= box.width / height <= _TOO_WIDE:
         return [_Window(candidate, box, 0, 1)]
     columns = np.linspace(box.left, box.right, steps + 1).round().astype(np.int64).tolist()
     parts = [_Window(candidate, box, 0, steps)]
