@@ -7,7 +7,8 @@
 
 Rules:
 1. A confidence is of a text, summed over the paths that say it (CTC), and not of one path.
-2. Logits divided by a temperature (`handfed.shared.calibration`) give a confidence that was fitted to what was right.
+2. A language model makes a decoder surer than it should be; logits divided by a temperature mend that
+   (`handfed.shared.calibration`), each decoder having its own.
 """
 
 from __future__ import annotations
