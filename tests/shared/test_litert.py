@@ -182,9 +182,8 @@ def _converted(shape: tuple[int, ...], outputs: int, *, int8: bool, rows: int = 
 @pytest.mark.parametrize(
     ("shape", "outputs", "int8", "why"),
     [
-        ((28, 28, 1), 10, False, r"it is float32 \(1, 28, 28, 1\) to .*and not int8 \(1, 28, 28, 1\)"),
+        ((28, 28, 1), 10, False, r"it is float32 \(1, 28, 28, 1\) to .*and not int8 \(1, 28, 28, channels\)"),
         ((32, 32, 1), 10, True, r"it is int8 \(1, 32, 32, 1\)"),
-        ((28, 28, 3), 10, True, r"it is int8 \(1, 28, 28, 3\)"),
         ((784,), 10, True, r"it is int8 \(1, 784\)"),
         ((28, 28, 1), 1, True, r"to int8 \(1, 1\), and not"),
     ],

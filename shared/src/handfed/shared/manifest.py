@@ -69,7 +69,7 @@ class SelfTest:
             ValueError: A field has the wrong type or shape.
         """
         content = base64.b64decode(_take(value, "pictures", str), validate=True)
-        width = geometry.width if "width" not in value and geometry.width else _take(value, "width", int)
+        width = _take(value, "width", int)
         pictures = np.frombuffer(content, np.uint8).reshape(-1, geometry.height, width, geometry.channels)
         logits = np.asarray(_take(value, "logits", list), np.float64)
         rank = 3 if geometry.width is None else 2
@@ -198,6 +198,7 @@ class Manifest:
                 f"{where}: image normalisation {value['normalisation']} is not the version {version} of this"
                 " software; update handfed"
             )
+        missing = {"width": geometry.width} if value["format"] == 1 else {}
         return cls(
             release=_take(value, "release", int),
             task=_take(value, "task", str),
@@ -215,7 +216,7 @@ class Manifest:
             model_sha256=_take(model, "sha256", str),
             model_size_bytes=_take(model, "size_bytes", int),
             metrics=_take(value, "metrics", dict),
-            self_test=SelfTest.from_json(_take(value, "self_test", dict), geometry),
+            self_test=SelfTest.from_json({**missing, **_take(value, "self_test", dict)}, geometry),
             normalisation=_take(value, "normalisation", int),
             geometry=geometry,
             minimum_runtime=_take(value, "minimum_runtime", str),

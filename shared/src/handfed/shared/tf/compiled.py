@@ -23,6 +23,7 @@ from handfed.shared.tf.runtime import keras, tf
 from handfed.shared.tf.variables import NamedVariables, batch_norms
 
 AT_ONCE: Final = 500  # pictures of which outputs are computed at once
+_WITHOUT_CHANNELS: Final = 3  # axes of a stack of pictures of ink alone
 _DROPOUT_STREAM = 100  # of a batch's seed; augmentation has the numbers below
 
 
@@ -54,7 +55,13 @@ class Compiled:
         self._forward = forward
 
     def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Outputs for all pictures, `AT_ONCE` at a time; pictures of one width give outputs of one shape."""
+        """Outputs for all pictures, `AT_ONCE` at a time; pictures of one width give outputs of one shape.
+
+        Args:
+            pictures: uint8 (n, height, width, channels); where there is one channel, its axis may be left out.
+        """
+        if pictures.ndim == _WITHOUT_CHANNELS:
+            pictures = pictures[..., None]
         parts = [self._forward(pictures[start : start + AT_ONCE]).numpy() for start in range(0, len(pictures), AT_ONCE)]
         return np.concatenate(parts) if parts else np.zeros((0, *self.model.output_shape[1:]), np.float32)
 

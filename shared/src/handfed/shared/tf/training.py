@@ -140,7 +140,8 @@ class Trainer:
 
         Args:
             arrays: The state of the model.
-            pictures: uint8 (n, height, width, channels), normalised.
+            pictures: uint8 (n, height, width, channels), normalised; where there is one channel, its axis may be left
+                out.
             quantized: Whether by the quantization-aware twin.
         """
         return self._loaded(arrays, quantized=quantized).outputs(pictures)
