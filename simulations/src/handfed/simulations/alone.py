@@ -97,7 +97,11 @@ def accuracy_alone(federation: Federation, count: int, device: int) -> float:
     mine = dataset.take(partition.training_rows(device))
     alpha = settings.alpha(dataset.alphabet.names)
     warm = trainer(
-        settings.recogniser, len(dataset.alphabet), seed=settings.seed, alpha=tuple(alpha) if alpha else None
+        settings.recogniser,
+        len(dataset.alphabet),
+        seed=settings.seed,
+        alpha=tuple(alpha) if alpha else None,
+        pruning=settings.pruning,
     )
     # Nothing is held out of a device's own training, so it cannot come to a plateau.
     schedule = "cosine" if settings.schedule == "plateau" else settings.schedule
