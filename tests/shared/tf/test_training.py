@@ -287,5 +287,29 @@ def test_a_pruned_model_of_texts_learns_from_the_whole_one_frame_by_frame(digits
     assert 0 <= divergence(found) < 0.7 * divergence(pruned)
 
 
+def test_in_mixed_precision_a_model_learns_as_well_and_the_same_each_time(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    part, rest = digits.take(np.arange(400)), digits.take(np.arange(4000, 4400))
+    mixed, again, plain = (
+        train(trainer, start, part, epochs=3, dropout=0.2, mixed_precision=chosen)[0] for chosen in (True, True, False)
+    )
+    trainer.schema(quantized=False).check(mixed)
+    assert all(np.array_equal(mixed[name], again[name]) for name in mixed)
+    assert not np.array_equal(mixed["conv1/kernel"], plain["conv1/kernel"])
+    correct = [trainer.evaluate(arrays, rest.samples, quantized=False).correct for arrays in (mixed, plain)]
+    assert min(correct) > 300
+    assert abs(correct[0] - correct[1]) < 30
+
+
+def test_quantization_aware_training_is_never_in_mixed_precision(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    part = digits.take(np.arange(64))
+    begin = start | trainer.calibrate(start, part.samples)
+    found, plain = (train(trainer, begin, part, quantized=True, mixed_precision=chosen)[0] for chosen in (True, False))
+    np.testing.assert_array_equal(found["conv1/kernel"], plain["conv1/kernel"])
+
+
 def test_a_device_with_no_held_out_image_evaluates_to_nothing(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
     assert trainer.evaluate(start, digits.samples.take(np.arange(0)), quantized=False) == Score()

@@ -38,6 +38,7 @@ class LocalTraining:
         weight_decay: A step takes this times its learning rate off each kernel.
         distillation_weight: What a teacher's outputs weigh in the loss; 0 where none comes along.
         distillation_temperature: What its logits, and the model's, are divided by.
+        mixed_precision: Whether the float model computes in bfloat16.
     """
 
     epochs: int
@@ -64,6 +65,7 @@ class LocalTraining:
     weight_decay: float = 0.0
     distillation_weight: float = 0.0
     distillation_temperature: float = 1.0
+    mixed_precision: bool = False
 
     def batches(self, images: int) -> int:
         """How many batches a device with so many images computes in a round."""
@@ -104,6 +106,7 @@ class LocalTraining:
             weight_decay=settings.weight_decay,
             distillation_weight=settings.distillation_weight if settings.teacher else 0.0,
             distillation_temperature=settings.distillation_temperature if settings.teacher else 1.0,
+            mixed_precision=settings.mixed_precision,
         )
 
     def to_config(self) -> dict[str, int | float | bool | str]:

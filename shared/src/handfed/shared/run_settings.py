@@ -63,7 +63,7 @@ class RunSettings:
     )
     pruning: float = _setting(
         0.0,
-        "Fraction of each layer's channels that are left out: of those that the run has which it starts from, the least.",
+        "Fraction of each layer's channels that are left out: the least of those of the run that it starts from.",
         least=0.0,
         most=0.9,
     )
@@ -166,6 +166,10 @@ class RunSettings:
     )
     fairness_q: float = _setting(
         0.2, "How much more devices with a high loss weigh, for qfedavg; 0 for not at all.", least=0.0, most=10.0
+    )
+    mixed_precision: bool = _setting(
+        default=False,
+        meaning="Compute float rounds in bfloat16, with weights in float32: faster on processors that have it.",
     )
     clip_norm: float = _setting(1.0, "Gradients are scaled down to this global norm.", least=1e-6, most=1e6)
     focal_gamma: float = _setting(

@@ -209,7 +209,7 @@ class Compiled:
                 None if teacher is None else teacher(batch[..., None], training=False)
             )  # of the same deformed batch
             with tf.GradientTape() as tape:
-                outputs = self._training_outputs(batch[..., None], seed, settings.dropout)
+                outputs = tf.cast(self._training_outputs(batch[..., None], seed, settings.dropout), tf.float32)
                 loss = self._objective.loss(
                     labels,
                     outputs,

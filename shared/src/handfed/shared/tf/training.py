@@ -9,6 +9,8 @@ Rules:
    arXiv:2209.00189), so that a device with few classes does not teach the others to forget the rest. The frequencies
    stay on the device.
 3. The same arrays, samples, settings and seed give the same arrays.
+4. In mixed precision only the training of the float model computes in bfloat16; what reads, measures, calibrates or is
+   quantized computes in float32.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from handfed.shared.tf.compiled import AT_ONCE, Compiled
 from handfed.shared.tf.objectives import objective_of
 from handfed.shared.tf.pruning import prune
 from handfed.shared.tf.quantization import quantization_aware, refresh_kernel_ranges
-from handfed.shared.tf.runtime import keras
+from handfed.shared.tf.runtime import computing_in_bfloat16, keras
 from handfed.shared.tf.variables import NamedVariables
 from handfed.shared.wire import Arrays, Schema
 
@@ -77,7 +79,7 @@ class Trainer:
         self.classes = classes
         self.height = height
         self._objective = objective_of(recogniser, classes, alpha)
-        self._recogniser = recogniser
+        self._recogniser, self._pruning = recogniser, pruning
         self._teachers: dict[tuple[str, float], tuple[Any, NamedVariables]] = {}
         self._model = self._built(recogniser, pruning)
         self._float = Compiled(self._model, self._objective)
@@ -106,6 +108,12 @@ class Trainer:
         model, variables = self._teachers[shape]
         variables.load(teacher.arrays)
         return model
+
+    @cached_property
+    def _mixed(self) -> Compiled:
+        """The float model once more, which computes in bfloat16 while it trains."""
+        with computing_in_bfloat16():
+            return Compiled(self._built(self._recogniser, self._pruning), self._objective)
 
     @cached_property
     def _quantized(self) -> Compiled:
@@ -145,7 +153,7 @@ class Trainer:
         Returns:
             The new state, and the mean training loss in nats a sample.
         """
-        compiled = self._of(quantized=quantized)
+        compiled = self._mixed if settings.mixed_precision and not quantized else self._of(quantized=quantized)
         compiled.variables.load(arrays)
         settings = replace(settings, freeze_statistics=quantized or settings.freeze_statistics)
         train = compiled.training(settings, self._teaching(teacher))
