@@ -1,4 +1,4 @@
-"""The course of a run, by the real server and devices: when its float rounds end, and what goes on from them."""
+"""The course of a run, by the real server and devices: what it starts from, and when its float rounds end."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from handfed.clients.trainer.app import create_app as client_app
 from handfed.server.flower.app import ALPHABET_KEY, HEIGHT_KEY
 from handfed.server.flower.app import create_app as server_app
 from handfed.server.flower.course import Course
-from handfed.server.flower.state import RunState
+from handfed.server.flower.earlier import Earlier, none_on_record
+from handfed.server.flower.state import Model, RunState
 from handfed.server.runs.schemas import RoundResult
 from handfed.shared import wire
 from handfed.shared.datasets import Dataset
+from handfed.shared.errors import SettingError
+from handfed.shared.litert import Int8Model
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.tf.export import to_int8
 from handfed.simulations.engines import ENGINES, Workers
 
 SETTINGS = RunSettings(
@@ -49,24 +53,26 @@ class Ended:
         self.rounds.append(result)
         self.states.append(state)
 
-    def publish(self, _course: Course, state: RunState) -> None:
-        self.last = state
+    def publish(self, course: Course, state: RunState) -> None:
+        self.course, self.last = course, state
 
 
 Run = Callable[..., Ended]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(digits: Dataset) -> Run:
     """Runs two devices of thirty digits each; their held-out loss is what `losses` says, round by round."""
 
-    def go(resume: RunState | None = None, losses: Sequence[float] = (), **settings: Any) -> Ended:
+    def go(
+        resume: RunState | None = None, losses: Sequence[float] = (), earlier: Earlier = none_on_record, **settings: Any
+    ) -> Ended:
         ended = Ended()
 
         def scripted(message: Message, context: Context, answer: ClientAppCallable) -> Message:
             kind, config = message.metadata.message_type, dict(message.content.config_records[wire.CONFIG])
             if kind == wire.TRAIN:
-                ended.asked.append(config)
+                ended.asked.append(config | {"records": set(message.content.array_records)})
             reply = answer(message, context)
             if kind == wire.EVALUATE and losses and not config["quantized"]:
                 reply.content.metric_records[wire.METRICS][wire.LOSS] = losses[ended.asked[-1]["round"] - 1]
@@ -79,7 +85,7 @@ def run(digits: Dataset) -> Run:
 
         chosen = dataclasses.replace(SETTINGS, **settings)
         ENGINES["in-process"](
-            server_app(ended.publish, [ended], resume),
+            server_app(ended.publish, [ended], resume, earlier),
             lambda: client_app(handwriting, [scripted]),
             devices=2,
             run_config={**chosen.to_mapping(), ALPHABET_KEY: json.dumps(digits.alphabet.names), HEIGHT_KEY: 28},
@@ -142,3 +148,78 @@ def test_at_a_plateau_the_rate_falls_and_stays_low_after_a_break(run: Run) -> No
     assert rates[:7] == pytest.approx([0.01, 0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025])
     resumed = run(RunState.from_bytes(whole.states[4].to_bytes()), losses, **settings)
     assert [asked["learning-rate"] for asked in resumed.asked[::2]] == rates[5:]
+
+
+@pytest.fixture(scope="module")
+def before(run: Run) -> RunState:
+    """Where an earlier run ended, as its checkpoint holds it."""
+    return RunState.from_bytes(run(rounds=2).last.to_bytes())
+
+
+def test_a_run_goes_on_from_the_float_model_of_an_earlier_one(run: Run, before: RunState) -> None:
+    unmoved = run(rounds=2, learning_rate=1e-6, start_from=7, earlier=lambda _: before)
+    assert before.floating is not None
+    for name, array in before.floating.items():
+        np.testing.assert_allclose(unmoved.states[0].arrays[name], array, rtol=1e-4, atol=1e-5)
+
+
+def test_a_pruned_run_has_smaller_arrays_and_a_smaller_file_and_goes_on_after_a_break(
+    run: Run, before: RunState
+) -> None:
+    settings: dict[str, Any] = {"start_from": 7, "pruning": 0.5, "teacher": 7, "earlier": lambda _: before}
+    whole = run(rounds=3, **settings)
+    assert before.floating is not None
+    assert whole.last.model == Model("cnn", tuple("0123456789"), 28, 0.5)
+    assert len(whole.states[0].to_bytes()) < 0.6 * len(before.to_bytes())
+    files = [
+        to_int8(ended.course.trainer.quantized_model(ended.last.arrays)) for ended in (whole, run(before, rounds=2))
+    ]
+    assert len(files[0]) < 0.6 * len(files[1])
+    assert all(Int8Model(file).operators_with_floats() == [] for file in files)
+    resumed = run(RunState.from_bytes(whole.states[0].to_bytes()), rounds=3, **settings)
+    for name, array in whole.last.arrays.items():
+        np.testing.assert_array_equal(resumed.last.arrays[name], array)
+
+
+def test_a_teacher_travels_with_every_training_message_and_with_no_other_run(run: Run, before: RunState) -> None:
+    taught = run(rounds=2, teacher=7, earlier=lambda _: before)
+    plain = run(rounds=2)
+    assert [asked["teacher"] for asked in taught.asked] == ["cnn"] * 4
+    assert all(asked["records"] == {wire.ARRAYS, wire.TEACHER} for asked in taught.asked)
+    assert all(asked["records"] == {wire.ARRAYS} and not asked["teacher"] for asked in plain.asked)
+    assert taught.rounds[0].bytes_down > 1.4 * plain.rounds[0].bytes_down
+    assert not np.array_equal(taught.last.arrays["conv1/kernel"], plain.last.arrays["conv1/kernel"])
+
+
+MODEL = Model("cnn", tuple("0123456789"), 28)
+
+
+@pytest.mark.parametrize("setting", ["start_from", "teacher"])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"floating": None}, "has not come to the end of its float rounds"),
+        ({"model": None}, "did not note its alphabet"),
+        ({"model": dataclasses.replace(MODEL, alphabet=("a", "b"))}, "has another alphabet"),
+        ({"model": dataclasses.replace(MODEL, height=32)}, "of another height"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_reason(
+    setting: str, changes: dict[str, Any], said: str, run: Run, before: RunState
+) -> None:
+    with pytest.raises(SettingError, match=said):
+        run(earlier=lambda _: dataclasses.replace(before, **changes), **{setting: 7})
+
+
+def test_only_the_same_family_with_as_many_channels_is_started_from(run: Run, before: RunState) -> None:
+    def of(**changes: Any) -> Earlier:
+        return lambda _: dataclasses.replace(before, model=dataclasses.replace(MODEL, **changes))
+
+    with pytest.raises(SettingError, match="trained recogniser lenet, not cnn"):
+        run(start_from=7, earlier=of(recogniser="lenet"))
+    with pytest.raises(SettingError, match=r"pruned by 0\.5 already"):
+        run(start_from=7, pruning=0.2, earlier=of(pruning=0.5))
+    with pytest.raises(SettingError, match="cannot teach cnn"):
+        run(teacher=7, earlier=of(recogniser="tcn"))
+    with pytest.raises(SettingError, match="run 7 is not on record here"):
+        run(teacher=7)

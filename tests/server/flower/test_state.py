@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from handfed.server.flower.state import Arrays, RunState
 from handfed.shared.errors import StorageError
+from handfed.shared.schedules import Watch
 
 names = st.sampled_from(["conv1/kernel", "norm/mean", "relu1/output_range", "000001"])
 groups = st.dictionaries(names, arrays(np.float32, array_shapes(max_dims=3, max_side=3)), min_size=1)
@@ -60,3 +61,25 @@ def test_a_later_format_is_refused_by_its_number() -> None:
     np.savez(stream, header=np.frombuffer(header.encode(), np.uint8))
     with pytest.raises(StorageError, match="format 2"):
         RunState.from_bytes(stream.getvalue())
+
+
+def test_what_a_checkpoint_of_before_does_not_say_has_its_default() -> None:
+    stream = io.BytesIO()
+    header = json.dumps({"format": 1, "number": 3, "void": 1})
+    np.savez(stream, header=np.frombuffer(header.encode(), np.uint8), **{"arrays/kernel": np.ones(2, np.float32)})
+    assert RunState.from_bytes(stream.getvalue()).watch == Watch()
+    assert RunState.from_bytes(stream.getvalue()).model is None
+
+
+def test_what_was_measured_and_the_best_model_are_read_back() -> None:
+    state = RunState(
+        5,
+        {"kernel": np.ones(2, np.float32)},
+        float_rounds=4,
+        watch=Watch(0.25, 3, 1, 4),
+        best={"kernel": np.zeros(2, np.float32)},
+    )
+    found = RunState.from_bytes(state.to_bytes())
+    assert (found.watch, found.float_rounds) == (state.watch, 4)
+    assert found.best is not None
+    assert found.best["kernel"].tolist() == [0, 0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handfed.shared.tf.losses import certainty, divergence_from_uniform, focal_loss
+from handfed.shared.tf.losses import certainty, distillation, divergence_from_uniform, focal_loss
 from handfed.shared.tf.runtime import keras
 
 LOGITS = np.array([[2.0, 0.5, -1.0], [0.1, 0.2, 0.3], [-3.0, 4.0, 0.0]], np.float32)
@@ -48,3 +48,14 @@ def test_certainty_sums_over_the_steps_of_each_text_and_not_over_the_paper_besid
     expected = (divergence[0, :3].sum() + divergence[1].sum()) / 2
     assert float(certainty(logits, np.array([3, 5]))) == pytest.approx(expected, rel=1e-5)
     assert float(certainty(np.zeros((2, 5, 4), np.float32), np.array([3, 5]))) == pytest.approx(0, abs=1e-6)
+
+
+def test_distillation_is_the_formula_of_the_paper_and_nothing_where_both_agree() -> None:
+    """Hinton et al. 2015, section 2: the divergence of softened outputs, times the temperature squared."""
+    teacher = np.random.default_rng(0).normal(size=LOGITS.shape).astype(np.float32) * 3
+    for temperature in (0.5, 1.0, 4.0):
+        p, q = (np.exp(logits / temperature) for logits in (teacher.astype(float), LOGITS.astype(float)))
+        p, q = p / p.sum(axis=1, keepdims=True), q / q.sum(axis=1, keepdims=True)
+        expected = temperature**2 * (p * np.log(p / q)).sum(axis=1)
+        np.testing.assert_allclose(distillation(teacher, LOGITS, temperature), expected, rtol=1e-4)
+        np.testing.assert_allclose(distillation(teacher, teacher + 5, temperature), 0, atol=1e-4)

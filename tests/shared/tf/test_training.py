@@ -11,9 +11,10 @@ from handfed.shared.datasets import Dataset
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.samples import Samples
 from handfed.shared.scores import Score
 from handfed.shared.tf.export import to_int8
-from handfed.shared.tf.training import Trainer
+from handfed.shared.tf.training import Teacher, Trainer
 from handfed.shared.wire import Role
 
 SETTINGS = LocalTraining.of(RunSettings(local_epochs=1, dropout=0.0), learning_rate=0.02, freeze_statistics=True)
@@ -246,6 +247,68 @@ def test_weight_decay_is_decoupled_and_acts_on_kernels_alone(
     for name, array in plain.items():
         off = SETTINGS.learning_rate * 0.5 * start[name] if name.endswith("kernel") else 0.0
         np.testing.assert_allclose(decayed[name], array - off, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_a_model_learns_from_its_teacher_what_no_label_says(
+    quantized: bool, trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    part, rest = digits.take(np.arange(400)), digits.take(np.arange(4000, 4400))
+    taught_by, _ = train(trainer, start, part, epochs=4)
+    blank = dataclasses.replace(part, samples=dataclasses.replace(part.samples, labels=np.zeros(400, np.int32)))
+    begin = start | trainer.calibrate(taught_by, part.samples) if quantized else start
+    found, _ = trainer.train(
+        begin,
+        blank.samples,
+        dataclasses.replace(SETTINGS, epochs=4, distillation_weight=1.0, distillation_temperature=2.0),
+        quantized=quantized,
+        seed=(0, 1),
+        teacher=Teacher("cnn", 0.0, taught_by),
+    )
+    assert trainer.evaluate(taught_by, rest.samples, quantized=False).correct > 300
+    assert trainer.evaluate(found, rest.samples, quantized=quantized).correct > 300
+
+
+def test_a_pruned_model_of_texts_learns_from_the_whole_one_frame_by_frame(digits: Dataset) -> None:
+    lines = [np.pad(np.concatenate(list(digits.images[row : row + 3]), axis=1), ((2, 2), (4, 4))) for row in range(8)]
+    texts = Samples.of_texts(lines, [digits.labels[row : row + 3].tolist() for row in range(8)])
+    whole, narrow = (Trainer("tcn", 10, seed=0, height=32, pruning=pruning) for pruning in (0.0, 0.5))
+    start = whole.initial() | whole.measure_statistics(whole.initial(), texts)
+    settings = dataclasses.replace(SETTINGS, epochs=1, augmentation=0.0, distillation_weight=1.0)
+    pruned, teacher = narrow.pruned(start, 0.0), Teacher("tcn", 0.0, start)
+
+    def divergence(arrays: Arrays) -> float:
+        """The loss before any step: training by no learning rate changes nothing."""
+        still = dataclasses.replace(settings, learning_rate=0.0)
+        return narrow.train(arrays, texts, still, quantized=False, seed=(0, 1), teacher=teacher)[1]
+
+    longer = dataclasses.replace(settings, epochs=12)
+    found, _ = narrow.train(pruned, texts, longer, quantized=False, seed=(0, 1), teacher=teacher)
+    assert 0 <= divergence(found) < 0.7 * divergence(pruned)
+
+
+def test_in_mixed_precision_a_model_learns_as_well_and_the_same_each_time(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    part, rest = digits.take(np.arange(400)), digits.take(np.arange(4000, 4400))
+    mixed, again, plain = (
+        train(trainer, start, part, epochs=3, dropout=0.2, mixed_precision=chosen)[0] for chosen in (True, True, False)
+    )
+    trainer.schema(quantized=False).check(mixed)
+    assert all(np.array_equal(mixed[name], again[name]) for name in mixed)
+    assert not np.array_equal(mixed["conv1/kernel"], plain["conv1/kernel"])
+    correct = [trainer.evaluate(arrays, rest.samples, quantized=False).correct for arrays in (mixed, plain)]
+    assert min(correct) > 300
+    assert abs(correct[0] - correct[1]) < 30
+
+
+def test_quantization_aware_training_is_never_in_mixed_precision(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    part = digits.take(np.arange(64))
+    begin = start | trainer.calibrate(start, part.samples)
+    found, plain = (train(trainer, begin, part, quantized=True, mixed_precision=chosen)[0] for chosen in (True, False))
+    np.testing.assert_array_equal(found["conv1/kernel"], plain["conv1/kernel"])
 
 
 def test_a_device_with_no_held_out_image_evaluates_to_nothing(trainer: Trainer, start: Arrays, digits: Dataset) -> None:

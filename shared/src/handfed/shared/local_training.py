@@ -36,6 +36,9 @@ class LocalTraining:
         class_weights: `balanced` where the device weighs classes by its own counts, or `none`.
         label_smoothing: How far the loss is moved towards the uniform distribution, 0 to 0.5.
         weight_decay: A step takes this times its learning rate off each kernel.
+        distillation_weight: What a teacher's outputs weigh in the loss; 0 where none comes along.
+        distillation_temperature: What its logits, and the model's, are divided by.
+        mixed_precision: Whether the float model computes in bfloat16.
     """
 
     epochs: int
@@ -60,6 +63,9 @@ class LocalTraining:
     class_weights: str = "none"
     label_smoothing: float = 0.0
     weight_decay: float = 0.0
+    distillation_weight: float = 0.0
+    distillation_temperature: float = 1.0
+    mixed_precision: bool = False
 
     def batches(self, images: int) -> int:
         """How many batches a device with so many images computes in a round."""
@@ -98,6 +104,9 @@ class LocalTraining:
             class_weights=settings.class_weights,
             label_smoothing=settings.label_smoothing,
             weight_decay=settings.weight_decay,
+            distillation_weight=settings.distillation_weight if settings.teacher else 0.0,
+            distillation_temperature=settings.distillation_temperature if settings.teacher else 1.0,
+            mixed_precision=settings.mixed_precision,
         )
 
     def to_config(self) -> dict[str, int | float | bool | str]:

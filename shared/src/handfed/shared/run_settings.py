@@ -59,6 +59,24 @@ class RunSettings:
     """How a federation trains one recogniser. Every field has a default that suits characters on a few devices."""
 
     recogniser: str = _setting("cnn", "Family of the model.", choices=tuple(FAMILIES))
+    start_from: int = _setting(
+        0, "Number of an earlier run, whose float model this one goes on from; 0 for none.", least=0, most=2**31 - 1
+    )
+    pruning: float = _setting(
+        0.0,
+        "Fraction of each layer's channels that are left out: the least of those of the run that it starts from.",
+        least=0.0,
+        most=0.9,
+    )
+    teacher: int = _setting(
+        0, "Number of an earlier run, whose float model teaches this one's; 0 for none.", least=0, most=2**31 - 1
+    )
+    distillation_weight: float = _setting(
+        0.5, "With a teacher: what its outputs weigh in the loss, beside the labels.", least=0.01, most=1.0
+    )
+    distillation_temperature: float = _setting(
+        2.0, "With a teacher: what its logits, and the model's, are divided by.", least=0.1, most=100.0
+    )
     strategy: str = _setting("fedavgm", "How updates of weights are combined.", choices=STRATEGIES)
     rounds: int = _setting(40, "Rounds in all, the quantization-aware ones among them.", least=1, most=100_000)
     qat_rounds: int = _setting(4, "Last rounds, which are quantization-aware.", least=0, most=100_000)
@@ -150,6 +168,10 @@ class RunSettings:
     fairness_q: float = _setting(
         0.2, "How much more devices with a high loss weigh, for qfedavg; 0 for not at all.", least=0.0, most=10.0
     )
+    mixed_precision: bool = _setting(
+        default=False,
+        meaning="Compute float rounds in bfloat16, with weights in float32: faster on processors that have it.",
+    )
     clip_norm: float = _setting(1.0, "Gradients are scaled down to this global norm.", least=1e-6, most=1e6)
     focal_gamma: float = _setting(
         2.0, "Focusing parameter of the focal loss; 0 is cross-entropy.", least=0.0, most=10.0
@@ -230,6 +252,8 @@ class RunSettings:
                 f"class-weights {self.class_weights} weighs single characters, and recogniser {self.recogniser} reads"
                 " texts; leave it out"
             )
+        if self.pruning and not family(self.recogniser).prunable:
+            raise SettingError(f"recogniser {self.recogniser} cannot be pruned; leave pruning out")
         if self.visibility == "secure":
             self._check_secure()
 

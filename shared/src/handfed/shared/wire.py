@@ -1,8 +1,8 @@
 """What a device and the server say to each other: names, shapes, roles and reasons, in numbered versions.
 
 A message holds arrays, counts and settings, and nothing else: no image, label, writer or file name has a place in it.
-Flower carries them as an `ArrayRecord` under `ARRAYS`, a `ConfigRecord` under `CONFIG` and a `MetricRecord` under
-`METRICS`.
+Flower carries them as an `ArrayRecord` under `ARRAYS` (and one under `TEACHER` where a training message brings one), a
+`ConfigRecord` under `CONFIG` and a `MetricRecord` under `METRICS`.
 
 Each array has a role that says how updates of it are combined:
 
@@ -29,9 +29,12 @@ from numpy.typing import NDArray
 
 from handfed.shared.errors import HandfedError
 
-VERSION = 3  # 2: a device says which arrays it trained from; 3: scores count characters and edits
+# 2: a device says which arrays it trained from; 3: scores count characters and edits; 4: models may be pruned, and
+# training has class weights, label smoothing, weight decay and a teacher, whose arrays travel along
+VERSION = 4
 
 ARRAYS = "arrays"
+TEACHER = "teacher"  # a second array record of a training message, and its recogniser in the configuration
 CONFIG = "config"
 METRICS = "metrics"
 

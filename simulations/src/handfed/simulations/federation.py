@@ -94,6 +94,7 @@ class Federation:
             alpha=tuple(alpha) if alpha else None,
             height=self.task.height,
             channels=self.dataset.samples.channels,
+            pruning=self.settings.pruning,
         )
 
     def handwriting_of(self, context: Context) -> Handwriting:

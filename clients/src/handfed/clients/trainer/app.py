@@ -33,7 +33,7 @@ from handfed.shared.local_training import LocalTraining
 from handfed.shared.reading import read
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
-from handfed.shared.tf.training import Trainer, trainer
+from handfed.shared.tf.training import Teacher, Trainer, trainer
 from handfed.shared.transcripts import Transcripts
 
 
@@ -115,6 +115,7 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
             LocalTraining.from_config(config),
             quantized=bool(config["quantized"]),
             seed=(_seed(config, context), int(config["round"])),
+            teacher=_teacher(message),
         )
         seconds = time.monotonic() - started
         arrays = bounded(sent, arrays, float(config["clip-update"]))
@@ -197,7 +198,22 @@ def _trainer(message: Message) -> Trainer:
         alpha=tuple(alpha) if alpha else None,
         height=int(config["height"]),
         channels=int(config["channels"]),
+        pruning=float(config.get("pruning", 0.0)),
     )
+
+
+def _teacher(message: Message) -> Teacher | None:
+    """The model that teaches in this round, where the run has one.
+
+    Raises:
+        DeviceError: The run has one, and its arrays did not come along.
+    """
+    config = _config(message)
+    if not config.get("teacher"):
+        return None
+    if wire.TEACHER not in message.content.array_records:
+        raise DeviceError("the run has a teacher, and its arrays did not come along; update the server")
+    return Teacher(str(config["teacher"]), float(config["teacher-pruning"]), _arrays(message, wire.TEACHER))
 
 
 def bounded(
@@ -235,8 +251,8 @@ def _config(message: Message) -> dict[str, Any]:
     return dict(record)
 
 
-def _arrays(message: Message) -> dict[str, NDArray[np.float32]]:
-    record: ArrayRecord = message.content.array_records[wire.ARRAYS]
+def _arrays(message: Message, which: str = wire.ARRAYS) -> dict[str, NDArray[np.float32]]:
+    record: ArrayRecord = message.content.array_records[which]
     return {name: array.numpy() for name, array in record.items()}
 
 

@@ -10,6 +10,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from handfed.server.flower.course import Course, Listener
+from handfed.server.flower.earlier import Earlier, none_on_record
 from handfed.server.flower.state import RunState
 from handfed.shared import inputs
 from handfed.shared.alphabet import Alphabet
@@ -22,13 +23,19 @@ HEIGHT_KEY = "height"
 Publish = Callable[[Course, RunState], None]
 
 
-def create_app(publish: Publish, listeners: Iterable[Listener] = (), resume_from: RunState | None = None) -> ServerApp:
+def create_app(
+    publish: Publish,
+    listeners: Iterable[Listener] = (),
+    resume_from: RunState | None = None,
+    earlier: Earlier = none_on_record,
+) -> ServerApp:
     """Builds the app.
 
     Args:
         publish: Called once with the course and its last state.
         listeners: Told of every round.
         resume_from: Where the run stands; None for one that has not begun.
+        earlier: Runs that it may start from, or learn from.
 
     Returns:
         A `ServerApp` whose run configuration holds the fields of `RunSettings`, under `alphabet` the class names as a
@@ -54,8 +61,10 @@ def create_app(publish: Publish, listeners: Iterable[Listener] = (), resume_from
                 alpha=tuple(alpha) if alpha else None,
                 height=height,
                 channels=inputs.channels(inputs.parse(settings.inputs)),
+                pruning=settings.pruning,
             ),
             listeners,
+            earlier=earlier,
         )
         # Some of Flower's strategies collect garbage once an update, which takes half a second where TensorFlow is
         # loaded. What is there already is set aside from collections, once they have gone over it.

@@ -21,13 +21,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from flwr.app import ArrayRecord, ConfigRecord
+from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from flwr.serverapp import Grid
 
+from handfed.server.flower import earlier as taken_over
+from handfed.server.flower.earlier import Earlier, none_on_record
 from handfed.server.flower.exchange import array_bytes, collect, record, reply_bytes
 from handfed.server.flower.guard import Guarded, Rules
 from handfed.server.flower.queries import Device, Queries
-from handfed.server.flower.state import Arrays, RunState
+from handfed.server.flower.state import Arrays, Model, RunState
 from handfed.server.flower.strategies import memory_of, remember, strategy
 from handfed.server.runs.schemas import DeviceResult, Phase, Rejection, RoundResult
 from handfed.shared import schedules, wire
@@ -71,6 +73,7 @@ class Course:
         alphabet: What the recogniser tells apart.
         trainer: The recogniser.
         listeners: Told of every round.
+        earlier: Runs that this one may start from, or learn from.
     """
 
     def __init__(
@@ -80,18 +83,25 @@ class Course:
         alphabet: Alphabet,
         trainer: Trainer,
         listeners: Iterable[Listener],
+        *,
+        earlier: Earlier = none_on_record,
     ) -> None:
         self._grid = grid
         self.settings = settings
         self.alphabet = alphabet
         self.trainer = trainer
         self._listeners = tuple(listeners)
-        self._common: dict[str, int | str] = {
+        self._earlier = earlier
+        self._model = Model(settings.recogniser, alphabet.names, trainer.height, settings.pruning)
+        self._teacher = taken_over.teacher(earlier, settings.teacher, self._model) if settings.teacher else None
+        self._lesson = None if self._teacher is None else record(dict(self._teacher.arrays))
+        self._common: dict[str, int | float | str] = {
             wire.WIRE_VERSION: wire.VERSION,
             "recogniser": settings.recogniser,
             "alphabet": json.dumps(alphabet.names),
             "height": trainer.height,
             "channels": trainer.channels,
+            "pruning": settings.pruning,
             "class-alpha": settings.class_alpha,
             "seed": settings.seed,
         }
@@ -119,6 +129,7 @@ class Course:
         self._describe()
         if state is None:
             state = RunState(0, self._start())
+        state = replace(state, model=self._model)
         if state.calibrated is None:
             state = self._calibrated(self._rounds(state, self._float_rounds(state), PHASE_FLOAT))
         return self._rounds(state, self._float_rounds(state) + self.settings.qat_rounds, PHASE_QAT)
@@ -131,7 +142,13 @@ class Course:
             raise QuorumError("no device has training samples for this run; check what the devices said of themselves")
 
     def _start(self) -> Arrays:
-        """The untrained model, with the federation's batch statistics where those stay fixed."""
+        """What the first round begins with.
+
+        That is the untrained model, with the federation's batch statistics where those stay fixed; or an earlier run's,
+        whose weights have learnt with the statistics that it has.
+        """
+        if self.settings.start_from:
+            return taken_over.start(self._earlier, self.settings.start_from, self._model, self.trainer)
         arrays = self.trainer.initial()
         if self.settings.batch_statistics == "fixed":
             arrays |= self.queries.measure(arrays, self.trainer.schema(quantized=False))
@@ -190,6 +207,11 @@ class Course:
                 )
         return state
 
+    @property
+    def _lesson_bytes(self) -> int:
+        """Bytes of the teacher, which goes along with every training message."""
+        return 0 if self._lesson is None else array_bytes(self._lesson)
+
     def _watched(self, state: RunState, loss: float) -> RunState:
         """The state that knows of one more loss on held-out handwriting."""
         watch = state.watch.seen(state.number, loss, patience=self.settings.plateau_rounds)
@@ -201,6 +223,9 @@ class Course:
         started_at, started = datetime.now(UTC), time.monotonic()
         number, sent = state.number + 1, record(state.arrays)
         messages = list(guard.configure_train(number, sent, self._config(state, phase), self._grid))
+        if self._lesson is not None:
+            for message in messages:
+                message.content = RecordDict({**message.content, wire.TEACHER: self._lesson})
         for listener in self._listeners:
             listener.round_started(number, phase, len(messages))
         replies = collect(self._grid, messages, enough=guard.needed, deadline_s=self.settings.deadline_s)
@@ -237,7 +262,7 @@ class Course:
             accuracy=max(1 - edits / characters, 0.0) if characters else None,
             held_out_loss=held_out_loss / evaluated if evaluated else None,
             evaluated=evaluated,
-            bytes_down=array_bytes(sent) * asked,
+            bytes_down=array_bytes(sent) * asked + self._lesson_bytes * len(messages),
             bytes_up=sum(sizes.values()),
             devices=tuple(devices[device] for device in sorted(devices)) if self._rules.inspected else (),
             rejections=guard.rejections,
@@ -284,6 +309,8 @@ class Course:
                 "round": number,
                 "quantized": quantized,
                 "clip-update": settings.clip_update,
+                "teacher": self._teacher.recogniser if self._teacher else "",
+                "teacher-pruning": self._teacher.pruning if self._teacher else 0.0,
                 **LocalTraining.of(settings, learning_rate=rate, freeze_statistics=frozen).to_config(),
             }
         )

@@ -4,10 +4,10 @@ A round is a function of this state, the settings and the devices, so a run that
 that was kept as if nothing had happened.
 
 The bytes are a NumPy archive (`.npz`, without pickles): `header`, the UTF-8 text of a JSON object
-`{"format": 1, "number": ..., "void": ..., "float_rounds": ..., "watch": {...}}`, of which the last two may be absent,
-and float arrays named `GROUP/NAME`, where the group is `arrays`, `best`, `floating`, `calibrated`, or
-`strategy/ATTRIBUTE`. A later format has a higher number and is refused by this reader;
-unknown keys of the header are passed over.
+`{"format": 1, "number": ..., "void": ..., "float_rounds": ..., "watch": {...}, "model": {...}}`, of which the last
+three may be absent, and float arrays named `GROUP/NAME`, where the group is `arrays`, `best`, `floating`, `calibrated`,
+or `strategy/ATTRIBUTE`. A later format has a higher number and is refused by this reader; unknown keys of the header
+are passed over.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,23 @@ Arrays = dict[str, NDArray[np.float32]]
 Memory = dict[str, dict[str, NDArray[np.floating]]]  # what a strategy remembers: attribute, then array
 
 FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the arrays of a run are of.
+
+    Attributes:
+        recogniser: Its family.
+        alphabet: The names of its classes, in order.
+        height: Of the pictures it reads, in pixels.
+        pruning: Fraction of its family's channels that it lacks.
+    """
+
+    recogniser: str
+    alphabet: tuple[str, ...]
+    height: int
+    pruning: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,7 @@ class RunState:
         float_rounds: How many there were; 0 before their end.
         watch: What the losses on held-out handwriting say of the float rounds.
         best: The model of the least such loss, where the run ends the float rounds by it; None after their end.
+        model: What the arrays are of; None in what an earlier version wrote.
     """
 
     number: int
@@ -56,11 +74,13 @@ class RunState:
     float_rounds: int = 0
     watch: Watch = field(default_factory=Watch)
     best: Arrays | None = None
+    model: Model | None = None
 
     def to_bytes(self) -> bytes:
         """The state in the format of this module."""
         counts = {"number": self.number, "void": self.void, "float_rounds": self.float_rounds}
-        header = json.dumps({"format": FORMAT, **counts, "watch": asdict(self.watch)})
+        values = {name: asdict(value) for name, value in (("watch", self.watch), ("model", self.model)) if value}
+        header = json.dumps({"format": FORMAT, **counts, **values})
         groups: dict[str, Mapping[str, NDArray[np.floating]]] = {"arrays": self.arrays}
         groups |= {f"strategy/{attribute}": arrays for attribute, arrays in self.memory.items()}
         groups |= {
@@ -90,6 +110,7 @@ class RunState:
                 entries = {name: archive[name] for name in archive.files if name != "header"}
             known, number, void = int(header["format"]), int(header["number"]), int(header["void"])
             float_rounds, watch = int(header.get("float_rounds", 0)), Watch(**header.get("watch", {}))
+            model = _model(header["model"]) if "model" in header else None
         except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise StorageError(f"the checkpoint of the run is damaged ({error}); start the run anew") from error
         if known > FORMAT:
@@ -108,7 +129,14 @@ class RunState:
             float_rounds,
             watch,
             _group(entries, "best") or None,
+            model,
         )
+
+
+def _model(values: Mapping[str, Any]) -> Model:
+    """What the header says of the arrays."""
+    names = tuple(str(name) for name in values["alphabet"])
+    return Model(str(values["recogniser"]), names, int(values["height"]), float(values["pruning"]))
 
 
 def _group(entries: Mapping[str, NDArray[np.float32]], group: str) -> Arrays:

@@ -44,8 +44,8 @@ class Compiled:
         self.variables = NamedVariables(model)
         self._objective = objective
         self._extremes: Any = None
-        self._functions: dict[LocalTraining, Callable[..., Any]] = {}
         channels = model.input_shape[-1]
+        self._functions: dict[tuple[LocalTraining, int], Callable[..., Any]] = {}
         self._anchors = [tf.Variable(tf.zeros_like(weight)) for weight in self.variables.weights]
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None, None, channels], tf.uint8)])
@@ -99,19 +99,22 @@ class Compiled:
             name: np.array(pair, np.float32) for name, pair in zip(names, zip(lows, highs, strict=True), strict=True)
         }
 
-    def training(self, settings: LocalTraining) -> Callable[..., Any]:
-        """The compiled training function of these settings; what varies by round is an argument of it."""
-        key = replace(settings, epochs=0, steps=0, learning_rate=0.0, label_prior=0.0)
+    def training(self, settings: LocalTraining, teacher: Any = None) -> Callable[..., Any]:  # noqa: ANN401
+        """The compiled training function of these settings; what varies by round is an argument of it.
+
+        Args:
+            settings: How to train.
+            teacher: A Keras model that is kept as long as this one, or None.
+        """
+        key = replace(settings, epochs=0, steps=0, learning_rate=0.0, label_prior=0.0), id(teacher)
         if key not in self._functions:
-            self._functions[key] = self._compile(settings)
+            self._functions[key] = self._compile(settings, teacher)
         return self._functions[key]
 
-    def _compile(self, settings: LocalTraining) -> Callable[..., Any]:
+    def _compile(self, settings: LocalTraining, teacher: Any) -> Callable[..., Any]:  # noqa: ANN401
         batch_size, accumulation = settings.batch_size, settings.accumulation
-        compute, optimiser = (
-            self._gradients(settings),
-            Optimiser(settings, self.variables.weights, self.variables.kernels),
-        )
+        compute = self._gradients(settings, teacher)
+        optimiser = Optimiser(settings, self.variables.weights, self.variables.kernels)
         descend = self._descent(settings, optimiser)
         sums = [tf.Variable(tf.zeros_like(weight)) for weight in self.variables.weights] if accumulation != 1 else []
         summed = tf.Variable(0.0)  # images behind `sums`
@@ -185,7 +188,7 @@ class Compiled:
         self._set_frozen(frozen=settings.freeze_statistics)
         return train
 
-    def _gradients(self, settings: LocalTraining) -> Callable[..., tuple[Any, list[Any]]]:
+    def _gradients(self, settings: LocalTraining, teacher: Any) -> Callable[..., tuple[Any, list[Any]]]:  # noqa: ANN401
         """The function of a batch that gives its mean loss and the gradients of it."""
         augmentation = replace(
             self._objective.augmentation,
@@ -196,6 +199,7 @@ class Compiled:
             polarity=settings.polarity,
         ).times(settings.augmentation)
 
+        weight, temperature = settings.distillation_weight, settings.distillation_temperature
         balanced, gamma, smoothing = settings.class_weights != "none", settings.focal_gamma, settings.label_smoothing
 
         def compute(  # noqa: PLR0917 - tensors, as the loop over batches has them
@@ -209,8 +213,9 @@ class Compiled:
             batch = _to_float(self._objective.crop(images, widths))  # (batch, height, width, channels)
             if augmentation:
                 batch = augment_pictures(batch, seed, augmentation)
+            wanted = None if teacher is None else teacher(batch, training=False)  # of the same deformed batch
             with tf.GradientTape() as tape:
-                outputs = self._training_outputs(batch, seed, settings.dropout)
+                outputs = tf.cast(self._training_outputs(batch, seed, settings.dropout), tf.float32)
                 loss = self._objective.loss(
                     labels,
                     outputs,
@@ -220,6 +225,9 @@ class Compiled:
                     gamma=gamma,
                     smoothing=smoothing,
                 )
+                if wanted is not None:
+                    taught = self._objective.distillation(wanted, outputs, widths, temperature)
+                    loss = (1 - weight) * loss + weight * taught
             return loss, tape.gradient(loss, self.variables.weights)
 
         return compute

@@ -90,10 +90,27 @@ def certainty(logits: Any, steps: Any) -> Any:  # noqa: ANN401
     log_probabilities = tf.nn.log_softmax(logits)
     classes = tf.cast(tf.shape(logits)[-1], tf.float32)
     nats = tf.reduce_sum(tf.exp(log_probabilities) * log_probabilities, axis=-1) + tf.math.log(classes)
-    return _sum_over_steps(nats, steps)
+    return sum_over_steps(nats, steps)
 
 
-def _sum_over_steps(nats: Any, steps: Any) -> Any:  # noqa: ANN401
+def distillation(teacher: Any, logits: Any, temperature: float) -> Any:  # noqa: ANN401
+    """How far a model's outputs are from its teacher's: T^2 D_KL(teacher || model), both softened by T.
+
+    Source: Hinton et al. 2015 (arXiv:1503.02531), section 2; by T^2 its gradients are as long at any temperature.
+
+    Args:
+        teacher: float32 (..., classes), the teacher's logits.
+        logits: float32 (..., classes).
+        temperature: T, above 0.
+
+    Returns:
+        float32 (...), in nats.
+    """
+    wanted, found = (tf.nn.log_softmax(each / temperature) for each in (teacher, logits))
+    return temperature**2 * tf.reduce_sum(tf.exp(wanted) * (wanted - found), axis=-1)
+
+
+def sum_over_steps(nats: Any, steps: Any) -> Any:  # noqa: ANN401
     """The mean over texts of what their own steps sum to; nats is float32 (batch, steps)."""
     mask = tf.sequence_mask(steps, tf.shape(nats)[1], nats.dtype)
     return tf.reduce_mean(tf.reduce_sum(nats * mask, axis=1))

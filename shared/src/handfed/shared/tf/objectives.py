@@ -22,7 +22,14 @@ from handfed.shared.images import SIDE
 from handfed.shared.recognisers import family
 from handfed.shared.samples import WIDTH_STEP, Samples
 from handfed.shared.tf.augment import Augmentation
-from handfed.shared.tf.losses import certainty, divergence_from_uniform, focal_ctc_loss, focal_loss
+from handfed.shared.tf.losses import (
+    certainty,
+    distillation,
+    divergence_from_uniform,
+    focal_ctc_loss,
+    focal_loss,
+    sum_over_steps,
+)
 from handfed.shared.tf.runtime import tf
 
 _MIXING: Final = 0.25  # how far, as a fraction, texts of another width may share a batch
@@ -70,6 +77,9 @@ class Objective(Protocol):
             smoothing: Of the labels, 0 to 0.5.
         """
 
+    def distillation(self, teacher: Any, outputs: Any, widths: Any, temperature: float) -> Any:  # noqa: ANN401
+        """How far a batch's outputs are from a teacher's, float32 scalar in nats a sample."""
+
     def nats(self, samples: Samples, outputs: NDArray[np.float32]) -> float:
         """The summed loss of samples without any focus or prior, in nats."""
 
@@ -114,6 +124,9 @@ class Classification:
         loss = focal_loss(labels, outputs + prior, gamma=gamma, alpha=alpha)
         # Without the prior, which says of classes that a device lacks what no label says.
         return (1 - smoothing) * loss + smoothing * divergence_from_uniform(outputs) if smoothing else loss
+
+    def distillation(self, teacher: Any, outputs: Any, widths: Any, temperature: float) -> Any:  # noqa: ANN401, ARG002, D102
+        return tf.reduce_mean(distillation(teacher, outputs, temperature))
 
     def nats(self, samples: Samples, outputs: NDArray[np.float32]) -> float:  # noqa: D102
         logits = outputs.astype(np.float64)
@@ -173,6 +186,11 @@ class Transcription:
     def _steps(self, widths: Any) -> Any:  # noqa: ANN401
         """How many steps of the outputs show a picture, and not the paper beside it: int32 (batch,)."""
         return (widths + self._columns - 1) // self._columns
+
+    def distillation(self, teacher: Any, outputs: Any, widths: Any, temperature: float) -> Any:  # noqa: ANN401, D102
+        # To CTC, steps are independent of one another, so the divergence over paths is the sum over steps.
+        nats = distillation(teacher[:, 0], outputs[:, 0], temperature)  # (batch, steps)
+        return sum_over_steps(nats, self._steps(widths))
 
     def nats(self, samples: Samples, outputs: NDArray[np.float32]) -> float:  # noqa: D102
         steps = samples.steps(self._columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
+from collections.abc import Iterator
 
 from handfed.shared.errors import MissingExtraError
 from handfed.shared.quiet import quiet
@@ -21,7 +22,22 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "tensorflow", "handfed-shared[train]") from error
 
-__all__ = ["configure", "keras", "quiet", "tf", "tfmot"]
+__all__ = ["computing_in_bfloat16", "configure", "keras", "quiet", "tf", "tfmot"]
+
+
+@contextlib.contextmanager
+def computing_in_bfloat16() -> Iterator[None]:
+    """Layers that are made within compute in bfloat16, and keep their variables in float32.
+
+    Source: Micikevicius et al. 2018 (arXiv:1710.03740); bfloat16 has the exponents of float32, so that no loss needs to
+    be scaled (Kalamkar et al. 2019, arXiv:1905.12322).
+    """
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
 
 
 def configure(threads: int) -> None:

@@ -9,12 +9,14 @@ Rules:
    arXiv:2209.00189), so that a device with few classes does not teach the others to forget the rest. The frequencies
    stay on the device.
 3. The same arrays, samples, settings and seed give the same arrays.
+4. In mixed precision only the training of the float model computes in bfloat16; what reads, measures, calibrates or is
+   quantized computes in float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -29,10 +31,27 @@ from handfed.shared.scores import Score
 from handfed.shared.tf import recognisers
 from handfed.shared.tf.compiled import AT_ONCE, Compiled
 from handfed.shared.tf.objectives import objective_of
+from handfed.shared.tf.pruning import prune
 from handfed.shared.tf.quantization import quantization_aware, refresh_kernel_ranges
-from handfed.shared.tf.runtime import keras
+from handfed.shared.tf.runtime import computing_in_bfloat16, keras
+from handfed.shared.tf.variables import NamedVariables
 from handfed.shared.transcripts import Transcripts
 from handfed.shared.wire import Arrays, Schema
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained float model whose outputs another one learns from (Hinton et al. 2015, arXiv:1503.02531).
+
+    Attributes:
+        recogniser: Its family; of texts, with as many columns a step as the model that it teaches.
+        pruning: Fraction of its family's channels that it lacks.
+        arrays: Its state.
+    """
+
+    recogniser: str
+    pruning: float
+    arrays: Arrays
 
 
 class Trainer:
@@ -45,6 +64,7 @@ class Trainer:
         alpha: Weights a class of the focal loss, float32 (classes,), or None.
         height: Of the pictures, in pixels.
         channels: Planes of the pictures, the ink's among them.
+        pruning: Fraction of the family's channels that are left out.
     """
 
     def __init__(
@@ -56,15 +76,50 @@ class Trainer:
         alpha: NDArray[np.float32] | None = None,
         height: int = SIDE,
         channels: int = 1,
+        pruning: float = 0.0,
     ) -> None:
         keras.utils.set_random_seed(seed)
         self.classes = classes
         self.height = height
         self._objective = objective_of(recogniser, classes, alpha)
         self.channels = channels
-        self._model = recognisers.build(recogniser, self._objective.outputs, height, channels=channels)
+        self._recogniser, self._pruning = recogniser, pruning
+        self._teachers: dict[tuple[str, float], tuple[Any, NamedVariables]] = {}
+        self._model = self._built(recogniser, pruning)
         self._float = Compiled(self._model, self._objective)
         self._initial = self._float.variables.dump()
+
+    def _built(self, recogniser: str, pruning: float) -> Any:  # noqa: ANN401 - Keras publishes no types
+        return recognisers.build(
+            recogniser, self._objective.outputs, self.height, channels=self.channels, pruning=pruning
+        )
+
+    def pruned(self, arrays: Arrays, pruning: float) -> dict[str, NDArray[np.float32]]:
+        """What is left of a wider model of this family when its least channels are left out.
+
+        Args:
+            arrays: The state of its float model.
+            pruning: Fraction of the family's channels that it lacks itself; not more than this model does.
+        """
+        return prune(self._built(self._recogniser, pruning), self._model, arrays)
+
+    def _teaching(self, teacher: Teacher | None) -> Any:  # noqa: ANN401
+        """The teacher's model in its state; one of each shape is kept."""
+        if teacher is None:
+            return None
+        shape = (teacher.recogniser, teacher.pruning)
+        if shape not in self._teachers:
+            model = self._built(*shape)
+            self._teachers[shape] = model, NamedVariables(model)
+        model, variables = self._teachers[shape]
+        variables.load(teacher.arrays)
+        return model
+
+    @cached_property
+    def _mixed(self) -> Compiled:
+        """The float model once more, which computes in bfloat16 while it trains."""
+        with computing_in_bfloat16():
+            return Compiled(self._built(self._recogniser, self._pruning), self._objective)
 
     @cached_property
     def _quantized(self) -> Compiled:
@@ -82,7 +137,14 @@ class Trainer:
         return dict(self._initial)
 
     def train(
-        self, arrays: Arrays, samples: Samples, settings: LocalTraining, *, quantized: bool, seed: tuple[int, int]
+        self,
+        arrays: Arrays,
+        samples: Samples,
+        settings: LocalTraining,
+        *,
+        quantized: bool,
+        seed: tuple[int, int],
+        teacher: Teacher | None = None,
     ) -> tuple[dict[str, NDArray[np.float32]], float]:
         """Trains from `arrays` on a device's samples.
 
@@ -92,13 +154,15 @@ class Trainer:
             settings: How to train.
             quantized: Whether to train the quantization-aware twin; its statistics are always frozen.
             seed: Seeds shuffling and augmentation; another one for each device and round.
+            teacher: Whose outputs count beside the labels, of what `settings` weighs it; None for labels alone.
 
         Returns:
             The new state, and the mean training loss in nats a sample.
         """
-        compiled = self._of(quantized=quantized)
+        compiled = self._mixed if settings.mixed_precision and not quantized else self._of(quantized=quantized)
         compiled.variables.load(arrays)
-        train = compiled.training(replace(settings, freeze_statistics=quantized or settings.freeze_statistics))
+        settings = replace(settings, freeze_statistics=quantized or settings.freeze_statistics)
+        train = compiled.training(settings, self._teaching(teacher))
         prior, weights = np.zeros(self.classes, np.float32), np.ones(self.classes, np.float32)
         if not samples.are_texts:
             own = np.bincount(samples.labels, minlength=self.classes)
@@ -189,10 +253,11 @@ def trainer(
     alpha: tuple[float, ...] | None = None,
     height: int = SIDE,
     channels: int = 1,
+    pruning: float = 0.0,
 ) -> Trainer:
     """The process's trainer of these arguments: built once, then kept.
 
     A server and the devices of a simulation share one, which is safe because a trainer keeps nothing between calls.
     """
     weights = None if alpha is None else np.array(alpha, np.float32)
-    return Trainer(recogniser, classes, seed=seed, alpha=weights, height=height, channels=channels)
+    return Trainer(recogniser, classes, seed=seed, alpha=weights, height=height, channels=channels, pruning=pruning)

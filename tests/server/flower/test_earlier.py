@@ -1,0 +1,37 @@
+"""An earlier run is found by its number, or the reason is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from handfed.server.database import Database
+from handfed.server.flower.earlier import on_record
+from handfed.server.flower.state import Model, RunState
+from handfed.server.runs.schemas import RoundResult, RunStart, UnknownRunError
+from handfed.server.runs.service import RunRecord
+from handfed.shared.errors import SettingError
+
+RUN = RunStart("characters", "cnn", "fedavg", 0, {}, 2, "in-process")
+STATE = RunState(1, {"kernel": np.ones(2, np.float32)}, model=Model("cnn", ("a", "b"), 28, 0.2))
+
+
+def test_an_earlier_run_is_found_with_what_its_arrays_are_of(sqlite_database: Database) -> None:
+    record = RunRecord(sqlite_database)
+    number = record.start(RUN)
+    result = RoundResult(1, "float", datetime.now(UTC), 1.0, 1.0, 2, 2, 10)
+    record.add_round(number, result, STATE.to_bytes())
+    found = on_record(record)(number)
+    assert found.model == STATE.model
+    np.testing.assert_array_equal(found.arrays["kernel"], STATE.arrays["kernel"])
+
+
+def test_a_run_that_is_not_there_or_has_no_round_says_so(sqlite_database: Database) -> None:
+    record = RunRecord(sqlite_database)
+    with pytest.raises(UnknownRunError):
+        on_record(record)(3)
+    number = record.start(RUN)
+    with pytest.raises(SettingError, match="has not ended a round"):
+        on_record(record)(number)
