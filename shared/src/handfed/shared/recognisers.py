@@ -69,6 +69,23 @@ FAMILIES: dict[str, Family] = {
         _QAT,
         "the fewest bytes a class, for alphabets of thousands; needs twice the rounds of cnn",
     ),
+    "bilstm": Family(
+        "",
+        "Graves and Schmidhuber 2005, doi:10.1016/j.neunet.2005.06.042",
+        0,
+        0,
+        _QAT,
+        "",
+    ),
+    "crnn": Family(
+        "",
+        "Shi et al. 2015, arXiv:1507.05717",
+        0,
+        0,
+        _QAT,
+        "",
+        columns=4,
+    ),
     "tcn": Family(
         "four convolutions, then temporal blocks that look left and right",
         "Bai et al. 2018, arXiv:1803.01271; Chaudhary and Bali 2022, arXiv:2205.14879",
