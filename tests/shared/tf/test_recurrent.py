@@ -100,66 +100,68 @@ def test_a_layer_rounds_to_the_256_values_of_8_bits_and_only_in_a_quantization_a
     np.testing.assert_array_equal(unsigned, np.arange(256) / np.float32(256))
 
 
-def strips(window: int) -> Any:  # noqa: ANN401 - Keras publishes no types
-    """A small recogniser of texts of three classes."""
-    keras.utils.set_random_seed(1)
-    picture = blocks.strip(8)
-    gates = blocks.convolution(picture, 8 * UNITS, (8, 4), "gates", stride=(8, 4), relu=False)
-    x = LSTM(UNITS, window=window, passes=3, name="lstm")(gates)
-    return keras.Model(picture, keras.layers.Conv2D(4, 1, name="logits")(x))
-
-
 def pictures(count: int, height: int, width: int, seed: int = 0) -> Array:
     return np.random.default_rng(seed).integers(0, 256, (count, height, width), np.uint8)
 
 
-def as_integers(model: Any) -> tuple[Any, Int8Model]:  # noqa: ANN401
+def as_integers(model: Any) -> tuple[Any, Int8Model]:
     """The quantization-aware twin of an untrained model, and its integers."""
     twin = quantization_aware(model)
     refresh_kernel_ranges(twin)
     return twin, Int8Model(to_int8(twin))
 
 
-@pytest.mark.parametrize("window", [2, 4])
-def test_integers_say_what_the_quantization_aware_model_says_at_any_width(window: int) -> None:
-    model = strips(window)
-    twin, integers = as_integers(model)
+@pytest.fixture(scope="module")
+def strips() -> tuple[Any, Any, Int8Model]:
+    """A small recogniser of texts of three classes: float, quantization-aware, and in integers."""
+    keras.utils.set_random_seed(1)
+    picture = blocks.strip(8)
+    gates = blocks.convolution(picture, 8 * UNITS, (8, 4), "gates", stride=(8, 4), relu=False)
+    x = LSTM(UNITS, window=2, passes=3, name="lstm")(gates)
+    model = keras.Model(picture, keras.layers.Conv2D(4, 1, name="logits")(x))
+    return model, *as_integers(model)
+
+
+@pytest.mark.parametrize("steps", [2, 4, 10, 32, 100])
+def test_integers_say_what_the_quantization_aware_model_says_at_any_width(
+    strips: tuple[Any, Any, Int8Model], steps: int
+) -> None:
+    _, twin, integers = strips
+    images = pictures(3, 8, 4 * steps)
+    found = integers.logits(images)
+    expected = np.asarray(twin(images[..., None] / np.float32(255), training=False))[:, 0]
+    assert found.shape == expected.shape == (3, steps, 4)
+    np.testing.assert_allclose(found, expected, atol=1.1 * integers.output_step)
+
+
+def test_all_is_integers_and_the_float_model_stays_as_it_was(strips: tuple[Any, Any, Int8Model]) -> None:
+    model, _, integers = strips
     assert integers.operators_with_floats() == []
     assert not model.get_layer("lstm").rounds
-    for steps in (window, 4, 12, 40):
-        images = pictures(3, 8, 4 * steps)
-        found = integers.logits(images)
-        expected = np.asarray(twin(images[..., None] / np.float32(255), training=False))[:, 0]
-        assert found.shape == expected.shape == (3, steps, 4)
-        np.testing.assert_allclose(found, expected, atol=1.1 * integers.output_step)
 
 
-def test_nothing_of_a_picture_is_left_for_the_next() -> None:
-    _, integers = as_integers(strips(2))
+def test_nothing_of_a_picture_is_left_for_the_next(strips: tuple[Any, Any, Int8Model]) -> None:
+    _, _, integers = strips
     first, other = pictures(1, 8, 64), pictures(1, 8, 64, seed=1)
     before = integers.logits(first)
     between = integers.logits(other)
+    again = integers.logits(first)
     integers.logits(pictures(2, 8, 128))
+    np.testing.assert_array_equal(again, before)
     np.testing.assert_array_equal(integers.logits(first), before)
     assert not np.array_equal(between, before)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "variant",
-    [
-        {"ways": 1, "attention": False, "readings": ("rows",)},
-        {"attention": False, "readings": ("patches",)},
-        {"readings": ("rows", "columns", "patches")},
-    ],
-)
-def test_every_way_to_read_a_character_becomes_integers(variant: dict[str, Any]) -> None:
-    twin, integers = as_integers(bilstm.build(10, **variant))
+def test_a_checkerboard_read_one_way_without_attention_becomes_integers_too() -> None:
+    twin, integers = as_integers(bilstm.build(10, ways=1, attention=False, readings=("patches",)))
     images = pictures(4, 28, 28)
     expected = np.asarray(twin(images[..., None] / np.float32(255), training=False))
+    found = integers.logits(images)
     assert integers.operators_with_floats() == []
-    np.testing.assert_allclose(integers.logits(images), expected, atol=2.1 * integers.output_step)
-    np.testing.assert_array_equal(integers.logits(images[:1]), integers.logits(images)[:1])
+    np.testing.assert_allclose(found, expected, atol=2.1 * integers.output_step)
+    for row in (1, 0, 1):
+        np.testing.assert_array_equal(integers.logits(images[row : row + 1]), found[row : row + 1])
 
 
 def test_a_recogniser_of_texts_takes_every_width_that_samples_have() -> None:
