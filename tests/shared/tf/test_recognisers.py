@@ -22,8 +22,15 @@ from handfed.shared.wire import Role
 SETTINGS = LocalTraining.of(
     RunSettings(local_epochs=4, dropout=0.0, augmentation=0.0), learning_rate=0.02, freeze_statistics=True
 )
+# LSTMs learn little by plain steps; and each of their steps is some operations of the published file.
+OWN = {name: {"optimiser": "nadam", "learning_rate": 0.004, "epochs": 2} for name in ("bilstm", "crnn")}
+GRAPH = {"bilstm": 330_000}  # bytes
 OF_CHARACTERS = [name for name, family in FAMILIES.items() if not family.columns]
 OF_TEXTS = [name for name, family in FAMILIES.items() if family.columns]
+
+
+def settings_of(name: str) -> LocalTraining:
+    return dataclasses.replace(SETTINGS, **OWN.get(name, {}))  # type: ignore[arg-type]
 
 
 def numbers(digits: Dataset, count: int, first: int) -> Samples:
@@ -57,7 +64,7 @@ def test_a_recogniser_learns_and_reads_as_well_in_integers(name: str, digits: Da
     arrays = trainer.initial()
     arrays |= trainer.measure_statistics(arrays, train.samples.take(np.arange(300)))
     for number in range(2):
-        arrays, _ = trainer.train(arrays, train.samples, SETTINGS, quantized=False, seed=(0, number))
+        arrays, _ = trainer.train(arrays, train.samples, settings_of(name), quantized=False, seed=(0, number))
     floating = trainer.evaluate(arrays, unseen.samples, quantized=False).correct
     arrays |= trainer.calibrate(arrays, train.samples.take(np.arange(300)))
     settings = dataclasses.replace(SETTINGS, learning_rate=0.002, epochs=1)
@@ -68,7 +75,9 @@ def test_a_recogniser_learns_and_reads_as_well_in_integers(name: str, digits: Da
     assert model.operators_with_floats() == []
     assert floating > 375  # of 500; guessing gives 50
     assert correct > floating - 15
-    assert len(content) < 1.2 * FAMILIES[name].parameters_for(10) + 40_000  # a byte each, and the graph itself
+    assert len(content) < 1.2 * FAMILIES[name].parameters_for(10) + GRAPH.get(
+        name, 40_000
+    )  # a byte each, and the graph
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -87,7 +96,7 @@ def test_a_recogniser_of_texts_learns_and_reads_as_well_in_integers_at_any_width
     arrays = trainer.initial()
     arrays |= trainer.measure_statistics(arrays, train)
     for number in range(3):
-        arrays, _ = trainer.train(arrays, train, SETTINGS, quantized=False, seed=(0, number))
+        arrays, _ = trainer.train(arrays, train, settings_of(name), quantized=False, seed=(0, number))
     floating = trainer.evaluate(arrays, unseen, quantized=False)
     arrays |= trainer.calibrate(arrays, train)
     settings = dataclasses.replace(SETTINGS, learning_rate=0.002, epochs=1)

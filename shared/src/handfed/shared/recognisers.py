@@ -75,6 +75,24 @@ FAMILIES: dict[str, Family] = {
         "the fewest bytes a class, for alphabets of thousands; needs twice the rounds of cnn",
         prunable=True,
     ),
+    "bilstm": Family(
+        "two-way LSTMs over rows and over columns, attention, and a gated sum",
+        "Graves and Schmidhuber 2005, doi:10.1016/j.neunet.2005.06.042; Raffel and Ellis 2016, arXiv:1512.08756;"
+        " Arevalo et al. 2017, arXiv:1702.01992",
+        250_370,
+        129,
+        _QAT,
+        "its file has 0.3 MB besides, for steps written out; learns best by nadam",
+    ),
+    "crnn": Family(
+        "four convolutions, then two-way LSTMs over windows of the text",
+        "Shi et al. 2017, arXiv:1507.05717; Zhang et al. 2016, arXiv:1510.08983",
+        297_745,
+        193,
+        _QAT,
+        "reads words and lines of any width; its file has 0.2 MB besides, for steps written out; learns best by nadam",
+        columns=4,
+    ),
     "tcn": Family(
         "four convolutions, then temporal blocks that look left and right",
         "Bai et al. 2018, arXiv:1803.01271; Chaudhary and Bali 2022, arXiv:2205.14879",

@@ -11,13 +11,15 @@ from typing import Any
 from handfed.shared.errors import SettingError
 from handfed.shared.images import SIDE
 from handfed.shared.recognisers import family
-from handfed.shared.tf.recognisers import cnn, lenet, mobilenet, resnet, tcn
+from handfed.shared.tf.recognisers import bilstm, cnn, crnn, lenet, mobilenet, resnet, tcn
 
 BUILDERS: dict[str, Callable[..., Any]] = {
     "cnn": cnn.build,
     "lenet": lenet.build,
     "resnet": resnet.build,
     "mobilenet": mobilenet.build,
+    "bilstm": bilstm.build,
+    "crnn": crnn.build,
     "tcn": tcn.build,
 }
 
