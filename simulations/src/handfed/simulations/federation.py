@@ -31,6 +31,7 @@ from handfed.clients.trainer.app import create_app as client_app
 from handfed.server.flower.app import ALPHABET_KEY, HEIGHT_KEY
 from handfed.server.flower.app import create_app as server_app
 from handfed.server.flower.course import Listener
+from handfed.server.flower.earlier import on_record
 from handfed.server.flower.state import RunState
 from handfed.server.releases.publish import Origin, Publication, Publisher
 from handfed.server.releases.service import ReleaseRecord
@@ -254,7 +255,7 @@ def simulate(
             begun(place.runs.get(run), resumed=resume is not None)
             publisher = _publisher(federation, place, run)
             ENGINES[engine](
-                server_app(publisher, [Recorder(place.runs, run), *listeners], state),
+                server_app(publisher, [Recorder(place.runs, run), *listeners], state, on_record(place.runs)),
                 federation.client_app,
                 devices=federation.partition.devices,
                 run_config={

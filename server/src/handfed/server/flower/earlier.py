@@ -1,6 +1,6 @@
 """What a run takes over from an earlier one: the arrays it starts from, and the teacher it learns from.
 
-Both are the float model of a run that has come to the end of its float rounds, of the same alphabet and height. The
+Both are the float model of a run that has come to the end of its float rounds, of the same alphabet and inputs. The
 arrays to start from are of the same family, and may have more channels: those that matter least are left out. A teacher
 is of any family that reads the same kind of samples.
 """
@@ -94,4 +94,6 @@ def _float_model(earlier: Earlier, number: int, model: Model) -> tuple[Model, Ar
         raise SettingError(f"run {number} has another alphabet; name a run with the same classes in the same order")
     if state.model.height != model.height:
         raise SettingError(f"run {number} reads pictures of another height")
+    if state.model.inputs != model.inputs:
+        raise SettingError(f"run {number} sees {state.model.inputs or 'nothing'} beside the ink; set --inputs to that")
     return state.model, state.floating

@@ -40,12 +40,14 @@ class Model:
         alphabet: The names of its classes, in order.
         height: Of the pictures it reads, in pixels.
         pruning: Fraction of its family's channels that it lacks.
+        inputs: What it sees beside the ink.
     """
 
     recogniser: str
     alphabet: tuple[str, ...]
     height: int
     pruning: float = 0.0
+    inputs: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,9 @@ class RunState:
 def _model(values: Mapping[str, Any]) -> Model:
     """What the header says of the arrays."""
     names = tuple(str(name) for name in values["alphabet"])
-    return Model(str(values["recogniser"]), names, int(values["height"]), float(values["pruning"]))
+    return Model(
+        str(values["recogniser"]), names, int(values["height"]), float(values["pruning"]), str(values["inputs"])
+    )
 
 
 def _group(entries: Mapping[str, NDArray[np.float32]], group: str) -> Arrays:

@@ -22,17 +22,23 @@ READINGS: Final = {  # a step's height and width, and how far the next one lies 
 
 
 def build(
-    classes: int, *, readings: tuple[str, ...] = ("rows", "columns"), ways: int = 2, attention: bool = True
+    classes: int,
+    *,
+    channels: int = 1,
+    readings: tuple[str, ...] = ("rows", "columns"),
+    ways: int = 2,
+    attention: bool = True,
 ) -> Any:  # noqa: ANN401 - Keras publishes no types
     """Builds the untrained model; see `handfed.shared.tf.recognisers.build`.
 
     Args:
         classes: How many it tells apart.
+        channels: Planes of a picture.
         readings: Keys of `READINGS`.
         ways: 1 for LSTMs that read onwards alone, or 2.
         attention: Whether steps are weighted, or all weigh the same.
     """
-    picture = blocks.picture()
+    picture = blocks.picture(channels)
     found = [_reading(picture, name, ways, attention=attention) for name in readings]
     x = found[0]  # (batch, ways * UNITS)
     if len(found) > 1:
