@@ -70,6 +70,7 @@ def _readings(
         np.arange(images),
         Transcripts.of_characters(labels, read(float_readings, error / 4)),
         Transcripts.of_characters(labels, float_readings),
+        random.beta(20, 1, images),
         device,
         (device * 3).astype(np.int32),
     )

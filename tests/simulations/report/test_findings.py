@@ -20,6 +20,7 @@ def evaluation(labels: list[int], readings: list[int], float_readings: list[int]
         np.arange(len(labels)),
         Transcripts.of_characters(written, int8),
         Transcripts.of_characters(written, floating),
+        np.full(len(labels), 0.9),
         np.array(device, np.int32),
         None,
     )
@@ -56,7 +57,7 @@ def test_the_worst_decile_is_that_of_the_metrics(rows: list[tuple[bool, int]]) -
 
 def test_of_texts_a_group_s_accuracy_counts_characters() -> None:
     transcripts = Transcripts([[1, 2, 3, 4], [5], [5, 5]], [[1, 2, 3, 3], [5], []])
-    found = Readings(np.arange(3), transcripts, transcripts, np.array([0, 0, 1], np.int32), None)
+    found = Readings(np.arange(3), transcripts, transcripts, np.ones(3), np.array([0, 0, 1], np.int32), None)
     worst, best = findings.worst_first(found, found.device)
     assert (worst, worst.accuracy) == (findings.Group(1, 1, 2, 2), 0)
     assert (best, best.accuracy) == (findings.Group(0, 2, 5, 1), 0.8)

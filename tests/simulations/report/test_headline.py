@@ -24,7 +24,7 @@ def ten_writers_of_ten(wrong: int) -> Readings:
     readings = labels.copy()
     readings[100 - wrong :] = 1
     int8, floating = (Transcripts.of_characters(labels, each) for each in (readings, labels))
-    return Readings(np.arange(100), int8, floating, np.zeros(100, np.int32), writer)
+    return Readings(np.arange(100), int8, floating, np.ones(100), np.zeros(100, np.int32), writer)
 
 
 def test_targets_that_are_just_reached_are_met(make_report: MakeReport) -> None:

@@ -361,7 +361,7 @@ def test_devices_without_held_out_images_are_counted_not_shown(usual: Element) -
     assert "1 device has no held-out image and is left out." in usual.text
     rows = rows_of(usual, "Every device")
     assert sorted(row[0] for row in rows) == ["1", "2", "3", "4"]
-    accuracies = [int(right) / int(samples) for _, samples, right, _ in rows]
+    accuracies = [1 - int(errors) / int(characters) for _, _, characters, errors, _ in rows]
     assert all(worse <= better for worse, better in pairwise(accuracies))
 
 

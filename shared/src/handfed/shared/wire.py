@@ -61,6 +61,8 @@ INT8_CORRECT = "int8-correct"
 NUM_CHARACTERS = "num-characters"
 NUM_EDITS = "num-edits"
 INT8_EDITS = "int8-edits"
+CURVE = "nats-by-temperature"  # of `handfed.shared.calibration.TEMPERATURES`, which are part of this version
+CURVE_EXAMPLES = "num-calibrated"
 
 Arrays = Mapping[str, NDArray[np.float32]]
 

@@ -44,7 +44,7 @@ from handfed.shared.datasets import Dataset
 from handfed.shared.errors import HandfedError, SettingError
 from handfed.shared.files import held, write_atomically
 from handfed.shared.litert import Int8Model
-from handfed.shared.reading import read
+from handfed.shared.reading import confidences, read
 from handfed.shared.run_settings import RunSettings, Value
 from handfed.shared.samples import Samples
 from handfed.shared.tasks import Task
@@ -186,6 +186,8 @@ class Outcome:
             },
             **self.error_rates(),
             **({} if self.readings.writer is None else {"writers": self.readings.by(self.readings.writer).as_json()}),
+            "temperature": self.publication.temperature,
+            "expected_calibration_error": self.readings.reliability.expected_calibration_error(),
             "size_bytes": len(self.publication.model),
             "latency_ms_median": self.latency_ms,
             "wall_s": round(self.wall_s, 2),
@@ -353,6 +355,7 @@ def _read(federation: Federation, publication: Publication) -> tuple[Readings, f
         rows,
         Transcripts(written, read(model, samples)),
         Transcripts(written, federation.trainer().read(publication.floating, samples, quantized=False)),
+        confidences(model, samples, publication.temperature),
         federation.partition.device[rows],
         None if dataset.writers is None else dataset.writers[rows],
     )

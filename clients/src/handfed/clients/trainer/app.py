@@ -30,7 +30,7 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import HandfedError
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
-from handfed.shared.reading import read
+from handfed.shared.reading import read, temperature_curve
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
 from handfed.shared.tf.training import Teacher, Trainer, trainer
@@ -150,7 +150,8 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
         mine, config = _mine(message, handwriting_of(context)), _config(message)
         written = mine.held_out.written()
         by_float = Transcripts(written, _trainer(message).read(_arrays(message), mine.held_out, quantized=False))
-        by_int8 = Transcripts(written, read(Int8Model(config["model"]), mine.held_out))
+        model = Int8Model(config["model"])
+        by_int8, curve = Transcripts(written, read(model, mine.held_out)), temperature_curve(model, mine.held_out)
         return _reply(
             message,
             {
@@ -162,6 +163,8 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
                 wire.NUM_CHARACTERS: int(by_float.characters.sum()),
                 wire.NUM_EDITS: int(by_float.errors.sum()),
                 wire.INT8_EDITS: int(by_int8.errors.sum()),
+                wire.CURVE_EXAMPLES: curve.samples,
+                wire.CURVE: curve.nats.tolist(),
             },
         )
 
@@ -257,7 +260,9 @@ def _arrays(message: Message, which: str = wire.ARRAYS) -> dict[str, NDArray[np.
 
 
 def _reply(
-    message: Message, metrics: dict[str, int | float], arrays: dict[str, NDArray[np.float32]] | None = None
+    message: Message,
+    metrics: dict[str, int | float | list[float]],
+    arrays: dict[str, NDArray[np.float32]] | None = None,
 ) -> Message:
     content = RecordDict({wire.METRICS: MetricRecord({wire.WIRE_VERSION: wire.VERSION, **metrics})})
     if arrays is not None:

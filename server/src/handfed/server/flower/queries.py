@@ -19,11 +19,13 @@ from handfed.server.flower.exchange import check_number, read_reply, record, sen
 from handfed.server.flower.state import Arrays
 from handfed.server.runs.schemas import DeviceResult, Rejection
 from handfed.shared import wire
+from handfed.shared.calibration import TEMPERATURES, TemperatureCurve
 from handfed.shared.errors import QuorumError
-from handfed.shared.wire import RejectedError, Role, Schema
+from handfed.shared.wire import Reason, RejectedError, Role, Schema
 
 MOST_ASKED = 64  # devices that measure or calibrate: thousands of images give the moments of all
 _MOST_SAMPLES = 10**7  # on one device
+_MOST_NATS = 1e6  # of a sample, at any temperature
 _LONGEST = 10_000  # characters of a sample, as written or as read
 
 Answer = TypeVar("Answer")
@@ -192,18 +194,20 @@ class Queries:
                 edits=edits,
             )
 
-    def judge(self, arrays: Arrays, model: bytes) -> Verdict:
-        """Has every device compare an INT8 file with the float model on its held-out images."""
+    def judge(self, arrays: Arrays, model: bytes) -> tuple[Verdict, TemperatureCurve]:
+        """Has every device compare an INT8 file with the float model on its held-out samples, and calibrate it."""
         config = ConfigRecord({**self._common, wire.MODEL: model})
         content = RecordDict({wire.ARRAYS: record(arrays), wire.CONFIG: config})
-        verdict = Verdict()
+        verdict, curve = Verdict(), TemperatureCurve.empty()
         for reply in self._send(wire.JUDGE, content, self.evaluating):
             try:
                 _, metrics = read_reply(reply)
-                verdict += _checked_verdict(metrics, self.devices[reply.metadata.src_node_id].held_out)
+                one = _checked_verdict(metrics, self.devices[reply.metadata.src_node_id].held_out)
+                curve += _checked_curve(metrics, one.samples)
             except RejectedError:
                 continue
-        return verdict
+            verdict += one
+        return verdict, curve
 
     def _answers(self, kind: str, arrays: Arrays, read: Callable[[Message], Answer], what: str) -> list[Answer]:
         """What `read` makes of the replies of training devices (of many, a sample), a quorum of them at least."""
@@ -256,6 +260,19 @@ def _checked_verdict(metrics: MetricRecord, held_out: int) -> Verdict:
     characters, float_edits = _edits(metrics, wire.NUM_EDITS, samples, float_correct)
     _, int8_edits = _edits(metrics, wire.INT8_EDITS, samples, int8_correct)
     return Verdict(samples, float_correct, int8_correct, only_float, only_int8, characters, float_edits, int8_edits)
+
+
+def _checked_curve(metrics: MetricRecord, samples: int) -> TemperatureCurve:
+    """One device's nats at each temperature.
+
+    Raises:
+        RejectedError: They are not as many as there are temperatures, negative, or not finite.
+    """
+    count = wire.check_count(metrics.get(wire.CURVE_EXAMPLES), most=samples)
+    nats = np.asarray(metrics.get(wire.CURVE), np.float64)
+    if nats.shape != TEMPERATURES.shape or not (nats >= 0).all() or not (nats <= count * _MOST_NATS).all():
+        raise RejectedError(Reason.CONTENT, "the curve over temperatures is none")
+    return TemperatureCurve(count, nats)
 
 
 def _edits(metrics: MetricRecord, key: str, samples: int, correct: int) -> tuple[int, int]:

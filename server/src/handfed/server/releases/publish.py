@@ -71,6 +71,7 @@ class Publication:
         calibrated: Counts of the file that calibration alone gives, without quantization-aware rounds.
         weights_sha256: Of the arrays it was converted from.
         floating: The arrays of the float model.
+        temperature: What logits are divided by for confidences.
     """
 
     number: int
@@ -81,6 +82,7 @@ class Publication:
     calibrated: Verdict
     weights_sha256: str
     floating: Arrays
+    temperature: float
 
 
 class Publisher:
@@ -119,13 +121,15 @@ class Publisher:
         floating, calibrated, trained = _trained(state)
         model = to_int8(course.trainer.quantized_model(trained))
         self_test = check_conversion(course.trainer, trained, model)
-        verdict = course.queries.judge(floating, model)
+        verdict, curve = course.queries.judge(floating, model)
         difference = check_margin(verdict, course.settings.float_margin)
-        by_calibration = course.queries.judge(floating, to_int8(course.trainer.quantized_model(calibrated)))
+        by_calibration, _ = course.queries.judge(floating, to_int8(course.trainer.quantized_model(calibrated)))
         weights = weights_sha256(trained)
 
         def build(number: int) -> Mapping[str, bytes]:
-            manifest = self._manifest(course, number, model, verdict, difference, weights, self_test)
+            manifest = self._manifest(
+                course, number, model, verdict, difference, weights, self_test, curve.temperature()
+            )
             return {MANIFEST: manifest.encode(), MODEL: model, MODEL_CARD: model_card(manifest).encode()}
 
         facts = ReleaseFacts(
@@ -139,7 +143,9 @@ class Publisher:
         if number is None:
             number = self._releases.publish(self._directory, build, facts)
         directory = self._directory / self._releases.get(number).path
-        self.publication = Publication(number, directory, model, verdict, difference, by_calibration, weights, floating)
+        self.publication = Publication(
+            number, directory, model, verdict, difference, by_calibration, weights, floating, curve.temperature()
+        )
 
     def published(self) -> Publication:
         """What was published.
@@ -160,6 +166,7 @@ class Publisher:
         difference: Difference,
         weights: str,
         self_test: SelfTest,
+        temperature: float,
     ) -> Manifest:
         of_texts = self._origin.kind != "characters"
         return Manifest(
@@ -190,6 +197,7 @@ class Publisher:
             geometry=images.Geometry(course.trainer.height, None if of_texts else images.SIDE, course.trainer.channels),
             inputs=inputs.parse(course.settings.inputs),
             kind=self._origin.kind,
+            temperature=temperature,
         )
 
 

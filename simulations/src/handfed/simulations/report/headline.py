@@ -119,6 +119,9 @@ def figures(report: Report) -> tuple[Figure, ...]:
     if len(report.readings):
         worst = mean_accuracy(worst_decile(worst_first(report.readings, report.readings.device)))
         found.insert(2, Figure("Worst tenth of the devices", wording.percent(worst)))
+    if len(report.readings):
+        error = report.readings.reliability.expected_calibration_error()
+        found.insert(2, Figure("Calibration error of confidences", wording.percent(error)))
     if report.of_texts and len(report.readings):
         int8 = report.readings.int8
         found[2:2] = [

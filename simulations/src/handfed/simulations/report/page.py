@@ -14,7 +14,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from handfed.shared.printable import printable
 from handfed.simulations.report import drawing, gallery, headline, rejected, tables
-from handfed.simulations.report.charts import Chart, classes, costs, groups, holdings, rejections, robustness, rounds
+from handfed.simulations.report.charts import (
+    Chart,
+    classes,
+    costs,
+    groups,
+    holdings,
+    rejections,
+    reliability,
+    robustness,
+    rounds,
+)
 from handfed.simulations.report.contents import Report, Robustness
 from handfed.simulations.report.findings import Pairs, worst_first
 from handfed.simulations.report.tables import Table
@@ -142,7 +152,7 @@ def _errors(report: Report) -> Section:
     return Section(
         "errors",
         "Errors",
-        charts=(classes.confusion(matrix, names),),
+        charts=(classes.confusion(matrix, names), reliability.reliability(report.readings.reliability)),
         tables=(tables.confusions(matrix, names),),
         folded=(tables.classes(matrix, names),),
         galleries=_present(gallery.misread(report)),
