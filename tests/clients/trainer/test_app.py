@@ -28,6 +28,8 @@ COMMON: dict[str, Any] = {
     wire.WIRE_VERSION: wire.VERSION,
     "recogniser": "cnn",
     "alphabet": json.dumps(NAMES),
+    "height": 28,
+    "channels": 1,
     "class-alpha": "",
     "seed": 0,
 }
