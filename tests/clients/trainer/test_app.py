@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from handfed.clients.trainer.app import DeviceError, Handwriting, bounded, create_app
 from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
+from handfed.shared.calibration import TEMPERATURES
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, HandfedError
 from handfed.shared.local_training import LocalTraining
@@ -95,15 +97,33 @@ def test_an_evaluation_returns_counts(app: ClientApp) -> None:
     assert metrics[wire.NUM_CORRECT] in range(21)
 
 
-@pytest.mark.parametrize("kind", [wire.DESCRIBE, wire.MEASURE, wire.CALIBRATE, wire.TRAIN, wire.EVALUATE])
-def test_a_reply_holds_only_names_of_the_wire_and_numbers(kind: str, app: ClientApp) -> None:
-    content = ask(app, kind, start(), **TRAINING).content
+KINDS = [wire.DESCRIBE, wire.MEASURE, wire.CALIBRATE, wire.TRAIN, wire.EVALUATE, wire.JUDGE]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reply_holds_only_names_of_the_wire_and_numbers(
+    kind: str, app: ClientApp, trained_model_bytes: bytes
+) -> None:
+    content = ask(app, kind, start(), **TRAINING, model=trained_model_bytes).content
     assert set(content) <= {wire.ARRAYS, wire.METRICS}
     assert not content.config_records
-    counts = {wire.NUM_EXAMPLES, wire.NUM_HELD_OUT, wire.NUM_CORRECT}
-    known = {wire.WIRE_VERSION, *counts, wire.LOSS, wire.SECONDS, wire.START}
-    assert set(content.metric_records[wire.METRICS]) <= known
-    assert all(isinstance(value, int | float) for value in content.metric_records[wire.METRICS].values())
+    counts = {wire.NUM_EXAMPLES, wire.NUM_HELD_OUT, wire.NUM_CORRECT, wire.NUM_CHARACTERS, wire.NUM_EDITS}
+    judged = {wire.INT8_CORRECT, wire.ONLY_FLOAT_CORRECT, wire.ONLY_INT8_CORRECT, wire.INT8_EDITS, wire.CURVE_EXAMPLES}
+    known = {wire.WIRE_VERSION, *counts, *judged, wire.LOSS, wire.SECONDS, wire.START}
+    found = dict(content.metric_records[wire.METRICS])
+    curve = found.pop(wire.CURVE, [])
+    assert isinstance(curve, list)
+    assert len(curve) in {0, len(TEMPERATURES)}
+    assert set(found) <= known
+    assert all(isinstance(value, int | float) for value in found.values())
+
+
+def test_of_very_few_held_out_samples_a_device_sends_no_curve(mine: Handwriting, trained_model_bytes: bytes) -> None:
+    few = replace(mine, held_out=mine.held_out.take(np.arange(9)))
+    reply = ask(create_app(lambda _: few), wire.JUDGE, start(), **TRAINING, model=trained_model_bytes)
+    metrics = reply.content.metric_records[wire.METRICS]
+    assert (metrics[wire.NUM_EXAMPLES], metrics[wire.CURVE_EXAMPLES]) == (9, 0)
+    assert metrics[wire.CURVE] == [0.0] * len(TEMPERATURES)
 
 
 def test_an_update_says_which_arrays_it_was_trained_from(app: ClientApp) -> None:
@@ -115,7 +135,9 @@ def test_an_update_says_which_arrays_it_was_trained_from(app: ClientApp) -> None
     assert said[2] != said[0]
 
 
-def test_no_reply_carries_an_image_or_a_list_of_labels(app: ClientApp, mine: Handwriting) -> None:
+def test_no_reply_carries_an_image_or_a_list_of_labels(
+    app: ClientApp, mine: Handwriting, trained_model_bytes: bytes
+) -> None:
     """Captured as it goes over the network, in every encoding an image or its labels have in this process."""
     secrets = [mine.training.images[row].tobytes() for row in range(10)]
     secrets += [(mine.training.images[row].astype(np.float32) / 255).tobytes() for row in range(10)]
@@ -124,8 +146,8 @@ def test_no_reply_carries_an_image_or_a_list_of_labels(app: ClientApp, mine: Han
         np.bincount(mine.training.labels, minlength=10).astype(kind).tobytes()
         for kind in (np.int32, np.int64, np.float32)
     ]
-    for kind in (wire.DESCRIBE, wire.MEASURE, wire.CALIBRATE, wire.TRAIN, wire.EVALUATE):
-        sent = sent_bytes(ask(app, kind, start(), **TRAINING))
+    for kind in KINDS:
+        sent = sent_bytes(ask(app, kind, start(), **TRAINING, model=trained_model_bytes))
         assert len(sent) > 50
         assert not any(secret in sent for secret in secrets)
 

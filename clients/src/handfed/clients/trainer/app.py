@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
+from handfed.shared.calibration import TemperatureCurve
 from handfed.shared.errors import HandfedError
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
@@ -35,6 +36,8 @@ from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
 from handfed.shared.tf.training import Teacher, Trainer, trainer
 from handfed.shared.transcripts import Transcripts
+
+_LEAST_SUMMED: Final = 10  # samples
 
 
 class DeviceError(HandfedError):
@@ -151,7 +154,9 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
         written = mine.held_out.written()
         by_float = Transcripts(written, _trainer(message).read(_arrays(message), mine.held_out, quantized=False))
         model = Int8Model(config["model"])
-        by_int8, curve = Transcripts(written, read(model, mine.held_out)), temperature_curve(model, mine.held_out)
+        by_int8 = Transcripts(written, read(model, mine.held_out))
+        # Of very few samples, a sum would tell how sure the model is of each.
+        curve = temperature_curve(model, mine.held_out) if len(written) >= _LEAST_SUMMED else TemperatureCurve.empty()
         return _reply(
             message,
             {
