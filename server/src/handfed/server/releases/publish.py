@@ -35,8 +35,10 @@ from handfed.shared.tf.training import Trainer
 SELF_TEST_PICTURES = 64
 SELF_TEST_KEPT = 8  # of them travel in the manifest
 SELF_TEST_TEXTS_KEPT = 2  # of texts, which are larger
-MOST_STEPS_OFF = 4.0  # output steps that a logit may differ: rounding in each layer may add up to a few
-LEAST_AGREEMENT = 0.95  # fraction of synthetic pictures on which the best class must be the same
+# Output steps that logits may differ from those of the model that was trained: rounding in each of many layers adds up.
+MOST_STEPS_OFF = 16.0
+MEAN_STEPS_OFF = 3.0
+STEPS_OFF_ELSEWHERE = 4.0  # that logits of one file may differ between processors
 
 
 @dataclass(frozen=True)
@@ -236,16 +238,15 @@ def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTes
         drawn = pictures(SELF_TEST_PICTURES, trainer.channels, seed=0)
     found = int8.logits(drawn)
     expected = trainer.logits(trained, drawn, quantized=True).reshape(found.shape)
-    steps_off = float(np.abs(expected - found).max()) / int8.output_step
-    agreement = float((expected.argmax(axis=-1) == found.argmax(axis=-1)).mean())
-    if steps_off > MOST_STEPS_OFF or agreement < LEAST_AGREEMENT:
+    steps_off = np.abs(expected - found) / int8.output_step
+    most, mean = float(steps_off.max()), float(steps_off.mean())
+    if not (most <= MOST_STEPS_OFF and mean <= MEAN_STEPS_OFF):  # nor of NaN
         raise ReleaseRefusedError(
-            f"the converted model is not the model that was trained: logits differ by up to {steps_off:.1f} steps"
-            f" (at most {MOST_STEPS_OFF:g}), and {agreement:.0%} of the self-test agree"
-            f" (at least {LEAST_AGREEMENT:.0%})"
+            f"the converted model is not the model that was trained: logits differ by up to {most:.1f} steps (at most"
+            f" {MOST_STEPS_OFF:g}), and by {mean:.1f} in the mean (at most {MEAN_STEPS_OFF:g})"
         )
     kept = SELF_TEST_TEXTS_KEPT if int8.reads_texts else SELF_TEST_KEPT
-    return SelfTest(drawn[:kept], found[:kept], MOST_STEPS_OFF * int8.output_step)
+    return SelfTest(drawn[:kept], found[:kept], STEPS_OFF_ELSEWHERE * int8.output_step)
 
 
 def check_margin(verdict: Verdict, margin: float) -> Difference:
