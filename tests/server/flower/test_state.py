@@ -66,7 +66,8 @@ def test_a_later_format_is_refused_by_its_number() -> None:
 def test_what_a_checkpoint_of_before_does_not_say_has_its_default() -> None:
     stream = io.BytesIO()
     header = json.dumps({"format": 1, "number": 3, "void": 1})
-    np.savez(stream, header=np.frombuffer(header.encode(), np.uint8), **{"arrays/kernel": np.ones(2, np.float32)})
+    arrays_of = {"arrays/kernel": np.ones(2, np.float32)}
+    np.savez(stream, header=np.frombuffer(header.encode(), np.uint8), **arrays_of)  # type: ignore[arg-type]
     assert RunState.from_bytes(stream.getvalue()).watch == Watch()
     assert RunState.from_bytes(stream.getvalue()).model is None
 
