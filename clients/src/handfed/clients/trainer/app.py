@@ -29,12 +29,12 @@ from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import HandfedError
 from handfed.shared.litert import Int8Model
-from handfed.shared.local_training import LocalTraining
+from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.reading import read
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
 from handfed.shared.scores import Score
-from handfed.shared.tf.training import Teacher, Trainer, trainer
+from handfed.shared.tf.training import Trainer, trainer
 
 
 class DeviceError(HandfedError):
