@@ -62,17 +62,20 @@ def test_a_family_loses_about_the_fraction_of_its_channels(name: str) -> None:
 def test_of_filters_those_of_the_least_norm_after_normalisation_are_left_out() -> None:
     wide, narrow = (recognisers.build("cnn", 10, pruning=pruning) for pruning in (0.0, 0.5))
     state = NamedVariables(wide).dump()
-    state["conv1/kernel"] = np.tile(np.arange(1, 9, dtype=np.float32), (3, 3, 1, 1))
-    state["norm1/gamma"] = np.array([-9, 1, 1, 1, 1, 1, 1, 0], np.float32)  # lifts the first, drops the last
+    state["conv2/kernel"] = np.tile(np.arange(1, 17, dtype=np.float32), (3, 3, 8, 1))
+    state["norm2/gamma"] = np.array([-99, *[1] * 14, 0], np.float32)  # lifts the first, drops the last
     left = prune(wide, narrow, state)
-    np.testing.assert_array_equal(left["norm1/gamma"], [-9, 1, 1, 1])
-    np.testing.assert_array_equal(left["conv1/kernel"][0, 0, 0], [1, 5, 6, 7])
+    np.testing.assert_array_equal(left["norm2/gamma"], [-99, *[1] * 7])
+    np.testing.assert_array_equal(left["conv2/kernel"][0, 0, 0], [1, *range(9, 16)])
 
 
 @pytest.mark.parametrize(
-    ("filters", "pruning", "left"), [(8, 0.2, 8), (16, 0.2, 12), (64, 0.2, 52), (8, 0.9, 4), (7, 0.0, 7)]
+    ("filters", "pruning", "left"),
+    [(8, 0.2, 8), (16, 0.2, 16), (32, 0.2, 24), (192, 0.2, 152), (64, 0.9, 8), (4, 0.5, 4), (7, 0.0, 7)],
 )
-def test_what_is_kept_is_a_multiple_of_four(filters: int, pruning: float, left: int) -> None:
+def test_what_is_kept_is_a_multiple_of_eight_and_no_more_than_there_was(
+    filters: int, pruning: float, left: int
+) -> None:
     assert blocks.kept(filters, pruning) == left
 
 

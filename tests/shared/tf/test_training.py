@@ -9,12 +9,12 @@ import pytest
 
 from handfed.shared.datasets import Dataset
 from handfed.shared.litert import Int8Model
-from handfed.shared.local_training import LocalTraining
+from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
 from handfed.shared.scores import Score
 from handfed.shared.tf.export import to_int8
-from handfed.shared.tf.training import Teacher, Trainer
+from handfed.shared.tf.training import Trainer
 from handfed.shared.wire import Role
 
 SETTINGS = LocalTraining.of(RunSettings(local_epochs=1, dropout=0.0), learning_rate=0.02, freeze_statistics=True)

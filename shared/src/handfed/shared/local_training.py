@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.wire import Arrays
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,21 @@ class LocalTraining:
         """
         types: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str}
         return cls(**{field.name: types[str(field.type)](config[_key(field.name)]) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained float model whose outputs another one learns from (Hinton et al. 2015, arXiv:1503.02531).
+
+    Attributes:
+        recogniser: Its family; of texts, with as many columns a step as the model that it teaches.
+        pruning: Fraction of its family's channels that it lacks.
+        arrays: Its state.
+    """
+
+    recogniser: str
+    pruning: float
+    arrays: Arrays
 
 
 def _key(name: str) -> str:

@@ -30,11 +30,11 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.calibration import TemperatureCurve
 from handfed.shared.errors import HandfedError
 from handfed.shared.litert import Int8Model
-from handfed.shared.local_training import LocalTraining
+from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.reading import read, temperature_curve
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
-from handfed.shared.tf.training import Teacher, Trainer, trainer
+from handfed.shared.tf.training import Trainer, trainer
 from handfed.shared.transcripts import Transcripts
 
 _LEAST_SUMMED: Final = 10  # samples

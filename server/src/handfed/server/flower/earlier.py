@@ -8,12 +8,16 @@ is of any family that reads the same kind of samples.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from handfed.server.flower.state import Arrays, Model, RunState
 from handfed.server.runs.service import RunRecord
 from handfed.shared.errors import SettingError
+from handfed.shared.local_training import Teacher
 from handfed.shared.recognisers import family
-from handfed.shared.tf.training import Teacher, Trainer
+
+if TYPE_CHECKING:
+    from handfed.shared.tf.training import Trainer
 
 Earlier = Callable[[int], RunState]  # where a run stood in the end, by its number
 

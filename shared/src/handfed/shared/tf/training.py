@@ -16,7 +16,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from handfed.shared.class_balance import balanced_weights
 from handfed.shared.images import SIDE
-from handfed.shared.local_training import LocalTraining
+from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.samples import Samples
 from handfed.shared.scores import Score
 from handfed.shared.tf import recognisers
@@ -37,21 +37,6 @@ from handfed.shared.tf.runtime import computing_in_bfloat16, keras
 from handfed.shared.tf.variables import NamedVariables
 from handfed.shared.transcripts import Transcripts
 from handfed.shared.wire import Arrays, Schema
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """A trained float model whose outputs another one learns from (Hinton et al. 2015, arXiv:1503.02531).
-
-    Attributes:
-        recogniser: Its family; of texts, with as many columns a step as the model that it teaches.
-        pruning: Fraction of its family's channels that it lacks.
-        arrays: Its state.
-    """
-
-    recogniser: str
-    pruning: float
-    arrays: Arrays
 
 
 class Trainer:

@@ -15,14 +15,14 @@ from handfed.shared.tf.runtime import keras
 # Rounds are short: with Keras' momentum of 0.99 the statistics would never leave their start.
 _NORM_MOMENTUM = 0.9
 
-_MULTIPLE = 4  # of channels: what integer kernels compute at once, so that others would be computed in vain
+_MULTIPLE = 8  # of channels: integer kernels compute so many at once, and a part of them takes as long
 
 Sides = int | tuple[int, int]  # of both directions, or of height and width
 
 
 def kept(filters: int, pruning: float) -> int:
-    """How many of a layer's filters are left when a fraction of them is pruned: a multiple of 4, at least 4."""
-    return max(_MULTIPLE, round(filters * (1 - pruning) / _MULTIPLE) * _MULTIPLE) if pruning else filters
+    """How many of a layer's filters are left when a fraction of them is pruned: the nearest multiple of 8."""
+    return min(max(round(filters * (1 - pruning) / _MULTIPLE), 1) * _MULTIPLE, filters) if pruning else filters
 
 
 def picture(channels: int) -> Any:  # noqa: ANN401 - Keras publishes no types
