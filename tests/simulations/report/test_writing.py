@@ -12,6 +12,7 @@ from handfed.server.flower.queries import Verdict
 from handfed.server.releases.publish import Publication
 from handfed.shared.errors import StorageError
 from handfed.shared.litert import Int8Model
+from handfed.shared.manifest import read_release
 from handfed.shared.metrics import paired_difference
 from handfed.shared.reading import read
 from handfed.shared.run_settings import RunSettings
@@ -58,6 +59,7 @@ def outcome(of: Federation) -> Outcome:
             weights_sha256="9f" * 32,
             floating={},
             temperature=1.0,
+            self_test=read_release(MODEL.parent)[0].self_test,
         ),
         rounds=(),
         readings=Readings(

@@ -108,6 +108,11 @@ TASKS: Final[dict[str, Task]] = {
 }
 
 
+def name_of(reference: str) -> str:
+    """What a task is called where others see it: its name, or that of its file without the folder."""
+    return reference if reference in TASKS else Path(reference).stem
+
+
 def find(reference: str) -> Task:
     """The task of that name, or in that file.
 

@@ -301,7 +301,11 @@ def _taken_up(federation: Federation, place: Place, run: int) -> RunState | None
 
 def _publisher(federation: Federation, place: Place, run: int) -> Publisher:
     origin = Origin(
-        run, federation.scenario.task, federation.task.kind, federation.dataset.licence, federation.partition.split_by
+        run,
+        tasks.name_of(federation.scenario.task),
+        federation.task.kind,
+        federation.dataset.licence,
+        federation.partition.split_by,
     )
     return Publisher(place.releases, data_directory.releases_in(place.directory), origin)
 

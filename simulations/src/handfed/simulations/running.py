@@ -64,7 +64,11 @@ def prepare(scenarios: Sequence[Scenario]) -> list[Federation]:
     from handfed.simulations.federation import Federation
 
     return [
-        Federation(dataset, partition, replace(scenario, data=_found_from_anywhere(scenario.data)))
+        Federation(
+            dataset,
+            partition,
+            replace(scenario, data=_found_from_anywhere(scenario.data), task=_task_from_anywhere(scenario.task)),
+        )
         for dataset, partition, scenario in checked
     ]
 
@@ -227,8 +231,14 @@ def _dataset(reference: str, task: str, inputs: str) -> Dataset:
     return datasets.read(reference, task, inputs)
 
 
-def _found_from_anywhere(data: str) -> str:
-    """A data set's name, or its path such that the run can be resumed from another folder."""
+def _found_from_anywhere(scenario: Scenario) -> Scenario:
+    """The scenario such that the run can be resumed from another folder: what is no name becomes a whole path."""
     from handfed.clients.datasets import named
+    from handfed.shared.tasks import TASKS
 
-    return data if data in named.names() else str(Path(data).absolute())
+    data, task = scenario.data, scenario.task
+    return replace(
+        scenario,
+        data=data if data in named.names() else str(Path(data).absolute()),
+        task=task if task in TASKS else str(Path(task).absolute()),
+    )

@@ -9,6 +9,11 @@ def model_card(manifest: Manifest) -> str:
     """Writes the card from the manifest alone, so that the two cannot differ."""
     metrics = manifest.metrics
     difference = metrics["float_minus_int8"]
+    geometry, of_texts = manifest.geometry, manifest.geometry.width is None
+    kind = manifest.kind.removesuffix("s")
+    seen = f" with planes of {', '.join(manifest.inputs)} beside the ink" if manifest.inputs else ""
+    judged = f"{metrics['samples']:,} held-out {manifest.kind if of_texts else 'images'}"
+    of_what = f"of the characters of {judged} (1 less the character error rate)" if of_texts else f"of {judged}"
     return f"""---
 license: other
 license_name: {manifest.licence!r}
@@ -25,15 +30,15 @@ model-index:
 
 # Release {manifest.release}: {manifest.task}, recogniser {manifest.recogniser}
 
-Reads one handwritten character an image. Trained by {manifest.devices} devices together, in {manifest.rounds} federated
+Reads one handwritten {kind} a picture. Trained by {manifest.devices} devices together, in {manifest.rounds} federated
 rounds ({manifest.strategy}); no image left a device. The last rounds were quantization-aware, and the file is full INT8.
 
 | | |
 |---|---|
 | Classes | {len(manifest.alphabet)}: {manifest.alphabet.summary()} |
-| Input | {manifest.geometry.height} x {manifest.geometry.width} grey, image normalisation version {manifest.normalisation} |
+| Input | {geometry.height} x {"any width" if of_texts else geometry.width} grey{seen}, normalisation version {manifest.normalisation} |
 | Size | {manifest.model_size_bytes:,} bytes |
-| Accuracy, INT8 | {metrics["accuracy_int8"]:.2%} of {metrics["samples"]:,} held-out images |
+| Accuracy, INT8 | {metrics["accuracy_int8"]:.2%} {of_what} |
 | Accuracy, float | {metrics["accuracy_float"]:.2%} |
 | Float minus INT8 | {difference["difference"]:.2%} (95 % interval {difference["low"]:.2%} to {difference["high"]:.2%}) |
 | Held out by | {metrics["split_by"]} |

@@ -61,30 +61,41 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Publication:
+class Judged:
+    """A converted model, with the figures that speak for it.
+
+    Attributes:
+        model: The LiteRT file.
+        self_test: Of the file.
+        verdict: Counts of the file against the float model.
+        difference: Float minus INT8, as fractions.
+        temperature: What logits are divided by for confidences.
+        weights_sha256: Of the arrays it was converted from.
+    """
+
+    model: bytes
+    self_test: SelfTest
+    verdict: Verdict
+    difference: Difference
+    temperature: float
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class Publication(Judged):
     """What was published, with the figures it was judged by.
 
     Attributes:
         number: The release.
         directory: Where its files are.
-        model: The LiteRT file.
-        verdict: Counts of the published file against the float model.
-        difference: Float minus INT8, as fractions.
         calibrated: Counts of the file that calibration alone gives, without quantization-aware rounds.
-        weights_sha256: Of the arrays it was converted from.
         floating: The arrays of the float model.
-        temperature: What logits are divided by for confidences.
     """
 
     number: int
     directory: Path
-    model: bytes
-    verdict: Verdict
-    difference: Difference
     calibrated: Verdict
-    weights_sha256: str
     floating: Arrays
-    temperature: float
 
 
 class Publisher:
@@ -125,13 +136,11 @@ class Publisher:
         self_test = check_conversion(course.trainer, trained, model)
         verdict, curve = course.queries.judge(floating, model)
         difference = check_margin(verdict, course.settings.float_margin)
+        judged = Judged(model, self_test, verdict, difference, curve.temperature(), weights_sha256(trained))
         by_calibration, _ = course.queries.judge(floating, to_int8(course.trainer.quantized_model(calibrated)))
-        weights = weights_sha256(trained)
 
         def build(number: int) -> Mapping[str, bytes]:
-            manifest = self._manifest(
-                course, number, model, verdict, difference, weights, self_test, curve.temperature()
-            )
+            manifest = self._manifest(course, state.number, number, judged)
             return {MANIFEST: manifest.encode(), MODEL: model, MODEL_CARD: model_card(manifest).encode()}
 
         facts = ReleaseFacts(
@@ -144,9 +153,12 @@ class Publisher:
         number = self._releases.of_run(self._origin.run)
         if number is None:
             number = self._releases.publish(self._directory, build, facts)
-        directory = self._directory / self._releases.get(number).path
         self.publication = Publication(
-            number, directory, model, verdict, difference, by_calibration, weights, floating, curve.temperature()
+            **vars(judged),
+            number=number,
+            directory=self._directory / self._releases.get(number).path,
+            calibrated=by_calibration,
+            floating=floating,
         )
 
     def published(self) -> Publication:
@@ -159,17 +171,7 @@ class Publisher:
             raise ReleaseRefusedError("the run ended without a release; see its record")
         return self.publication
 
-    def _manifest(  # noqa: PLR0917 - a release has that many facts
-        self,
-        course: Course,
-        number: int,
-        model: bytes,
-        verdict: Verdict,
-        difference: Difference,
-        weights: str,
-        self_test: SelfTest,
-        temperature: float,
-    ) -> Manifest:
+    def _manifest(self, course: Course, rounds: int, number: int, judged: Judged) -> Manifest:
         of_texts = self._origin.kind != "characters"
         return Manifest(
             release=number,
@@ -179,27 +181,27 @@ class Publisher:
             run=self._origin.run,
             parent=None,
             strategy=course.settings.strategy,
-            rounds=course.settings.rounds,
+            rounds=rounds,
             devices=len(course.queries.devices),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             training_seconds=round(self._clock() - self._started, 1),
             licence=self._origin.licence,
-            weights_sha256=weights,
-            model_sha256=sha256_of(model),
-            model_size_bytes=len(model),
+            weights_sha256=judged.weights_sha256,
+            model_sha256=sha256_of(judged.model),
+            model_size_bytes=len(judged.model),
             metrics={
-                "samples": verdict.samples,
+                "samples": judged.verdict.samples,
                 "split_by": self._origin.split_by,
-                "accuracy_float": verdict.accuracy_float,
-                "accuracy_int8": verdict.accuracy_int8,
-                "float_minus_int8": difference.as_json(),
+                "accuracy_float": judged.verdict.accuracy_float,
+                "accuracy_int8": judged.verdict.accuracy_int8,
+                "float_minus_int8": judged.difference.as_json(),
             },
-            self_test=self_test,
+            self_test=judged.self_test,
             normalisation=strips.VERSION if of_texts else images.VERSION,
             geometry=images.Geometry(course.trainer.height, None if of_texts else images.SIDE, course.trainer.channels),
             inputs=inputs.parse(course.settings.inputs),
             kind=self._origin.kind,
-            temperature=temperature,
+            temperature=judged.temperature,
         )
 
 
