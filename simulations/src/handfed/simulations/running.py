@@ -67,7 +67,7 @@ def prepare(scenarios: Sequence[Scenario]) -> list[Federation]:
         Federation(
             dataset,
             partition,
-            replace(scenario, data=_found_from_anywhere(scenario.data), task=_task_from_anywhere(scenario.task)),
+            _found_from_anywhere(scenario),
         )
         for dataset, partition, scenario in checked
     ]
