@@ -19,7 +19,9 @@ from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, HandfedError
+from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
+from handfed.shared.reading import temperature_curve
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.training import trainer
 
@@ -29,6 +31,8 @@ COMMON: dict[str, Any] = {
     "recogniser": "cnn",
     "alphabet": json.dumps(NAMES),
     "class-alpha": "",
+    "height": 28,
+    "channels": 1,
     "seed": 0,
 }
 TRAINING: dict[str, Any] = {
@@ -98,7 +102,7 @@ def test_a_reply_holds_only_names_of_the_wire_and_numbers(kind: str, app: Client
     content = ask(app, kind, start(), **TRAINING).content
     assert set(content) <= {wire.ARRAYS, wire.METRICS}
     assert not content.config_records
-    counts = {wire.NUM_EXAMPLES, wire.NUM_HELD_OUT, wire.NUM_CORRECT}
+    counts = {wire.NUM_EXAMPLES, wire.NUM_HELD_OUT, wire.NUM_CORRECT, wire.NUM_CHARACTERS, wire.NUM_EDITS}
     known = {wire.WIRE_VERSION, *counts, wire.LOSS, wire.SECONDS, wire.START}
     assert set(content.metric_records[wire.METRICS]) <= known
     assert all(isinstance(value, int | float) for value in content.metric_records[wire.METRICS].values())
@@ -182,3 +186,22 @@ def test_a_device_clips_its_update_where_the_run_says_so(app: ClientApp) -> None
 def test_weights_that_are_not_finite_never_leave_the_device() -> None:
     with pytest.raises(DeviceError, match="not finite"):
         bounded({"kernel": np.zeros(2, np.float32)}, {"kernel": np.array([1, np.nan], np.float32)}, 0.0)
+
+
+def test_other_planes_than_the_run_s_take_no_part(app: ClientApp) -> None:
+    with pytest.raises(HandfedError, match="show other planes than the run's"):
+        ask(app, wire.DESCRIBE, {}, channels=3)
+
+
+def test_a_device_judges_a_file_and_says_what_each_temperature_costs(
+    app: ClientApp, mine: Handwriting, trained_model_bytes: bytes
+) -> None:
+    content = ask(app, wire.JUDGE, start(), model=trained_model_bytes).content
+    assert set(content) == {wire.METRICS}
+    metrics = content.metric_records[wire.METRICS]
+    model = Int8Model(trained_model_bytes)
+    curve = temperature_curve(model, mine.held_out)
+    assert metrics[wire.NUM_EXAMPLES] == metrics[wire.CURVE_EXAMPLES] == 20
+    assert metrics[wire.CURVE] == pytest.approx(curve.nats.tolist())
+    right = model.logits(mine.held_out.images).argmax(axis=1) == mine.held_out.labels
+    assert metrics[wire.INT8_CORRECT] == int(right.sum())
