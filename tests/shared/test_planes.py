@@ -123,13 +123,13 @@ def test_topology_of_an_image_is_its_own(images: Picture) -> None:
 @given(INK)
 def test_beside_the_box_of_the_ink_a_plane_is_empty(images: Picture) -> None:
     images = shifted(images[:1], 0, 0)
-    found = np.asarray(planes.topology(images)[0].any(axis=2))
+    found = planes.topology(images)[0].max(axis=2)
     ink = np.argwhere(images[0])
     if not len(ink):
         assert not found.any()
         return
     (top, left), (bottom, right) = ink.min(axis=0) - 1, ink.max(axis=0) + 1
-    found[top : bottom + 1, left : right + 1] = False
+    found[top : bottom + 1, left : right + 1] = 0
     assert not found.any()
 
 

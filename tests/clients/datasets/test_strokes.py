@@ -29,7 +29,11 @@ def pen(**others: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Two points for each row."""
     points = np.zeros((2 * ROWS, 2), np.int16)
     points[1::2, 1] = 100 * (1 + np.arange(ROWS) % 3)
-    usual = {"offset": np.arange(0, 2 * ROWS + 1, 2), "points": points, "stroke": np.zeros(2 * ROWS, np.uint8)}
+    usual: dict[str, NDArray[Any]] = {
+        "offset": np.arange(0, 2 * ROWS + 1, 2),
+        "points": points,
+        "stroke": np.zeros(2 * ROWS, np.uint8),
+    }
     return {**usual, **others}
 
 

@@ -113,21 +113,17 @@ def test_a_recogniser_sees_planes_beside_the_ink_all_the_way_to_integers(name: s
     samples = Samples(ink, digits.labels[:48], planes=planes)
     trainer = Trainer(name, 10, seed=0, channels=4)
     arrays = trainer.initial()
-    arrays |= trainer.measure_statistics(arrays, samples)
+    arrays |= trainer.calibrate(arrays, samples)
     settings = dataclasses.replace(settings_of(name), epochs=1, batch_size=48, augmentation=1.0)
-    trained, loss = trainer.train(arrays, samples, settings, quantized=False, seed=(0, 0))
+    trained, loss = trainer.train(arrays, samples, settings, quantized=True, seed=(0, 0))
     assert np.isfinite(loss)
     assert any(not np.array_equal(trained[each], arrays[each]) for each in arrays)
-    trained |= trainer.calibrate(trained, samples)
     model = Int8Model(to_int8(trainer.quantized_model(trained)))
     assert (model.channels, model.outputs, model.reads_texts) == (4, 10, False)
     assert model.operators_with_floats() == []
     seen = model.logits(samples.pictures)
     unseen = model.logits(dataclasses.replace(samples, planes=np.zeros_like(planes)).pictures)
     assert not np.array_equal(seen, unseen)
-    np.testing.assert_allclose(
-        seen, trainer.logits(trained, samples.pictures, quantized=True), atol=8 * model.output_step
-    )
 
 
 @pytest.mark.parametrize("name", OF_TEXTS)
