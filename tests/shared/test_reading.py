@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -23,25 +23,12 @@ def model(trained_model_bytes: bytes) -> Int8Model:
 
 
 @pytest.fixture(scope="module")
-def of_texts() -> Int8Model:
+def of_texts(int8_of: Callable[..., bytes]) -> Int8Model:
     """A model of texts that has learnt nothing: each eight columns, taken together, times random weights."""
-    from handfed.shared.tf.runtime import quiet, tf
+    from handfed.shared.tf.runtime import tf
 
-    weights = tf.constant(np.random.default_rng(0).normal(0, 0.3, (32, 8, 1, 5)).astype(np.float32))
-
-    def forward(picture: object) -> object:
-        return tf.nn.conv2d(picture, weights, (1, 8), "VALID")
-
-    traced = tf.function(forward, input_signature=[tf.TensorSpec([1, 32, 40, 1], tf.float32)])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced.get_concrete_function()])
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    pictures = np.random.default_rng(1).random((20, 1, 32, 40, 1)).astype(np.float32)
-    converter.representative_dataset = lambda: ([picture] for picture in pictures)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    with quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of statistics, which are as we want them
-        return Int8Model(bytes(converter.convert()))
+    weights = np.random.default_rng(0).normal(0, 0.3, (32, 8, 1, 5)).astype(np.float32)
+    return Int8Model(int8_of(lambda strips: tf.nn.conv2d(strips, weights, (1, 8), "VALID"), (32, 40, 1)))
 
 
 def texts(count: int) -> Samples:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import doctest
 import shutil
-import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -242,26 +242,14 @@ def test_a_manifest_s_temperature_divides_the_logits(trained_release: Release, d
 
 
 @pytest.fixture(scope="module")
-def with_planes(trained_release: Release) -> Release:
+def with_planes(trained_release: Release, int8_of: Callable[..., bytes]) -> Release:
     """A release that sees all there is beside the ink, by random weights of each pixel of each plane."""
-    from handfed.shared.tf.runtime import quiet, tf
+    from handfed.shared.tf.runtime import tf
 
     random = np.random.default_rng(0)
-    weights = tf.constant(random.normal(0, 0.1, (28 * 28 * 7, 10)).astype(np.float32))
-
-    def forward(pictures: object) -> object:
-        return tf.matmul(tf.reshape(pictures, (-1, 28 * 28 * 7)), weights)
-
-    traced = tf.function(forward, input_signature=[tf.TensorSpec([1, 28, 28, 7], tf.float32)])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced.get_concrete_function()])
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    weights = random.normal(0, 0.1, (28 * 28 * 7, 10)).astype(np.float32)
+    model = int8_of(lambda seen: tf.matmul(tf.reshape(seen, (-1, 28 * 28 * 7)), weights), (28, 28, 7))
     pictures = random.integers(0, 256, (8, 28, 28, 7), np.uint8)
-    converter.representative_dataset = lambda: ([picture[None].astype(np.float32) / 255] for picture in pictures)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    with quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of statistics, which are as we want them
-        model = bytes(converter.convert())
     manifest = replace(
         trained_release[0],
         geometry=Geometry(channels=7),
