@@ -135,7 +135,7 @@ def test_beside_the_box_of_the_ink_a_plane_is_empty(images: Picture) -> None:
 
 def test_holes_of_real_digits_are_where_digits_have_them(digits: Dataset) -> None:
     digits = digits.take(np.arange(1500))
-    holes = planes.topology(digits.images)[..., 0].any(axis=(1, 2))
+    holes = planes.topology(digits.images)[..., 0].max(axis=(1, 2)) > 0
     share = [float(holes[digits.labels == digit].mean()) for digit in range(10)]
     assert min(share[0], share[8], share[9]) > 0.8
     assert share[8] > 0.95

@@ -1,7 +1,7 @@
 """What topology marks beside the ink: `docs/pictures/topology.png`.
 
-Run in the checkout: `python -m handfed.simulations.benchmarks.topology_picture`. Above, a digit of MNIST for each class;
-below, the same with holes in blue and the ends of strokes in orange. The same libraries give the same picture.
+Run in the checkout: `python -m handfed.simulations.benchmarks.topology_picture`. Above, a digit of MNIST for each
+class; below, the same with holes in blue and the ends of strokes in orange. The same libraries give the same picture.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run(directory: Path, console: Console) -> None:  # noqa: ARG001 - as every b
     draw().save(PICTURE, optimize=True)
     console.print(f"Drew {PICTURE}.")
     digits = MNIST5K.load()
-    holes = seen(digits.images, ("topology",))[..., 1].any(axis=(1, 2))
+    holes = seen(digits.images, ("topology",))[..., 1].max(axis=(1, 2)) > 0
     table = Table("digit", "with a hole", caption=f"Of {len(digits):,} digits.")
     for label, name in enumerate(digits.alphabet.names):
         table.add_row(name, f"{holes[digits.labels == label].mean():.1%}")
