@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from handfed.shared.errors import ImageError
-from handfed.shared.images import BOX, INK_FLOOR, LARGEST_SIDE, SIDE, normalise, normalise_all
+from handfed.shared.geometry import SIDE
+from handfed.shared.images import BOX, INK_FLOOR, LARGEST_SIDE, normalise, normalise_all
 
 Picture = NDArray[np.uint8]
 

@@ -21,7 +21,8 @@ from handfed.shared import strips
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import ManifestError
 from handfed.shared.files import sha256_of
-from handfed.shared.images import VERSION, Geometry
+from handfed.shared.geometry import Geometry
+from handfed.shared.images import VERSION
 from handfed.shared.manifest import (
     FORMAT,
     MANIFEST,

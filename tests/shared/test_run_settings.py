@@ -41,6 +41,9 @@ def test_a_whole_number_serves_where_a_fraction_may_stand() -> None:
         ({"local_epoch": 1}, "did you mean local-epochs?"),
         ({"colour": 1}, "there is no setting 'colour'"),
         ({"recogniser": "tcn", "class_weights": "balanced"}, "weighs single characters, and recogniser tcn reads"),
+        ({"inputs": "colour"}, "there is no 'colour'; choose of topology, size, pen"),
+        ({"inputs": "pen,pen"}, "names a kind twice"),
+        ({"recogniser": "tcn", "inputs": "topology"}, "recogniser tcn sees the ink of texts alone; leave inputs out"),
         ({"rounds": 3, "qat_rounds": 4}, "qat-rounds 4 exceeds rounds 3"),
     ],
 )

@@ -54,5 +54,27 @@ def test_characters_are_parted_in_their_order() -> None:
     assert not samples.are_texts
 
 
+def test_without_planes_a_picture_is_its_ink() -> None:
+    ink = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
+    samples = Samples(ink, np.arange(3, dtype=np.int32))
+    assert samples.channels == 1
+    np.testing.assert_array_equal(samples.pictures, ink[..., None])
+    assert texts(8, 16).pictures.shape == (2, 32, 16, 1)
+
+
+@given(st.lists(st.integers(0, 8), max_size=12), st.integers(1, 5))
+def test_planes_go_with_their_ink(rows: list[int], size: int) -> None:
+    rng = np.random.default_rng(0)
+    ink, planes = rng.integers(0, 256, (9, 28, 28), np.uint8), rng.integers(0, 256, (9, 28, 28, 3), np.uint8)
+    samples = Samples(ink, np.arange(9, dtype=np.int32), planes=planes)
+    assert samples.channels == 4
+    np.testing.assert_array_equal(samples.pictures[..., 0], ink)
+    np.testing.assert_array_equal(samples.pictures[..., 1:], planes)
+    part = samples.take(np.array(rows, np.int64))
+    np.testing.assert_array_equal(part.pictures, samples.pictures[rows])
+    for found, each in samples.batches(size):
+        np.testing.assert_array_equal(each.pictures, samples.pictures[found])
+
+
 def test_no_samples_have_no_parts() -> None:
     assert list(texts(8).take(np.arange(0)).batches(4)) == []

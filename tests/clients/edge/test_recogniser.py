@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +16,17 @@ from PIL import Image
 
 from handfed.clients import edge
 from handfed.clients.edge import Recogniser, pictures, recogniser
+from handfed.clients.edge.evaluation import evaluate
 from handfed.clients.edge.recogniser import _numbers
+from handfed.shared import planes
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import ImageError, ManifestError
-from handfed.shared.images import Geometry, normalise
+from handfed.shared.files import sha256_of
+from handfed.shared.geometry import Geometry
+from handfed.shared.images import normalise, normalise_all
 from handfed.shared.litert import Int8Model, softmax
-from handfed.shared.manifest import MANIFEST, MODEL, Manifest
+from handfed.shared.manifest import MANIFEST, MODEL, Manifest, SelfTest
 
 Release = tuple[Manifest, bytes]
 
@@ -221,6 +226,73 @@ def test_the_self_test_allows_what_the_tolerance_allows(trained_release: Release
     manifest, model = trained_release
     logits = manifest.self_test.logits + np.float32(0.9 * manifest.self_test.tolerance)
     Recogniser(replace(manifest, self_test=replace(manifest.self_test, logits=logits)), model).self_test()
+
+
+def test_a_manifest_s_temperature_divides_the_logits(trained_release: Release, digits: Dataset) -> None:
+    manifest, model = trained_release
+    warm = Recogniser(replace(manifest, temperature=2.0), model)
+    logits = Int8Model(model).logits(normalise(digits.images[0])[None])
+    reading = warm.read(digits.images[0], alternatives=9)
+    named = {reading.text: reading.confidence} | dict(reading.alternatives)
+    expected = softmax(logits / np.float32(2))[0]
+    assert named == pytest.approx({str(digit): float(expected[digit]) for digit in range(10)})
+    many, usual = warm.read_all(digits.images[:50]), Recogniser(manifest, model).read_all(digits.images[:50])
+    np.testing.assert_array_equal(many.labels, usual.labels)
+    assert (many.confidences < usual.confidences).all()
+    assert many.confidences[0] == pytest.approx(reading.confidence)
+
+
+@pytest.fixture(scope="module")
+def with_planes(trained_release: Release, int8_of: Callable[..., bytes]) -> Release:
+    """A release that sees all there is beside the ink, by random weights of each pixel of each plane."""
+    from handfed.shared.tf.runtime import tf
+
+    random = np.random.default_rng(0)
+    weights = random.normal(0, 0.1, (28 * 28 * 7, 10)).astype(np.float32)
+    model = int8_of(lambda seen: tf.matmul(tf.reshape(seen, (-1, 28 * 28 * 7)), weights), (28, 28, 7))
+    pictures = random.integers(0, 256, (8, 28, 28, 7), np.uint8)
+    manifest = replace(
+        trained_release[0],
+        geometry=Geometry(channels=7),
+        inputs=("pen", "topology", "size"),
+        model_sha256=sha256_of(model),
+        model_size_bytes=len(model),
+        self_test=SelfTest(pictures, Int8Model(model).logits(pictures), 0.1),
+    )
+    return Manifest.decode(manifest.encode(), where="manifest"), model
+
+
+def test_topology_is_drawn_from_the_picture_and_what_needs_strokes_stays_empty(
+    with_planes: Release, digits: Dataset
+) -> None:
+    manifest, model = with_planes
+    seeing = Recogniser(manifest, model)
+    images = digits.images[:20]
+    pictures = np.zeros((20, 28, 28, 7), np.uint8)
+    pictures[..., 0], pictures[..., 4:6] = images, planes.topology(images)
+    expected = softmax(Int8Model(model).logits(pictures))
+    found = seeing.read_all(images)
+    np.testing.assert_array_equal(found.labels, expected.argmax(axis=1))
+    np.testing.assert_allclose(found.confidences, expected.max(axis=1))
+    row = int(np.flatnonzero((normalise_all(images) == images).all(axis=(1, 2)))[0])
+    assert seeing.read(images[row]).confidence == pytest.approx(float(expected[row].max()))
+    blind = Int8Model(model).logits(np.where(np.arange(7) == 0, pictures, 0).astype(np.uint8))
+    assert not np.allclose(softmax(blind), expected)
+
+
+def test_a_data_set_is_evaluated_with_the_planes_that_its_pictures_give(with_planes: Release, digits: Dataset) -> None:
+    seeing = Recogniser(*with_planes)
+    part = digits.take(np.arange(30))
+    assert [text[0] for text in seeing.transcribe(part.samples)] == seeing.read_all(part.images).labels.tolist()
+    assert evaluate(seeing, part).samples == 30
+    strokes = np.random.default_rng(0).integers(0, 256, (30, 28, 28, 6), np.uint8)
+    given = seeing.transcribe(replace(part.samples, planes=strokes))
+    expected = Int8Model(with_planes[1]).logits(np.concatenate([part.images[..., None], strokes], axis=3))
+    assert [text[0] for text in given] == expected.argmax(axis=1).tolist()
+
+
+def test_a_release_with_planes_passes_its_self_test(with_planes: Release) -> None:
+    Recogniser(*with_planes).self_test()
 
 
 def test_a_bare_file_has_no_self_test(trained_model_bytes: bytes) -> None:

@@ -21,7 +21,9 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.calibration import TEMPERATURES
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, HandfedError
+from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
+from handfed.shared.reading import temperature_curve
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.tf.training import trainer
 
@@ -206,3 +208,22 @@ def test_a_device_clips_its_update_where_the_run_says_so(app: ClientApp) -> None
 def test_weights_that_are_not_finite_never_leave_the_device() -> None:
     with pytest.raises(DeviceError, match="not finite"):
         bounded({"kernel": np.zeros(2, np.float32)}, {"kernel": np.array([1, np.nan], np.float32)}, 0.0)
+
+
+def test_other_planes_than_the_run_s_take_no_part(app: ClientApp) -> None:
+    with pytest.raises(HandfedError, match="show other planes than the run's"):
+        ask(app, wire.DESCRIBE, {}, channels=3)
+
+
+def test_a_device_judges_a_file_and_says_what_each_temperature_costs(
+    app: ClientApp, mine: Handwriting, trained_model_bytes: bytes
+) -> None:
+    content = ask(app, wire.JUDGE, start(), model=trained_model_bytes).content
+    assert set(content) == {wire.METRICS}
+    metrics = content.metric_records[wire.METRICS]
+    model = Int8Model(trained_model_bytes)
+    curve = temperature_curve(model, mine.held_out)
+    assert metrics[wire.NUM_EXAMPLES] == metrics[wire.CURVE_EXAMPLES] == 20
+    assert metrics[wire.CURVE] == pytest.approx(curve.nats.tolist())
+    right = model.logits(mine.held_out.images).argmax(axis=1) == mine.held_out.labels
+    assert metrics[wire.INT8_CORRECT] == int(right.sum())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDic
 from flwr.common.constant import ErrorCode
 
 from handfed.server.flower.exchange import PART, collect
-from handfed.server.flower.queries import MOST_ASKED, Queries
+from handfed.server.flower.queries import MOST_ASKED, Queries, Verdict
 from handfed.shared import wire
+from handfed.shared.calibration import TEMPERATURES, TemperatureCurve
 from handfed.shared.errors import QuorumError
 from handfed.shared.wire import ArraySpec, Role, Schema
 from handfed.simulations.engines.grid import Answer, LocalGrid, Question, identify
@@ -21,13 +23,16 @@ SCHEMA = Schema((ArraySpec("mean", (1,), Role.MEAN), ArraySpec("second", (1,), R
 
 
 class Devices:
-    """Devices that say how many samples they have, and measure their own node id."""
+    """Devices that say how many samples they have, measure their own node id, and judge as they are told to."""
 
-    def __init__(self, count: int, silent: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, count: int, silent: frozenset[int] = frozenset(), verdicts: Mapping[int, Mapping[str, Any]] | None = None
+    ) -> None:
         identify()
         self.asked: Counter[str] = Counter()
         self.most_at_once = 0
         self._silent = silent
+        self._verdicts = verdicts or {}
         self.grid = LocalGrid(self._carry, count, lambda *_: None)
 
     def _carry(self, questions: Sequence[Question]) -> Iterator[Answer]:
@@ -39,7 +44,10 @@ class Devices:
     def _answer(self, message: Message, node: int) -> Message:
         if node in self._silent and message.metadata.message_type != wire.DESCRIBE:
             return Message(Error(ErrorCode.NODE_UNAVAILABLE), reply_to=message)
-        metrics = MetricRecord({wire.WIRE_VERSION: wire.VERSION, wire.NUM_EXAMPLES: 10, wire.NUM_HELD_OUT: 0})
+        held_out = 10 if self._verdicts else 0
+        metrics = MetricRecord({wire.WIRE_VERSION: wire.VERSION, wire.NUM_EXAMPLES: 10, wire.NUM_HELD_OUT: held_out})
+        if message.metadata.message_type == wire.JUDGE:
+            metrics = MetricRecord({wire.WIRE_VERSION: wire.VERSION, **self._verdicts[node]})
         content = RecordDict({wire.METRICS: metrics})
         if message.metadata.message_type == wire.MEASURE:
             arrays = {"mean": np.full(1, node, np.float32), "second": np.full(1, node**2 + 1, np.float32)}
@@ -86,3 +94,69 @@ def test_nobody_is_waited_for_once_enough_have_answered(silent: frozenset[int], 
     messages = [Message(RecordDict(), dst_node_id=node, message_type=wire.MEASURE) for node in (1, 2, 3, 4)]
     found = collect(devices.grid, messages, enough=3, deadline_s=60)
     assert sum(not reply.has_error() for reply in found) == good
+
+
+NATS = (np.abs(np.log2(TEMPERATURES)) + 0.1).tolist()  # least at 1
+FINE: dict[str, Any] = {
+    wire.NUM_EXAMPLES: 10,
+    wire.NUM_CORRECT: 9,
+    wire.INT8_CORRECT: 8,
+    wire.ONLY_FLOAT_CORRECT: 1,
+    wire.ONLY_INT8_CORRECT: 0,
+    wire.NUM_CHARACTERS: 10,
+    wire.NUM_EDITS: 1,
+    wire.INT8_EDITS: 2,
+    wire.CURVE_EXAMPLES: 10,
+    wire.CURVE: NATS,
+}
+
+
+def judged(*verdicts: Mapping[str, Any]) -> tuple[Verdict, TemperatureCurve]:
+    devices = Devices(len(verdicts), verdicts=dict(enumerate(verdicts, start=1)))
+    queries = devices.queries()
+    queries.describe()
+    return queries.judge({}, b"a model")
+
+
+def test_verdicts_and_curves_of_devices_add_up() -> None:
+    cold = {**FINE, wire.CURVE: [5 * nats for nats in NATS[4:] + NATS[-1:] * 4], wire.CURVE_EXAMPLES: 4}
+    verdict, curve = judged(FINE, cold)
+    assert verdict == Verdict(20, 18, 16, 2, 0, 20, 2, 4)
+    assert curve.samples == 14
+    assert curve.nats.tolist() == pytest.approx((np.array(NATS) + cold[wire.CURVE]).tolist())
+    assert curve.temperature() < 1 == judged(FINE)[1].temperature()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {wire.CURVE: NATS[:-1]},
+        {wire.CURVE: [*NATS, 1.0]},
+        {wire.CURVE: []},
+        {wire.CURVE: 1.0},
+        {wire.CURVE: [-0.1, *NATS[1:]]},
+        {wire.CURVE: [float("nan"), *NATS[1:]]},
+        {wire.CURVE: [float("inf"), *NATS[1:]]},
+        {wire.CURVE: [1e12, *NATS[1:]]},
+        {wire.CURVE_EXAMPLES: 0},  # and yet nats
+        {wire.CURVE_EXAMPLES: 11},
+        {wire.CURVE_EXAMPLES: -1},
+        {wire.CURVE_EXAMPLES: 9.5},
+    ],
+)
+def test_a_device_whose_curve_makes_no_sense_is_left_out(wrong: Mapping[str, Any]) -> None:
+    verdict, curve = judged(FINE, {**FINE, **wrong}, FINE)
+    assert verdict.samples == curve.samples == 20
+    assert curve.nats.tolist() == pytest.approx((2 * np.array(NATS)).tolist())
+
+
+@pytest.mark.parametrize("missing", [wire.CURVE, wire.CURVE_EXAMPLES])
+def test_a_device_without_a_curve_is_left_out(missing: str) -> None:
+    verdict, curve = judged({name: value for name, value in FINE.items() if name != missing}, FINE)
+    assert verdict.samples == curve.samples == 10
+
+
+def test_a_curve_may_leave_out_samples() -> None:
+    """A text that cannot be said in so few steps has no likelihood at any temperature."""
+    verdict, curve = judged({**FINE, wire.CURVE_EXAMPLES: 0, wire.CURVE: [0.0] * len(NATS)})
+    assert (verdict.samples, curve.samples, curve.temperature()) == (10, 0, 1.0)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from handfed.server.flower.queries import Verdict
 from handfed.server.releases.publish import check_conversion, check_margin, weights_sha256
 from handfed.server.releases.selftest import pictures
-from handfed.shared import images
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import ReleaseRefusedError
+from handfed.shared.geometry import SIDE
 from handfed.shared.tf.export import to_int8
 from handfed.shared.tf.quantization import quantization_aware, refresh_kernel_ranges
 from handfed.shared.tf.runtime import keras
@@ -81,7 +81,7 @@ def test_self_test_pictures_are_normal_and_repeatable() -> None:
     first = pictures(16, 1, seed=0)
     np.testing.assert_array_equal(first, pictures(16, 1, seed=0))
     assert not np.array_equal(first, pictures(16, 1, seed=1))
-    assert first.shape == (16, images.SIDE, images.SIDE, 1)
+    assert first.shape == (16, SIDE, SIDE, 1)
     assert (first.max(axis=(1, 2, 3)) == 255).mean() > 0.5
 
 

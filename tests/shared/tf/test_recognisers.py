@@ -106,6 +106,32 @@ def test_a_recogniser_of_texts_learns_and_reads_as_well_in_integers_at_any_width
     assert quantized.edits < floating.edits + 30
 
 
+@pytest.mark.parametrize("name", OF_CHARACTERS)
+def test_a_recogniser_sees_planes_beside_the_ink_all_the_way_to_integers(name: str, digits: Dataset) -> None:
+    ink = digits.images[:48]
+    planes = np.stack([digits.images[48:96], digits.images[96:144], np.zeros_like(ink)], axis=3)
+    samples = Samples(ink, digits.labels[:48], planes=planes)
+    trainer = Trainer(name, 10, seed=0, channels=4)
+    arrays = trainer.initial()
+    arrays |= trainer.calibrate(arrays, samples)
+    settings = dataclasses.replace(settings_of(name), epochs=1, batch_size=48, augmentation=1.0)
+    trained, loss = trainer.train(arrays, samples, settings, quantized=True, seed=(0, 0))
+    assert np.isfinite(loss)
+    assert any(not np.array_equal(trained[each], arrays[each]) for each in arrays)
+    model = Int8Model(to_int8(trainer.quantized_model(trained)))
+    assert (model.channels, model.outputs, model.reads_texts) == (4, 10, False)
+    assert model.operators_with_floats() == []
+    seen = model.logits(samples.pictures)
+    unseen = model.logits(dataclasses.replace(samples, planes=np.zeros_like(planes)).pictures)
+    assert not np.array_equal(seen, unseen)
+
+
+@pytest.mark.parametrize("name", OF_TEXTS)
+def test_a_recogniser_of_texts_sees_the_ink_alone(name: str) -> None:
+    with pytest.raises(SettingError, match=f"recogniser {name} sees nothing beside the ink; leave inputs out"):
+        recognisers.build(name, 11, 32, channels=3)
+
+
 def test_an_alphabet_of_thousands_stays_within_its_stated_size() -> None:
     trainer = Trainer("mobilenet", 5000, seed=0)
     pictures = np.random.default_rng(0).integers(0, 256, (32, 28, 28), np.uint8)

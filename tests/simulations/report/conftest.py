@@ -22,6 +22,7 @@ from handfed.simulations.report import Report
 
 MakeReport = Callable[..., Report]
 DIGITS = tuple("0123456789")
+LETTERS = (*"abcdefghijklmnopqrstuvwxyz", " ")
 
 
 def _images(random: np.random.Generator, count: int) -> NDArray[np.uint8]:
@@ -76,24 +77,71 @@ def _readings(
     )
 
 
+def _strips(random: np.random.Generator, written: Sequence[Sequence[int]]) -> Samples:
+    """Texts, of which each character is a bar as high as its class's number says."""
+    images = []
+    for text in written:
+        image = np.zeros((32, 10 + 14 * len(text)), np.uint8)
+        for place, label in enumerate(text):
+            left = 6 + 14 * place + int(random.integers(0, 4))
+            image[26 - 2 * (label % 11) - 2 : 26, left : left + 4] = random.integers(128, 256)
+        images.append(image)
+    return Samples.of_texts(images, [list(text) for text in written])
+
+
+def _misspelt(random: np.random.Generator, text: Sequence[int], classes: int, error: float) -> list[int]:
+    """A text as it is read by what errs at each character with probability `error`, in one of three ways."""
+    found: list[int] = []
+    for label in text:
+        if random.random() >= error:
+            found.append(label)
+            continue
+        way, other = random.integers(0, 3), int(random.integers(0, classes))
+        found += ([other], [], [label, other])[way]
+    return found
+
+
+def _of_texts(random: np.random.Generator, readings: Readings, classes: int, error: float) -> tuple[Readings, Samples]:
+    """Readings and samples of texts in place of those of characters; the first is read as nothing, if there are errors.
+
+    The last class parts words.
+    """
+    written: list[list[int]] = []
+    for _ in range(len(readings)):
+        words = [random.integers(0, classes - 1, random.integers(2, 8)).tolist() for _ in range(random.integers(1, 4))]
+        written.append([label for word in words for label in (classes - 1, *word)][1:])
+    floating = [_misspelt(random, text, classes, error) for text in written]
+    int8 = [_misspelt(random, text, classes, error / 4) for text in floating]
+    if error:
+        int8[0] = []
+    read = replace(readings, int8=Transcripts(written, int8), floating=Transcripts(written, floating))
+    return read, _strips(random, written)
+
+
 def _report(
     *,
     devices: int = 5,
-    names: Sequence[str] = DIGITS,
+    names: Sequence[str] | None = None,
     rounds: int = 8,
     qat: int = 2,
     images: int = 400,
     error: float = 0.03,
+    texts: bool = False,
     **others: Any,
 ) -> Report:
     random = np.random.default_rng(0)
+    names = names or (LETTERS if texts else DIGITS)
     classes = len(names)
     counts = np.stack([random.multinomial(60, random.dirichlet([0.5] * classes)) for _ in range(devices)])
     labels = random.integers(0, classes, images).astype(np.int32)
+    readings = _readings(random, labels, classes, devices, error)
+    held_out = Samples(_images(random, images), labels)
+    if texts:
+        readings, held_out = _of_texts(random, readings, classes, error)
     dataset = Dataset(
         "tiny",
         Alphabet(tuple(names)),
-        Samples(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int32)),
+        held_out,
         None,
         "Drawn",
         "CC0",
@@ -109,8 +157,8 @@ def _report(
         split_by="writer",
         rounds=[_round(number, rounds, qat, devices, int(counts.sum())) for number in range(1, rounds + 1)],
         label_counts=counts.astype(np.int64),
-        readings=_readings(random, labels, classes, devices, error),
-        held_out=Samples(_images(random, images), labels),
+        readings=readings,
+        held_out=held_out,
         accuracy_float=0.9934,
         accuracy_int8=0.9921,
         accuracy_calibrated=0.9815,
@@ -126,7 +174,7 @@ def _report(
 
 @pytest.fixture(scope="session")
 def make_report() -> MakeReport:
-    """Makes a report: by keyword, how large the run was, and any field of `Report` instead of what would be made."""
+    """Makes a report: by keyword, how large the run was and of what, and any field of `Report` instead of that made."""
     return _report
 
 

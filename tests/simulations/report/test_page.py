@@ -21,6 +21,7 @@ from PIL import Image
 
 from handfed.server.runs.schemas import Rejection
 from handfed.shared.metrics import worst_confusions
+from handfed.shared.samples import Samples
 from handfed.shared.transcripts import Transcripts
 from handfed.simulations.faults import Faults
 from handfed.simulations.readings import Readings
@@ -159,6 +160,9 @@ EXTREMES: dict[str, dict[str, Any]] = {
         "qat": 0,
         "misbehaviour": Misbehaviour(Faults(stale=0.2), {4: "stale"}, inspected=True),
     },
+    "texts": {"texts": True, "error": 0.1},
+    "texts without an error": {"texts": True, "error": 0.0},
+    "one text, read as nothing": {"texts": True, "images": 1, "error": 0.5},
     "deformed images": {
         "robustness": Robustness(
             400,
@@ -438,6 +442,98 @@ def test_what_was_caught_stands_beside_what_goes_wrong_on_purpose(
         ["4 honest", "32", "0", "-"],
     ]
     assert "In all rounds: 8 of devices that lie." in tree.text
+
+
+@pytest.fixture(scope="module")
+def texts(make_report: MakeReport) -> Report:
+    return make_report(texts=True, error=0.08, accuracy_int8=0.9012)
+
+
+@pytest.fixture(scope="module")
+def of_texts(texts: Report) -> Element:
+    return parse(render(texts))
+
+
+def test_of_texts_the_headline_counts_characters_words_and_texts(texts: Report, of_texts: Element) -> None:
+    found = texts.readings.int8
+    figures = {each.all("dt")[0].text: each.all("dd")[0].text for each in of_texts.all("dl")[0].all("div")}
+    assert figures["Character error rate (CER)"] == f"{found.cer:.2%}"
+    assert figures["Word error rate (WER)"] == f"{found.wer(texts.dataset.alphabet):.2%}"
+    assert figures["Texts without an error"] == f"{found.correct.mean():.2%}"
+    assert 0 < found.cer < found.wer(texts.dataset.alphabet) < 1
+    lead = of_texts.all("p", class_="lead")[0].text
+    assert f"Of {int(found.characters.sum()):,} characters in 400 texts that nobody trained on" in lead
+    assert "reads 90.12% right" in lead
+
+
+def test_of_texts_the_aim_is_another_and_the_chart_shows_it(texts: Report, of_texts: Element, usual: Element) -> None:
+    accuracy = targets_of(of_texts)[0]
+    assert accuracy.attributes["class"].split()[-1] == "met"
+    assert "Target at least 85%: met" in accuracy.text
+    assert "on 400 held-out texts" in accuracy.text
+    assert "95% interval" not in accuracy.text  # characters of a text are not drawn one by one
+    assert texts.aim == 0.85
+    assert targets_of(of_texts)[1].text.startswith("Time to read one text")
+    assert targets_of(usual)[1].text.startswith("Time to read one image")
+
+
+def test_of_texts_what_was_not_read_was_read_as_nothing(texts: Report, of_texts: Element) -> None:
+    rows = rows_of(of_texts, "The most frequent errors")
+    matrix = texts.readings.int8.confusions(27)
+    names = [*texts.dataset.alphabet.names[:-1], "space", "nothing"]
+    expected = [(names[one], names[other], str(count)) for one, other, count in worst_confusions(matrix, 10)]
+    assert [tuple(row[:3]) for row in rows] == expected
+    assert {"nothing"} < {row[1] for row in rows}
+    assert {row[3] for row in rows if row[0] == "nothing"} == {"-"}
+    classes = rows_of(of_texts, "Accuracy of each class")
+    assert sorted(row[0] for row in classes) == sorted(names[:-1])
+    assert sum(int(row[1]) for row in classes) == texts.readings.int8.characters.sum()
+
+
+def test_of_texts_single_texts_are_compared(texts: Report, of_texts: Element) -> None:
+    rows = rows_of(of_texts, "Text by text")
+    assert sum(int(row[1]) for row in rows) == 400
+    assert rows[0][1] == str(int((texts.readings.int8.correct & texts.readings.floating.correct).sum()))
+
+
+def test_misread_texts_are_strips_with_what_they_say(texts: Report, of_texts: Element) -> None:
+    (shown,) = of_texts.all("ul", class_="strips")
+    assert len(shown.all("img")) == gallery.MOST
+    nothing = texts.dataset.alphabet.spelt(texts.readings.int8.written[0])
+    one = make_misread(texts, 0)
+    (image,) = parse(render(one)).all("img")
+    assert image.attributes["alt"] == f"Handwritten {nothing}, read as nothing"
+    assert "width" not in image.attributes
+    content = base64.b64decode(image.attributes["src"].removeprefix("data:image/png;base64,"))
+    with Image.open(io.BytesIO(content)) as png:
+        assert texts.held_out.widths is not None
+        assert png.size == (texts.held_out.widths[0], 32)
+
+
+def make_misread(report: Report, row: int) -> Report:
+    """The report, of which INT8 misreads one text alone, as it did."""
+    found = report.readings.int8
+    read = [found.read[each] if each == row else text for each, text in enumerate(found.written)]
+    return replace(report, readings=replace(report.readings, int8=Transcripts(found.written, read)))
+
+
+def test_lines_have_a_row_each(texts: Report) -> None:
+    wide = Samples.of_texts([np.full((32, 700), 255, np.uint8)] * 400, [[0]] * 400)
+    found = gallery.misread(replace(texts, held_out=wide))
+    assert found is not None
+    assert found.form == "lines"
+
+
+def test_texts_are_not_deformed(of_texts: Element) -> None:
+    assert [heading.text for heading in of_texts.all("h2")].count("Robustness") == 0
+    assert "Errors" in [heading.text for heading in of_texts.all("h2")]
+
+
+def test_confidences_stand_beside_what_came_true(make_report: MakeReport, usual: Element) -> None:
+    error = make_report().readings.reliability.expected_calibration_error()
+    assert f"Expected calibration error (Guo et al. 2017): {error:.2%}, over 15 bins." in usual.text
+    figures = {each.all("dt")[0].text: each.all("dd")[0].text for each in usual.all("dl")[0].all("div")}
+    assert figures["Calibration error of confidences"] == f"{error:.2%}"
 
 
 def test_traffic_and_time_are_summed(usual: Element) -> None:

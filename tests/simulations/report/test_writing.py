@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from handfed.server.flower.queries import Verdict
 from handfed.server.releases.publish import Publication
+from handfed.shared import planes
 from handfed.shared.errors import StorageError
 from handfed.shared.litert import Int8Model
 from handfed.shared.manifest import read_release
@@ -107,6 +109,22 @@ def test_what_is_deformed_is_held_out_and_read_by_the_published_file() -> None:
     assert tuple(found.accuracies) == (AS_WRITTEN, *DEFORMATIONS)
     assert found.examples.shape == (1 + len(DEFORMATIONS), 28, 28)
     assert np.array_equal(found.examples[0], held_out.images[0])
+
+
+def test_deformed_images_are_read_with_the_planes_that_the_run_sees(int8_of: Callable[..., bytes]) -> None:
+    from handfed.shared.tf.runtime import tf
+
+    weights = np.random.default_rng(0).normal(0, 0.1, (28 * 28 * 3, 10)).astype(np.float32)
+    model = int8_of(lambda seen: tf.matmul(tf.reshape(seen, (-1, 28 * 28 * 3)), weights), (28, 28, 3))
+    of = replace(PLAIN, scenario=replace(SCENARIO, run=replace(SCENARIO.run, inputs="topology")))
+    ended = outcome(of)
+    ended = replace(ended, publication=replace(ended.publication, model=model))
+    found = writing.report_of(of, ended, "handfed simulate").robustness
+    held_out = of.dataset.take(np.flatnonzero(of.partition.held_out))
+    read = Int8Model(model).logits(planes.seen(held_out.images, ("topology",))).argmax(axis=1)
+    assert found is not None
+    assert found.accuracies[AS_WRITTEN] == pytest.approx((read == held_out.labels).mean(), abs=0.1)
+    assert tuple(found.accuracies) == (AS_WRITTEN, *DEFORMATIONS)
 
 
 def test_of_many_images_an_even_pick_is_deformed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,16 +18,15 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.errors import ImageError
+from handfed.shared.geometry import SIDE
 
 VERSION = 1
-SIDE = 28  # pixels, of the normalised image
 LARGEST_SIDE = 16_384  # pixels, of the picture: the weights below keep their precision, and memory its bounds
 BOX = 20  # pixels, the longer side of the ink within it
 INK_FLOOR = 32  # of 255: fainter ink does not stretch the bounding box (JPEG ringing stays below it)
@@ -196,12 +195,3 @@ def _offset(moment: int, total: int, size: int) -> int:
     """Offset that brings a centre of mass of `moment / (2 * total)` to the middle of pixel 14, rounded half up."""
     offset = ((SIDE + 1) * total - moment + total) // (2 * total)
     return min(max(offset, 0), SIDE - size)
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What a recogniser takes as input; part of the manifest."""
-
-    height: int = SIDE
-    width: int | None = SIDE  # None of words and lines, which are of any width
-    channels: int = 1

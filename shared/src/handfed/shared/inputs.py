@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from handfed.shared.errors import SettingError
@@ -19,7 +20,7 @@ def parse(inputs: str) -> tuple[str, ...]:
     Raises:
         SettingError: There is no such kind, or one is named twice.
     """
-    kinds = tuple(kind for kind in inputs.split(",") if kind)
+    kinds = tuple(kind.strip() for kind in inputs.split(",") if kind.strip())
     for kind in kinds:
         if kind not in CHANNELS:
             raise SettingError(f"inputs {inputs!r}: there is no {kind!r}; choose of {', '.join(CHANNELS)}")
@@ -28,6 +29,6 @@ def parse(inputs: str) -> tuple[str, ...]:
     return kinds
 
 
-def channels(kinds: tuple[str, ...]) -> int:
+def channels(kinds: Sequence[str]) -> int:
     """How many planes a recogniser sees, the ink's among them."""
     return 1 + sum(CHANNELS[kind] for kind in kinds)

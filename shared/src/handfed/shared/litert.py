@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.errors import ManifestError, MissingExtraError
-from handfed.shared.images import SIDE
+from handfed.shared.geometry import SIDE
 from handfed.shared.quiet import quiet
 
 _BATCH: Final = 256

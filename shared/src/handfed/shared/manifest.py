@@ -26,6 +26,7 @@ from handfed.shared import images, strips
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import DatasetError, ManifestError
 from handfed.shared.files import sha256_of
+from handfed.shared.geometry import Geometry
 from handfed.shared.inputs import CHANNELS, channels
 from handfed.shared.tasks import KINDS
 
@@ -61,7 +62,7 @@ class SelfTest:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], geometry: images.Geometry) -> Self:
+    def from_json(cls, value: Mapping[str, Any], geometry: Geometry) -> Self:
         """The inverse of `as_json`, of pictures of that geometry.
 
         Raises:
@@ -111,7 +112,7 @@ class Manifest:
     metrics: Mapping[str, Any]
     self_test: SelfTest
     normalisation: int = images.VERSION
-    geometry: images.Geometry = field(default_factory=images.Geometry)
+    geometry: Geometry = field(default_factory=Geometry)
     minimum_runtime: str = "2.1"
     kind: str = "characters"
     inputs: tuple[str, ...] = ()
@@ -226,7 +227,7 @@ class Manifest:
         )
 
 
-def _geometry(value: Mapping[str, Any], kind: str) -> images.Geometry:
+def _geometry(value: Mapping[str, Any], kind: str) -> Geometry:
     """What the model takes; words and lines are of any width, which is written as null.
 
     Raises:
@@ -236,7 +237,7 @@ def _geometry(value: Mapping[str, Any], kind: str) -> images.Geometry:
     if kind != "characters" and value["width"] is not None:
         raise ValueError("width is not null, and words and lines are of any")
     width = _take(value, "width", int) if kind == "characters" else None
-    return images.Geometry(_take(value, "height", int), width, _take(value, "channels", int))
+    return Geometry(_take(value, "height", int), width, _take(value, "channels", int))
 
 
 def _take(value: Mapping[str, Any], name: str, kind: type[_Kind]) -> _Kind:

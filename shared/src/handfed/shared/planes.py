@@ -7,7 +7,7 @@
                that come with their strokes
 
 Rules:
-1. A plane is 0 wherever the ink's neighbourhood is empty, so that it bears every deformation that the ink does.
+1. A plane is 0 but for the box of the ink and a pixel around it, so that it bears every deformation that the ink does.
 2. What is not known of a sample is 0 throughout: a picture without strokes is still read.
 3. Topology follows from the picture alone, and its arithmetic is exact.
 
@@ -18,19 +18,56 @@ online handwritten Chinese character recognition", doi:10.1109/ICDAR.2005.36.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.images import INK_FLOOR
+from handfed.shared.inputs import CHANNELS, channels
 from handfed.shared.strokes import Strokes
 
 _INK: Final = 96  # of 255: what counts as a stroke
 _AT_ONCE: Final = 256  # samples
-_SUBSTEPS: Final = 4  # between two points
+_LEAST_STEPS: Final = 4  # from one point to the next, and at least one a pixel
 _HALF_STROKE: Final = 1.0  # pixels, of the normalised picture
 Planes = NDArray[np.uint8]
+
+
+def seen(
+    images: NDArray[np.uint8],
+    kinds: Sequence[str],
+    strokes: Strokes | None = None,
+    writers: NDArray[np.int32] | None = None,
+) -> Planes:
+    """The ink and what is beside it, as a recogniser sees them.
+
+    Args:
+        images: uint8 (n, height, width), normalised.
+        kinds: Kinds of `handfed.shared.inputs`, in the order of the planes.
+        strokes: Of the same samples; None where they are unknown.
+        writers: int32 (n,), who wrote each; None where that is unknown.
+
+    Returns:
+        uint8 (n, height, width, 1 + k), the ink first.
+    """
+    relative = np.zeros(len(images)) if strokes is None else strokes.relative_sizes(writers)
+    found = np.empty((*images.shape, channels(kinds)), np.uint8)
+    for first in range(0, len(images), _AT_ONCE):
+        end = min(first + _AT_ONCE, len(images))
+        part, of_part = images[first:end], None if strokes is None else strokes.part(first, end)
+        made = [_of_kind(kind, part, of_part, relative[first:end]) for kind in kinds]
+        found[first:end] = np.concatenate([part[..., None], *made], axis=3)
+    return found
+
+
+def _of_kind(kind: str, images: NDArray[np.uint8], strokes: Strokes | None, relative: NDArray[np.float64]) -> Planes:
+    if kind == "topology":
+        return topology(images)
+    if kind == "size":
+        return size(images, relative)
+    return np.zeros((*images.shape, CHANNELS["pen"]), np.uint8) if strokes is None else pen(images, strokes)
 
 
 def topology(images: NDArray[np.uint8]) -> Planes:
@@ -42,11 +79,8 @@ def topology(images: NDArray[np.uint8]) -> Planes:
     Returns:
         uint8 (n, height, width, 2).
     """
-    found = np.zeros((*images.shape, 2), np.uint8)
-    for start in range(0, len(images), _AT_ONCE):
-        ink = images[start : start + _AT_ONCE] >= _INK
-        found[start : start + _AT_ONCE] = np.stack([_holes(ink), _ends(_thinned(ink))], axis=-1)
-    return found
+    ink = images >= _INK
+    return np.stack([_holes(ink), _ends(_thinned(ink))], axis=-1)
 
 
 def size(images: NDArray[np.uint8], relative: NDArray[np.float64]) -> Planes:
@@ -64,7 +98,7 @@ def size(images: NDArray[np.uint8], relative: NDArray[np.float64]) -> Planes:
 
 
 def pen(images: NDArray[np.uint8], strokes: Strokes) -> Planes:
-    """The pen's way through each picture.
+    """The pen's way through each picture; a stroke of a single point has none.
 
     Args:
         images: uint8 (n, height, width), normalised.
@@ -74,14 +108,6 @@ def pen(images: NDArray[np.uint8], strokes: Strokes) -> Planes:
         uint8 (n, height, width, 3): direction across and up, where 128 is neither way, and time from 32 to 255; 0 where
         the pen was not.
     """
-    found = np.zeros((*images.shape, 3), np.uint8)
-    for start in range(0, len(images), _AT_ONCE):
-        end = min(start + _AT_ONCE, len(images))
-        found[start:end] = _traced(images[start:end], strokes.part(start, end))
-    return found
-
-
-def _traced(images: NDArray[np.uint8], strokes: Strokes) -> Planes:
     count, height, width = images.shape
     sample = np.repeat(np.arange(count), np.diff(strokes.offset))  # (points,)
     place = _placed(images, strokes, sample)
@@ -90,18 +116,16 @@ def _traced(images: NDArray[np.uint8], strokes: Strokes) -> Planes:
     way = place[first + 1] - place[first]
     direction = way / np.maximum(np.hypot(way[:, 0], way[:, 1]), 1e-9)[:, None]
     time = (np.arange(len(sample)) - strokes.offset[sample]) / np.maximum(np.diff(strokes.offset)[sample] - 1, 1)
-    cells, values = [], []
-    for part in np.arange(_SUBSTEPS) / _SUBSTEPS:
-        at = np.round(place[first] + part * way).astype(np.int64)
-        inside = np.clip(at, 0, (width - 1, height - 1))
-        cells.append((sample[first] * height + inside[:, 1]) * width + inside[:, 0])
-        values.append(np.stack([direction[:, 0], -direction[:, 1], time[first]], axis=1))
-    cell, value = np.concatenate(cells), np.concatenate(values)
+    steps = np.maximum(np.ceil(np.abs(way).max(axis=1, initial=0)), _LEAST_STEPS).astype(np.int64)
+    segment = np.repeat(np.arange(len(first)), steps)  # (marks,)
+    part = (np.arange(len(segment)) - (np.cumsum(steps) - steps)[segment]) / steps[segment]
+    at = np.round(place[first][segment] + part[:, None] * way[segment]).astype(np.int64)
+    inside = np.clip(at, 0, (width - 1, height - 1))
+    cell = (sample[first][segment] * height + inside[:, 1]) * width + inside[:, 0]
+    value = np.stack([direction[:, 0], -direction[:, 1], time[first]], axis=1)[segment]
     shape = (count, height, width)
     visits = _spread(np.bincount(cell, minlength=images.size).reshape(shape).astype(np.float64))
-    sums = [
-        _spread(np.bincount(cell, value[:, each], images.size).astype(np.float64).reshape(shape)) for each in range(3)
-    ]
+    sums = [_spread(np.bincount(cell, each, images.size).astype(np.float64).reshape(shape)) for each in value.T]
     across, up, when = (total / np.maximum(visits, 1e-9) for total in sums)
     levels = np.stack([128 + 127 * across, 128 + 127 * up, 32 + 223 * when], axis=-1)
     return np.where(visits[..., None] > 0, np.round(levels), 0).astype(np.uint8)

@@ -244,7 +244,8 @@ class RunSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             _check(field, getattr(self, field.name))
-        inputs.parse(self.inputs)
+        if inputs.parse(self.inputs) and family(self.recogniser).columns:
+            raise SettingError(f"recogniser {self.recogniser} sees the ink of texts alone; leave inputs out")
         if self.qat_rounds > self.rounds:
             raise SettingError(f"qat-rounds {self.qat_rounds} exceeds rounds {self.rounds}; it counts the last of them")
         if self.class_weights != "none" and family(self.recogniser).columns:

@@ -37,15 +37,16 @@ class Strokes:
         starts, points = self.offset[:-1], self.points.astype(np.float64)
         return np.concatenate([np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)], axis=1)
 
-    def relative_sizes(self, writers: NDArray[np.int32]) -> NDArray[np.float64]:
+    def relative_sizes(self, writers: NDArray[np.int32] | None) -> NDArray[np.float64]:
         """float64 (n,): how large each sample is, beside the median of its writer's; 0 where that says nothing.
 
         Args:
-            writers: int (n,), who wrote each.
+            writers: int (n,), who wrote each; None where that is unknown, and all count as one writer's.
         """
         boxes = self.boxes()
         sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
         found = np.zeros(len(self))
+        writers = np.zeros(len(self), np.int32) if writers is None else writers
         for writer in np.unique(writers):
             of_writer = writers == writer
             median = np.median(sizes[of_writer])

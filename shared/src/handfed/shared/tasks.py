@@ -22,7 +22,7 @@ from typing import Any, Final, Self
 
 from handfed.shared import alphabets
 from handfed.shared.errors import SettingError
-from handfed.shared.images import SIDE
+from handfed.shared.geometry import SIDE
 from handfed.shared.recognisers import family
 
 KINDS: Final = ("characters", "words", "lines")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from handfed.shared import data_directory
 from handfed.shared.errors import SettingError
+from handfed.shared.inputs import parse
 from handfed.simulations.scenario import SCENARIO, Scenario
 
 if TYPE_CHECKING:
@@ -209,6 +210,7 @@ def start_tensorflow(threads: int) -> None:
 
 
 def _split(scenario: Scenario) -> tuple[Dataset, Partition]:
+    from handfed.clients.datasets.reading import with_planes
     from handfed.simulations.partition import split
     from handfed.simulations.partition.device_styles import styled
 
@@ -221,7 +223,10 @@ def _split(scenario: Scenario) -> tuple[Dataset, Partition]:
         held_out=scenario.held_out,
         seed=scenario.run.seed,
     )
-    return styled(dataset, partition, scenario.partition, scenario.run.seed), partition
+    restyled = styled(dataset, partition, scenario.partition, scenario.run.seed)
+    if scenario.run.inputs and restyled is not dataset:
+        restyled = with_planes(restyled, Path(scenario.data), parse(scenario.run.inputs))  # of what it looks like now
+    return restyled, partition
 
 
 @lru_cache(maxsize=4)  # the runs of a sweep share their handwriting

@@ -23,7 +23,7 @@ from handfed.clients.datasets.trees import FileTree
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
-from handfed.shared.images import SIDE
+from handfed.shared.geometry import SIDE
 from handfed.shared.samples import Samples
 
 _SUFFIXES: Final = (".png", ".jpg", ".jpeg")

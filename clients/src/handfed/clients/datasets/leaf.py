@@ -37,7 +37,7 @@ from handfed.clients.datasets.trees import FolderTree, read_bounded
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
-from handfed.shared.images import SIDE
+from handfed.shared.geometry import SIDE
 from handfed.shared.samples import Samples
 
 CHARACTERS: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase

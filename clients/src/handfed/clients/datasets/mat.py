@@ -30,7 +30,7 @@ from handfed.clients.datasets.samples import assemble, normalised_rows, number_w
 from handfed.clients.datasets.trees import read_bounded
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
-from handfed.shared.images import SIDE
+from handfed.shared.geometry import SIDE
 from handfed.shared.samples import Samples
 
 _VARIABLE: Final = "dataset"

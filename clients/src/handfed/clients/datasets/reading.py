@@ -77,26 +77,14 @@ def with_planes(dataset: Dataset, path: Path, kinds: tuple[str, ...]) -> Dataset
     Raises:
         DatasetError: It is of texts, has no strokes where they are needed, or they are damaged.
     """
-    import numpy as np
-
     from handfed.clients.datasets.strokes import path_of, read_strokes
     from handfed.shared import planes
 
     if dataset.samples.are_texts:
         raise DatasetError(f"{dataset.name}: of words and lines a recogniser sees the ink alone; leave inputs out")
-    images, rows = dataset.images, len(dataset)
-    strokes = read_strokes(path_of(path), rows) if FROM_STROKES & set(kinds) else None
-    found = []
-    for kind in kinds:
-        if strokes is None or kind == "topology":
-            found.append(planes.topology(images))
-        elif kind == "pen":
-            found.append(planes.pen(images, strokes))
-        else:
-            writers = np.zeros(rows, np.int32) if dataset.writers is None else dataset.writers
-            found.append(planes.size(images, strokes.relative_sizes(writers)))
-    samples = dataclasses.replace(dataset.samples, planes=np.concatenate(found, axis=3))
-    return dataclasses.replace(dataset, samples=samples)
+    strokes = read_strokes(path_of(path), len(dataset)) if FROM_STROKES & set(kinds) else None
+    found = planes.seen(dataset.images, kinds, strokes, dataset.writers)[..., 1:]
+    return dataclasses.replace(dataset, samples=dataclasses.replace(dataset.samples, planes=found))
 
 
 def relabelled(dataset: Dataset, alphabet: Alphabet) -> Dataset:

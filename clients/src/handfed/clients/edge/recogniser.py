@@ -26,8 +26,7 @@ from handfed.shared.alphabet import Alphabet
 from handfed.shared.decoding.beam import Beam
 from handfed.shared.errors import ImageError, ManifestError, MissingExtraError
 from handfed.shared.files import sha256_of
-from handfed.shared.images import SIDE, Geometry
-from handfed.shared.inputs import CHANNELS
+from handfed.shared.geometry import SIDE, Geometry
 from handfed.shared.litert import Int8Model, softmax
 from handfed.shared.manifest import MANIFEST, MODEL, Manifest, read_release
 from handfed.shared.reading import read
@@ -205,18 +204,13 @@ class Recogniser:
         """
         if samples.are_texts != self._model.reads_texts or samples.images.shape[1] != self._model.height:
             raise ImageError(f"these samples are not of what {self._where} reads: {self.task.kind}")
+        if samples.planes is None and not samples.are_texts:
+            samples = replace(samples, planes=self._seen(samples.images)[..., 1:])
         return read(self._model, samples)
 
     def _seen(self, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What the model sees of normalised pictures, uint8 (n, 28, 28): planes that need strokes stay empty."""
-        kinds = self.manifest.inputs if self.manifest else ()
-        seen = [ink[..., None]]
-        for kind in kinds:
-            if kind == "topology":
-                seen.append(planes.topology(ink))
-            else:
-                seen.append(np.zeros((*ink.shape, CHANNELS[kind]), np.uint8))
-        return np.concatenate(seen, axis=3)
+        return planes.seen(ink, () if self.manifest is None else self.manifest.inputs)
 
     def _probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32 (n, classes), calibrated where the manifest says how."""

@@ -26,6 +26,7 @@ from handfed.server.releases.service import ReleaseRecord
 from handfed.shared import images, inputs, strips
 from handfed.shared.errors import ManifestError, ReleaseRefusedError
 from handfed.shared.files import sha256_of
+from handfed.shared.geometry import SIDE, Geometry
 from handfed.shared.litert import Int8Model
 from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, Manifest, SelfTest
 from handfed.shared.metrics import Difference, paired_difference
@@ -198,7 +199,7 @@ class Publisher:
             },
             self_test=judged.self_test,
             normalisation=strips.VERSION if of_texts else images.VERSION,
-            geometry=images.Geometry(course.trainer.height, None if of_texts else images.SIDE, course.trainer.channels),
+            geometry=Geometry(course.trainer.height, None if of_texts else SIDE, course.trainer.channels),
             inputs=inputs.parse(course.settings.inputs),
             kind=self._origin.kind,
             temperature=judged.temperature,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared import images, strips
+from handfed.shared.geometry import SIDE
 from handfed.shared.samples import stepped
 
 _CANVAS = 56  # pixels, before normalisation
@@ -37,7 +38,7 @@ def pictures(count: int, channels: int, *, seed: int) -> NDArray[np.uint8]:
     """
     random = np.random.default_rng(seed)
     drawn = np.stack([images.normalise(_drawing(random)) for _ in range(count * channels)])
-    return np.moveaxis(drawn.reshape(channels, count, images.SIDE, images.SIDE), 0, 3)
+    return np.moveaxis(drawn.reshape(channels, count, SIDE, SIDE), 0, 3)
 
 
 def _drawing(random: np.random.Generator) -> NDArray[np.uint8]:

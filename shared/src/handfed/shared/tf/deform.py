@@ -57,26 +57,25 @@ def deform(
         )
         field = tf.image.resize(nodes, [height, width])  # (batch, height, width, 2)
         rows, columns = rows + field[..., 0], columns + field[..., 1]
-    sampled = [_sample(plane, rows + middle_y, columns + middle_x) for plane in tf.unstack(batch, axis=3)]
-    return tf.stack(sampled, axis=3)
+    return _sample(batch, rows + middle_y, columns + middle_x)
 
 
 def sides(batch: Any) -> tuple[Any, Any]:  # noqa: ANN401 - a tensor
-    """Height and width of a batch of pictures (batch, height, width): numbers where they are known, else tensors."""
+    """Height and width of a batch of pictures (batch, height, width, …): numbers where they are known, else tensors."""
     dynamic = tf.unstack(tf.shape(batch)[1:3])
     height, width = (known or found for known, found in zip(batch.shape[1:3], dynamic, strict=True))
     return height, width
 
 
 def _sample(batch: Any, rows: Any, columns: Any) -> Any:  # noqa: ANN401 - tensors
-    """Bilinear interpolation at (rows, columns), over an image with a margin of paper."""
+    """Bilinear interpolation of all channels at (rows, columns), over an image with a margin of paper."""
     height, width = sides(batch)
     wide = width + 3  # one pixel of paper before, two after: the right neighbour of the last point exists
-    flat = tf.reshape(tf.pad(batch, [[0, 0], [1, 2], [1, 2]]), [-1])
+    flat = tf.reshape(tf.pad(batch, [[0, 0], [1, 2], [1, 2], [0, 0]]), [-1, batch.shape[3]])  # (pixels, channels)
     rows = tf.clip_by_value(rows + 1, 0.0, tf.cast(height + 1, tf.float32))
     columns = tf.clip_by_value(columns + 1, 0.0, tf.cast(width + 1, tf.float32))
     top, left = tf.floor(rows), tf.floor(columns)
-    down, right = rows - top, columns - left
+    down, right = (rows - top)[..., None], (columns - left)[..., None]
     first = tf.range(tf.shape(batch)[0])[:, None, None] * ((height + 3) * wide)
     corner = first + tf.cast(top, tf.int32) * wide + tf.cast(left, tf.int32)  # index of the upper left neighbour
     upper = (1 - right) * tf.gather(flat, corner) + right * tf.gather(flat, corner + 1)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared import ctc
-from handfed.shared.images import SIDE
+from handfed.shared.geometry import SIDE
 from handfed.shared.recognisers import family
 from handfed.shared.samples import WIDTH_STEP, Samples
 from handfed.shared.tf.augment import Augmentation

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.class_balance import balanced_weights
-from handfed.shared.images import SIDE
+from handfed.shared.geometry import SIDE
 from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.samples import Samples
 from handfed.shared.scores import Score

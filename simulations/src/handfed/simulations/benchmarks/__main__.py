@@ -18,6 +18,7 @@ from handfed.simulations.benchmarks import (
     scale,
     speed,
     start_up,
+    topology_picture,
     writers_of_mnist,
 )
 
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[Path, Console], None]] = {
     "ablation": ablation.run,
     "augmentation": augmentation_picture.run,
     "deformations": deformations.run,
+    "topology": topology_picture.run,
     "writers": writers_of_mnist.writers,
     "classes": writers_of_mnist.classes,
     "hostile": writers_of_mnist.hostile,

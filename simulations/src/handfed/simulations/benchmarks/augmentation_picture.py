@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from handfed.shared.errors import HandfedError
-from handfed.shared.images import SIDE
+from handfed.shared.geometry import SIDE
 from handfed.simulations.datasets.mnist5k import MNIST5K
 
 if TYPE_CHECKING:  # importing it starts TensorFlow

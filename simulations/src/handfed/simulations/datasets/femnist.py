@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, ImageError, MissingExtraError
-from handfed.shared.images import SIDE, normalise
+from handfed.shared.geometry import SIDE
+from handfed.shared.images import normalise
 from handfed.shared.samples import Samples
 
 _COLUMNS: Final = ("image", "writer_id", "character")

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, MissingExtraError
-from handfed.shared.images import SIDE, normalise_all
+from handfed.shared.geometry import SIDE
+from handfed.shared.images import normalise_all
 from handfed.shared.samples import Samples
 
 _SAMPLES: Final = 5_000

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.server.runs.schemas import RoundResult
+from handfed.shared import targets
 from handfed.shared.datasets import Dataset
 from handfed.shared.samples import Samples
 from handfed.simulations.faults import Faults, Lie
@@ -114,3 +115,13 @@ class Report:
     def of_texts(self) -> bool:
         """Whether samples are words or lines, of which accuracy counts characters."""
         return self.held_out.are_texts
+
+    @property
+    def noun(self) -> str:
+        """What a sample is called."""
+        return "text" if self.of_texts else "image"
+
+    @property
+    def aim(self) -> float:
+        """The accuracy that is aimed at."""
+        return targets.ACCURACY_OF_TEXTS if self.of_texts else targets.ACCURACY

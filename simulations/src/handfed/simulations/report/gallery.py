@@ -17,12 +17,14 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
+from handfed.simulations.report.charts.grid import NOTHING
 from handfed.simulations.report.charts.robustness import in_words
 from handfed.simulations.report.contents import Report, Robustness
 from handfed.simulations.robustness import AS_WRITTEN
 
 MOST: Final = 24
 _MOST_NARROW: Final = 3  # characters of a class's name under a narrow picture
+_WIDEST_STRIP: Final = 480  # pixels: of wider ones each has a row to itself
 _DEFORMATIONS: Final[Mapping[str, str]] = {
     AS_WRITTEN: "nothing is done",
     "rotation": "15 degrees, one way or the other",
@@ -63,7 +65,8 @@ class Gallery:
         heading: What they have in common.
         words: What to look for.
         tiles: The pictures, at least one.
-        form: How wide the columns are: empty for narrow, `long` for long captions, `strips` for wide pictures.
+        form: How wide the columns are: empty for narrow, `long` for long captions, `strips` for words, `lines` for
+            lines.
     """
 
     heading: str
@@ -82,13 +85,14 @@ def misread(report: Report) -> Gallery | None:
     tiles, longest = [], 0
     for row in rows:
         written, read = alphabet.spelt(found.written[row]), alphabet.spelt(found.read[row])
-        caption = Markup("<bdi>{}</bdi> → <b><bdi>{}</bdi></b>").format(written, read or "nothing")
-        tiles.append(Tile(_data_url(report, row), f"Handwritten {written}, read as {read}", caption))
+        caption = Markup("<bdi>{}</bdi> → <b><bdi>{}</bdi></b>").format(written, read or NOTHING)
+        tiles.append(Tile(_data_url(report, row), f"Handwritten {written}, read as {read or NOTHING}", caption))
         longest = max(longest, len(written))
     pick = f"{len(rows)} of {len(wrong):,}, evenly picked: what" if len(rows) < len(wrong) else "What"
-    heading, form = ("Misread texts", "strips") if report.of_texts else ("Misread images", "")
-    form = form or ("long" if longest > _MOST_NARROW else "")
-    return Gallery(heading, f"{pick} was written → what INT8 read.", tuple(tiles), form)
+    form = "long" if longest > _MOST_NARROW else ""
+    if report.held_out.widths is not None:
+        form = "strips" if report.held_out.widths[rows].max() <= _WIDEST_STRIP else "lines"
+    return Gallery(f"Misread {report.noun}s", f"{pick} was written → what INT8 read.", tuple(tiles), form)
 
 
 def of_devices(report: Report) -> Gallery | None:

@@ -59,17 +59,12 @@ def lead(report: Report) -> str:
         if report.of_texts:
             what = f"{int(report.readings.int8.characters.sum()):,} characters in {images:,} texts"
         sentences.append(
-            f"Of {what} that nobody trained on, the {file} file reads {_told_from(accuracy, aim(report))} right."
+            f"Of {what} that nobody trained on, the {file} file reads {_told_from(accuracy, report.aim)} right."
         )
     sentences.append(
         "INT8 is that file: it computes in 8-bit integers, for small devices. Float is the model before that."
     )
     return " ".join(sentences)
-
-
-def aim(report: Report) -> float:
-    """The accuracy that is aimed at."""
-    return aims.ACCURACY_OF_TEXTS if report.of_texts else aims.ACCURACY
 
 
 def targets(report: Report) -> tuple[Target, ...]:
@@ -78,13 +73,13 @@ def targets(report: Report) -> tuple[Target, ...]:
     return (
         Target(
             "Accuracy of INT8",
-            _told_from(accuracy, aim(report)) if accuracy is not None else _UNKNOWN,
-            f"at least {aim(report):.0%}",
-            _state(accuracy is not None, met=accuracy is not None and accuracy >= aim(report)),
+            _told_from(accuracy, report.aim) if accuracy is not None else _UNKNOWN,
+            f"at least {report.aim:.0%}",
+            _state(accuracy is not None, met=accuracy is not None and accuracy >= report.aim),
             _certainty(report),
         ),
         Target(
-            "Time to read one image",
+            f"Time to read one {report.noun}",
             f"{latency:.{2 if latency >= _LATENCY_PLACES else 3}f} ms" if latency is not None else _UNKNOWN,
             f"at most {aims.LATENCY_MS:g} ms",
             _state(latency is not None, met=latency is not None and latency <= aims.LATENCY_MS),
@@ -152,7 +147,7 @@ def _certainty(report: Report) -> tuple[str, ...]:
     found = report.readings
     if not len(found):
         return ("no held-out image was read",)
-    details = [f"on {len(found):,} held-out {'texts' if report.of_texts else 'images'}"]
+    details = [f"on {len(found):,} held-out {report.noun}s"]
     if not report.of_texts:  # characters of a text are not drawn one by one
         low, high = wilson(int(found.int8.correct.sum()), len(found))
         details[0] += f"; 95% interval {wording.percent(low)} to {wording.percent(high)}"

@@ -116,7 +116,7 @@ def _quantization(report: Report) -> Section:
     chart = groups.difference(report, pairs)
     if chart is None:
         return Section("quantization", heading, words=(_NOTHING_READ,))
-    return Section("quantization", heading, charts=(chart,), tables=(tables.pairs(pairs),))
+    return Section("quantization", heading, charts=(chart,), tables=(tables.pairs(pairs, report.noun),))
 
 
 def _groups(report: Report) -> Section:
@@ -145,9 +145,7 @@ def _errors(report: Report) -> Section:
     if not len(found):
         return Section("errors", "Errors", words=(_NOTHING_READ,))
     matrix = found.confusions(len(names))
-    if report.of_texts:
-        names = (*names, "nothing")  # what was read where nothing was written, and what was not read
-    else:
+    if not report.of_texts:  # of characters each is written and read
         matrix = matrix[:-1, :-1]
     return Section(
         "errors",

@@ -13,6 +13,7 @@ from handfed.server import wording
 from handfed.shared.metrics import worst_confusions
 from handfed.shared.run_settings import option
 from handfed.simulations.readings import Readings
+from handfed.simulations.report.charts.grid import NOTHING, seen
 from handfed.simulations.report.charts.groups import signed
 from handfed.simulations.report.charts.robustness import in_words
 from handfed.simulations.report.contents import Report, Robustness
@@ -56,7 +57,7 @@ class Table:
 
 def name(text: str) -> Markup:
     """A class's name, kept from turning the text around it where its script runs from right to left."""
-    return Markup("<bdi>{}</bdi>").format(text)
+    return Markup("<bdi>{}</bdi>").format(seen(text))
 
 
 def size(size_bytes: float) -> str:
@@ -98,8 +99,8 @@ def rounds(report: Report) -> Table:
     return Table("Every round", columns, frozenset(columns[2:]), shown, note)
 
 
-def pairs(found: Pairs) -> Table:
-    """How float and INT8 read the same images."""
+def pairs(found: Pairs, noun: str) -> Table:
+    """How float and INT8 read the same samples, which are called so."""
     rows = (
         ("Both right", found.both),
         ("Only INT8 right", found.only_int8),
@@ -110,9 +111,9 @@ def pairs(found: Pairs) -> Table:
     if (difference := found.difference) is not None:
         low, middle, high = (signed(each * 100, 2) for each in (difference.low, difference.difference, difference.high))
         note = f"INT8 less float: {middle} percentage points, 95% interval {low} to {high} (Bonett and Price 2012)."
-    columns = ("On the same images", "Images", "Share")
+    columns = (f"On the same {noun}s", f"{noun}s".capitalize(), "Share")
     return Table(
-        "Image by image",
+        f"{noun} by {noun}".capitalize(),
         columns,
         frozenset(columns[1:]),
         tuple((what, f"{count:,}", wording.percent(count / max(found.samples, 1))) for what, count in rows),
@@ -185,22 +186,37 @@ def _devices(caption: str, shown: Sequence[Group], note: str) -> Table:
 
 
 def confusions(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
-    """The most frequent errors."""
-    written = matrix.sum(axis=1)
-    columns = ("Written", "Read as", "Images", "Share of written")
+    """The most frequent errors.
+
+    Args:
+        matrix: What was read for what; of texts it has another row and column, of nothing.
+        names: Of the classes.
+    """
+    written, named = matrix.sum(axis=1), (*names, NOTHING)
+    columns = ("Written", "Read as", "Times", "Share of written")
     rows = tuple(
-        (name(names[label]), name(names[reading]), f"{count:,}", wording.percent(count / written[label]))
+        (
+            name(named[label]),
+            name(named[reading]),
+            f"{count:,}",
+            wording.percent(count / written[label] if label < len(names) else None),
+        )
         for label, reading, count in worst_confusions(matrix, MOST_CONFUSIONS)
     )
-    note = "" if rows else "No held-out image was misread."
+    note = "" if rows else "Nothing was misread."
     return Table("The most frequent errors", columns, frozenset(columns[2:]), rows, note)
 
 
 def classes(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
-    """Accuracy of each class, the worst first; classes without held-out images last."""
-    written, right = matrix.sum(axis=1), np.diagonal(matrix)
+    """Accuracy of each class, the worst first; classes that nobody wrote last.
+
+    Args:
+        matrix: What was read for what; of texts it has another row and column, of nothing.
+        names: Of the classes.
+    """
+    written, right = matrix.sum(axis=1)[: len(names)], np.diagonal(matrix)[: len(names)]
     share = np.where(written > 0, right / np.maximum(written, 1), 2.0)
-    columns = ("Class", "Held-out images", "Right", "Accuracy")
+    columns = ("Class", "Written", "Right", "Accuracy")
     order = np.argsort(share, kind="stable")[:MOST_ROWS]
     rows = tuple(
         (

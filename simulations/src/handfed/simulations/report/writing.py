@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from handfed.shared.errors import StorageError
 from handfed.shared.files import write_atomically
+from handfed.shared.inputs import parse
 from handfed.shared.litert import Int8Model
+from handfed.shared.planes import seen
 from handfed.simulations.faults import liars
 from handfed.simulations.federation import Federation, Outcome
 from handfed.simulations.partition.device_styles import styles_of
@@ -109,7 +111,12 @@ def _robustness(federation: Federation, outcome: Outcome) -> Robustness | None:
     rows = outcome.readings.rows
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_DEFORMED)).round().astype(np.int64)]
     images, labels = federation.dataset.images[rows], federation.dataset.labels[rows]
-    found = accuracies(Int8Model(outcome.publication.model), images, labels)
+    model, inputs = Int8Model(outcome.publication.model), parse(federation.settings.inputs)
+
+    def read(pictures: NDArray[np.uint8]) -> NDArray[np.int32]:
+        return np.asarray(model.logits(seen(pictures, inputs)).argmax(axis=1), np.int32)
+
+    found = accuracies(read, images, labels)
     return Robustness(len(rows), found, np.concatenate([images[:1], *deformed(images[:1]).values()]))
 
 

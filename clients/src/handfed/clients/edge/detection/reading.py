@@ -26,7 +26,8 @@ from handfed.clients.edge.detection.boxes import Box, lines_of, suppress
 from handfed.clients.edge.detection.characters import Found, find
 from handfed.clients.edge.recogniser import ALTERNATIVES, Reading, Readings
 from handfed.shared.errors import ImageError
-from handfed.shared.images import SIDE, normalise
+from handfed.shared.geometry import SIDE
+from handfed.shared.images import normalise
 
 # In heights of the component, or of a usual character if that is lower:
 _WIDE: Final = 0.9  # a component from which on it may be two

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handfed.shared.errors import SettingError
-from handfed.shared.images import SIDE
+from handfed.shared.geometry import SIDE
 from handfed.shared.recognisers import family
 from handfed.shared.tf.recognisers import bilstm, cnn, crnn, lenet, mobilenet, resnet, tcn
 

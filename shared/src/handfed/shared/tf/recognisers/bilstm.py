@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from handfed.shared.images import SIDE
+from handfed.shared.geometry import SIDE
 from handfed.shared.tf.recognisers import blocks
 from handfed.shared.tf.recognisers.recurrent import LSTM, Attention, GatedSum
 from handfed.shared.tf.runtime import keras

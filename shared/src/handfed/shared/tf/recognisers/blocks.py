@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handfed.shared import images
+from handfed.shared.geometry import SIDE
 from handfed.shared.tf.runtime import keras
 
 # Rounds are short: with Keras' momentum of 0.99 the statistics would never leave their start.
@@ -27,7 +27,7 @@ def kept(filters: int, pruning: float) -> int:
 
 def picture(channels: int) -> Any:  # noqa: ANN401 - Keras publishes no types
     """The input of a character recogniser, float32 (batch, 28, 28, channels) in 0..1."""
-    return keras.Input((images.SIDE, images.SIDE, channels), name="picture")
+    return keras.Input((SIDE, SIDE, channels), name="picture")
 
 
 def strip(height: int) -> Any:  # noqa: ANN401

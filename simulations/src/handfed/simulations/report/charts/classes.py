@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from handfed.simulations.report import drawing
 from handfed.simulations.report.charts import Chart, Key, Mark
-from handfed.simulations.report.charts.grid import name_classes, short, table_axes
+from handfed.simulations.report.charts.grid import NOTHING, name_classes, short, table_axes
 from handfed.simulations.report.drawing import BAD, FIRST
 from handfed.simulations.report.findings import label_shares
 
@@ -23,11 +23,12 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Chart:
     """What was written, by row, and what was read, by column.
 
     Args:
-        matrix: int64 (classes, classes), as `handfed.shared.transcripts` has it.
+        matrix: int64 (classes, classes), as `handfed.shared.transcripts` has it; of texts with the row and column of
+            nothing.
         names: Of the classes.
     """
-    shown = _most_confused(matrix)
-    part, texts = matrix[np.ix_(shown, shown)], [short(names[position]) for position in shown]
+    shown, named = _most_confused(matrix), (*names, NOTHING)
+    part, texts = matrix[np.ix_(shown, shown)], [short(named[position]) for position in shown]
     count = len(shown)
     wide = count > _MOST_NARROW
     width = drawing.WIDE if wide else drawing.WIDTH
@@ -58,8 +59,8 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Chart:
             figure,
             name="confusion",
             title="Confusion matrix",
-            description=f"{samples - errors:,} of {samples:,} held-out images were read right; the most frequent"
-            " errors are in the table that follows.",
+            description=f"{samples - errors:,} of {samples:,} times it was read right; the most frequent errors are in"
+            " the table that follows.",
             texts=texts,
         ),
         (

@@ -7,14 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from handfed.shared.alphabet import SPACE
 from handfed.simulations.report import drawing
 from handfed.simulations.report.drawing import INK
 
+NOTHING = "nothing"  # what is read where nothing is written, and of what is not read
 _LONGEST_NAME = 10  # characters
+
+
+def seen(name: str) -> str:
+    """A class's name; of the space between words, which nobody sees, what it is called."""
+    return "space" if name == SPACE else name
 
 
 def short(name: str) -> str:
     """A class's name, or of a long one its two ends: names of classes often differ in the last letters only."""
+    name = seen(name)
     return name if len(name) <= _LONGEST_NAME else f"{name[:4]}…{name[-5:]}"
 
 

@@ -42,13 +42,14 @@ def difference(report: Report, pairs: Pairs) -> Chart | None:
     lower.set_xlabel("percentage points, with 95% interval")
     return Chart(
         "Float against INT8",
-        "Both read the same images, so the difference is told more exactly than either accuracy.",
+        f"Both read the same {report.noun}s, so the difference is told more exactly than either accuracy."
+        + (" It is of texts without an error." if report.of_texts else ""),
         drawing.embed(
             figure,
             name="difference",
             title="Float against INT8",
             description=f"INT8 less float: {signed(middle, 2)} percentage points, 95% interval {signed(low, 2)} to"
-            f" {signed(high, 2)}, on {pairs.samples:,} images.",
+            f" {signed(high, 2)}, on {pairs.samples:,} {report.noun}s.",
         ),
     )
 

@@ -11,7 +11,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from handfed.server import wording
 from handfed.server.runs.schemas import Phase, RoundResult
-from handfed.shared import targets
 from handfed.simulations.report import drawing
 from handfed.simulations.report.charts import Chart, Key, Mark, Role
 from handfed.simulations.report.contents import Report
@@ -41,13 +40,13 @@ def accuracy(report: Report) -> Chart:
     finals = _finals(report)
     end = _draw_finals(axes, finals, last, last_float)
     known = [value for points in phases.values() for _, value in points]
-    _accuracy_axis(axes, known + [final.value for final in finals])
+    _accuracy_axis(axes, known + [final.value for final in finals], report.aim)
     round_axis(axes, last, end)
     keys = [*_phase_keys(phases), *(final.key for final in finals)]
     named = [final.key.text for final in finals]
     return Chart(
         "Accuracy by round",
-        "On the devices' held-out images; the target is dashed. The scale widens towards 100%, where"
+        f"On the devices' held-out {report.noun}s; the target is dashed. The scale widens towards 100%, where"
         " differences count.",
         drawing.embed(
             figure,
@@ -79,16 +78,16 @@ def loss(report: Report) -> Chart:
     round_axis(axes, last, last)
     keys = _phase_keys(phases, before="training, ")
     if held_out:
-        keys.append(Key(Mark.DOTS, "soft", "held-out images"))
+        keys.append(Key(Mark.DOTS, "soft", f"held-out {report.noun}s"))
+    losses = (
+        "; of held-out texts the CTC loss. Devices train on augmented texts, so the two curves are not on one scale."
+        if report.of_texts
+        else "; of held-out images the cross-entropy. Devices train by a focal loss on augmented images, so the two"
+        " curves are not on one scale."
+    )
     return Chart(
         "Loss by round",
-        "Mean over the samples that devices trained on"
-        + (
-            "; of held-out images the cross-entropy. Devices train by a focal loss on augmented"
-            " images, so the two curves are not on one scale."
-            if held_out
-            else "."
-        ),
+        "Mean over the samples that devices trained on" + (losses if held_out else "."),
         drawing.embed(
             figure,
             name="loss",
@@ -207,8 +206,8 @@ def stretched(accuracy: float) -> float:
     return -math.log10(min(max(1 - accuracy, 0.0), 1.0) + _NEAR_PERFECT)
 
 
-def _accuracy_axis(axes: Axes, values: Sequence[float]) -> None:
-    low = min([*values, 0.98])
+def _accuracy_axis(axes: Axes, values: Sequence[float], aim: float) -> None:
+    low = min([*values, aim - 0.01])
     first = max((tick for tick in _TICKS if tick <= low), default=0.0)
     axes.set_ylim(stretched(min(first, low)) - 0.04, stretched(1.0) + 0.04)
     ticks = [tick for tick in _TICKS if tick >= first]
@@ -219,7 +218,7 @@ def _accuracy_axis(axes: Axes, values: Sequence[float]) -> None:
             kept.append(tick)
     axes.set_yticks([stretched(tick) for tick in kept], [f"{tick * 100:g}%" for tick in kept])
     axes.grid(axis="y")
-    axes.axhline(stretched(targets.ACCURACY), color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    axes.axhline(stretched(aim), color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
 
 
 def _loss_axis(axes: Axes, values: Sequence[float]) -> None:
