@@ -124,10 +124,11 @@ class LSTM(SelfRounding):
 def _product(x: Any, kernel: Any) -> Any:  # noqa: ANN401
     """(batch, 1, windows, units) times (units, gates), for each step of each picture.
 
-    While training it is a convolution: a product's gradient would be computed for each picture, and only then summed.
-    In the published file it is a product: LiteRT gives each convolution a bias of its own, of 16 bytes a gate and step.
+    It is computed as a convolution: TensorFlow's product of so many axes has a gradient for each picture, and crashes
+    the process on 200 of them. It is published as a product, since LiteRT gives every convolution a bias of its own, of
+    16 bytes a gate. Only what is to be published is traced for a batch of known size.
     """
-    if x.shape[0] is None:
+    if tf.executing_eagerly() or x.shape[0] is None:
         return tf.nn.conv2d(x, kernel[None, None], 1, "VALID")
     return tf.matmul(x, kernel)
 
