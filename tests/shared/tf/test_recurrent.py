@@ -12,7 +12,7 @@ from handfed.shared.tf.export import to_int8
 from handfed.shared.tf.quantization import SelfRounding, quantization_aware, refresh_kernel_ranges
 from handfed.shared.tf.recognisers import bilstm, blocks, crnn
 from handfed.shared.tf.recognisers.recurrent import LSTM, Attention, GatedSum
-from handfed.shared.tf.runtime import keras
+from handfed.shared.tf.runtime import keras, tf
 
 UNITS = 5
 STEPS = 12
@@ -27,7 +27,7 @@ def reading(layer: LSTM, gates: Array) -> Array:
     """The outputs of an LSTM whose weights are the same for each number of units, (batch, steps, ways * units)."""
     layer.build(gates.shape)
     for number, name in enumerate(layer.kernels):
-        getattr(layer, name).assign(drawn(1, 1, layer.units, 4 * layer.units, seed=10 + number))
+        getattr(layer, name).assign(drawn(layer.units, 4 * layer.units, seed=10 + number))
     found = np.asarray(layer(gates))
     assert found.shape == layer.compute_output_shape(gates.shape)
     return found[:, 0]
@@ -36,7 +36,7 @@ def reading(layer: LSTM, gates: Array) -> Array:
 def keras_reading(gates: Array, seed: int) -> Array:
     """What Keras' LSTM makes of the same gates, (batch, steps, units); it has the candidate before the output gate."""
     order = np.r_[0 : 2 * UNITS, 3 * UNITS : 4 * UNITS, 2 * UNITS : 3 * UNITS]
-    recurrent = drawn(1, 1, UNITS, 4 * UNITS, seed=seed)[0, 0][:, order]
+    recurrent = drawn(UNITS, 4 * UNITS, seed=seed)[:, order]
     layer = keras.layers.LSTM(UNITS, return_sequences=True)
     layer.build((None, None, 4 * UNITS))
     layer.set_weights([np.eye(4 * UNITS, dtype=np.float32)[:, order], recurrent, np.zeros(4 * UNITS, np.float32)])
@@ -51,6 +51,14 @@ def test_an_lstm_gives_what_keras_lstms_give_onwards_and_backwards() -> None:
     np.testing.assert_allclose(found, np.concatenate([onwards, backwards], axis=-1), atol=1e-5)
     one_way = reading(LSTM(UNITS, ways=1), gates[..., : 4 * UNITS])
     np.testing.assert_allclose(one_way, onwards, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [None, 3])
+def test_a_published_lstm_computes_what_a_trained_one_computes(batch: int | None) -> None:
+    gates, layer = drawn(3, 1, STEPS, 8 * UNITS), LSTM(UNITS, window=4, passes=2)
+    expected = reading(layer, gates)
+    traced = tf.function(layer, autograph=False, input_signature=[tf.TensorSpec([batch, 1, None, 8 * UNITS])])
+    np.testing.assert_allclose(np.asarray(traced(gates))[:, 0], expected, atol=1e-6)
 
 
 def test_steps_are_in_reading_order() -> None:

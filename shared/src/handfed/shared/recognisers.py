@@ -82,7 +82,7 @@ FAMILIES: dict[str, Family] = {
         250_370,
         129,
         _QAT,
-        "its file has 0.3 MB besides, for steps written out; learns best by nadam",
+        "0.15 MB of its file are steps written out; learns faster by nadam",
     ),
     "crnn": Family(
         "four convolutions, then two-way LSTMs over windows of the text",
@@ -90,7 +90,7 @@ FAMILIES: dict[str, Family] = {
         297_745,
         193,
         _QAT,
-        "reads words and lines of any width; its file has 0.2 MB besides, for steps written out; learns best by nadam",
+        "reads words and lines of any width; 0.1 MB of its file are steps written out; learns faster by nadam",
         columns=4,
     ),
     "tcn": Family(

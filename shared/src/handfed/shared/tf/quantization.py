@@ -19,7 +19,7 @@ class SelfRounding(keras.layers.Layer):
     """A layer that rounds what it computes by itself; tfmot's scheme rounds only what passes from layer to layer.
 
     Attributes:
-        kernels: Names of those of its weights that a convolution multiplies by.
+        kernels: Names of those of its weights that it multiplies by.
         rounds: Whether it is part of a quantization-aware model.
     """
 

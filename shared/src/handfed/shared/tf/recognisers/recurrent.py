@@ -2,8 +2,8 @@
 
 The LSTM (Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735; with the forget gate of Gers et al. 2000,
 doi:10.1162/089976600300015015) is written out step by step. LiteRT's own keeps its state from one picture to the next,
-and becomes integers only with representative data. A step here is a 1 x 1 convolution of what the step before gave and
-a handful of element-wise operations, so a model of it becomes integers as one of convolutions does, and nothing in it
+and becomes integers only with representative data. A step here is one product, of what the step before gave, and a
+handful of element-wise operations, so a model of it becomes integers as one of convolutions does, and nothing in it
 outlives a picture.
 
 Rules:
@@ -11,7 +11,8 @@ Rules:
    once. Its batch normalisation is that of Laurent et al. 2016 (arXiv:1510.01378): from input to state, and not from
    state to state.
 2. Ranges within a layer are constants of its design, so that nothing about them is calibrated or sent. A sigmoid ends
-   at 1 and tanh at +-1, as LiteRT's 8-bit specification demands; the sums before them saturate at +-8, a cell at +-4.
+   at 1 and tanh at +-1, as LiteRT's 8-bit specification demands; in 8 bits, the sums before them saturate at +-8 and a
+   cell at +-4.
 3. Steps of any number are read in windows, all side by side, several times. The state that a window ends with begins
    the next window of the next pass, so an output knows what lies less than `passes` windows away (the LSTM of bounded
    latency of Zhang et al. 2016, arXiv:1510.08983, bounded both ways).
@@ -53,7 +54,7 @@ class LSTM(SelfRounding):
     def build(self, shape: Any) -> None:  # noqa: ANN401
         """Makes the weights from state to gates, for gates of this shape."""
         for name in self.kernels:
-            setattr(self, name, self.add_weight(name, (1, 1, self.units, 4 * self.units), initializer=_orthogonal))
+            setattr(self, name, self.add_weight(name, (self.units, 4 * self.units), initializer=_orthogonal))
         self._grid = shape[1:3]
         super().build(shape)
 
@@ -98,7 +99,7 @@ class LSTM(SelfRounding):
         """
         if state:
             kernels = [getattr(self, name) for name in self.kernels]
-            shares = [tf.nn.conv2d(way, kernel, 1, "VALID") for way, kernel in zip(state[0], kernels, strict=True)]
+            shares = [_product(way, kernel) for way, kernel in zip(state[0], kernels, strict=True)]
             gates = self.rounded(gates + tf.concat([self.rounded(share, _SUM) for share in shares], axis=1), _SUM)
         doors, candidate = tf.split(gates, [3 * self.units, self.units], axis=-1)
         doors = self.rounded(tf.sigmoid(doors), 1.0, signed=False)
@@ -120,10 +121,22 @@ class LSTM(SelfRounding):
         return [move(output) for move, output in zip(moves, outputs, strict=True)], tf.concat(moved, axis=1)
 
 
+def _product(x: Any, kernel: Any) -> Any:  # noqa: ANN401
+    """(batch, 1, windows, units) times (units, gates), for each step of each picture.
+
+    It is computed as a convolution: TensorFlow's product of so many axes has a gradient for each picture, and crashes
+    the process on 200 of them. It is published as a product, since LiteRT gives every convolution a bias of its own, of
+    16 bytes a gate. Only what is to be published is traced for a batch of known size.
+    """
+    if tf.executing_eagerly() or x.shape[0] is None:
+        return tf.nn.conv2d(x, kernel[None, None], 1, "VALID")
+    return tf.matmul(x, kernel)
+
+
 def _orthogonal(shape: Any, dtype: Any = None, **_: Any) -> Any:  # noqa: ANN401
     """Initial weights from state to gates, an orthogonal matrix for each gate (Saxe et al. 2014, arXiv:1312.6120)."""
     units = shape[-2]
-    return tf.concat([keras.initializers.Orthogonal()((units, units), dtype) for _ in range(4)], axis=-1)[None, None]
+    return tf.concat([keras.initializers.Orthogonal()((units, units), dtype) for _ in range(4)], axis=-1)
 
 
 def _steps(x: Any, height: int, width: int) -> list[Any]:  # noqa: ANN401
