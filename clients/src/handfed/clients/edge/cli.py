@@ -64,6 +64,16 @@ def recognise(
     ] = None,
     data_dir: DataDir = None,
     alternatives: Annotated[int, typer.Option(help="How many other readings to show.", min=0)] = 3,
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(help="Of words and lines: a text file of the words to expect.", show_default=False),
+    ] = None,
+    language_model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of words and lines: n-grams of characters (.arpa), or a text like those to read.", show_default=False
+        ),
+    ] = None,
     boxes: Annotated[bool, typer.Option("--boxes", help="Find all characters of each picture, and read each.")] = False,
     boxes_picture: Annotated[
         Path | None,
@@ -73,13 +83,22 @@ def recognise(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read pictures of handwritten characters."""
+    """Read pictures of handwritten characters, words or lines."""
     from handfed.shared.errors import ImageError, SettingError
 
     if boxes_picture is not None and len(images) > 1:
         raise SettingError(f"--boxes-picture draws one picture, and {len(images)} are named; name one")
     recogniser = _open(release, data_dir, threads=1)
-    read = partial(_read, recogniser, alternatives, boxes=boxes or boxes_picture is not None, draw_to=boxes_picture)
+    of_texts, of_pages = recogniser.task.of_texts, boxes or boxes_picture is not None
+    if of_pages and of_texts:
+        raise SettingError(f"--boxes finds characters, and the release reads {recogniser.task.kind}; leave it out")
+    if lexicon or language_model:
+        from handfed.clients.edge.decoders import decoder
+
+        if not of_texts:
+            raise SettingError("the release reads single characters; leave --lexicon and --language-model out")
+        recogniser.decoder = decoder(recogniser.alphabet, lexicon, language_model)
+    read = partial(_read, recogniser, alternatives, boxes=of_pages, draw_to=boxes_picture)
     found: list[tuple[Path, Reading | PageReading | ImageError]] = []
     if as_json:
         found.extend((image, read(image)) for image in images)
