@@ -91,3 +91,23 @@ def test_a_slope_to_either_side_comes_to_the_same_height(side: str) -> None:
     drawn = strokes(0, 0.1)
     strip = normalise(drawn if side == "left" else drawn[:, ::-1].copy(), 32)
     assert abs(strip.shape[1] - normalise(strokes(0, 0), 32).shape[1]) <= 12
+
+
+def on_a_rule(*, rule: bool) -> np.ndarray:
+    drawn = strokes(0, 0)
+    if rule:
+        drawn[104:107, 5:395] = 0  # through the feet of the strokes
+    return drawn
+
+
+def test_a_line_that_a_text_is_written_on_is_taken_out() -> None:
+    ruled, plain = normalise(on_a_rule(rule=True), 32), normalise(on_a_rule(rule=False), 32)
+    assert abs(ruled.shape[1] - plain.shape[1]) <= 2
+    inked = (ruled > 128).any(axis=0)
+    assert int((np.diff(inked.astype(int)) == 1).sum()) == 8
+
+
+def test_a_dash_alone_is_no_rule() -> None:
+    drawn = np.full((40, 400), 255, np.uint8)
+    drawn[19:22, 20:380] = 0
+    assert (normalise(drawn, 32) > 128).any()

@@ -24,7 +24,7 @@ def doubtful(written: str, misread: str) -> np.ndarray:
         probabilities[2 * place, LETTERS.names.index(wanted)] = UNSURE
         probabilities[2 * place, LETTERS.names.index(taken)] = 0.9 if wanted == taken else 1 - UNSURE
         probabilities[2 * place + 1, -1] = 1
-    return np.log(probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(np.log(probabilities / probabilities.sum(axis=1, keepdims=True)), np.float32)
 
 
 def read(lexicon: Path | None, language_model: Path | None) -> str:

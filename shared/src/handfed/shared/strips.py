@@ -4,13 +4,14 @@ Training and every device that reads call the same code. Ink is bright on black,
 arithmetic is exact (`handfed.shared.images`, rules 1 to 4).
 
 Rules:
-1. A text that rises or falls is laid level, and then slanted strokes are set upright: of a fixed set of shears the one
+1. A ruled line that goes through at least half of the picture is taken out (`handfed.shared.ruling`).
+2. A text that rises or falls is laid level, and then slanted strokes are set upright: of a fixed set of shears the one
    is taken after which rows (for the slope) or columns (for the slant) hold the most ink together, by the sum of
    squares of their ink, as Postl 1986 has it for the skew of pages ("Detection of linear oblique structures and skew
    scan in digitized documents", ICPR).
-2. The ink's height fits the strip's but for a margin above and below, with the aspect ratio kept.
-3. Ink that takes less than half of the picture's height keeps its proportion to it: a dash does not grow into a beam.
-4. There is a margin of paper on the left and on the right, so that deformations in training lose nothing.
+3. The ink's height fits the strip's but for a margin above and below, with the aspect ratio kept.
+4. Ink that takes less than half of the picture's height keeps its proportion to it: a dash does not grow into a beam.
+5. There is a margin of paper on the left and on the right, so that deformations in training lose nothing.
 
 `VERSION` travels in every manifest: a change of any pixel is a new version.
 """
@@ -22,7 +23,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from handfed.shared import images
+from handfed.shared import images, ruling
 from handfed.shared.errors import ImageError
 from handfed.shared.images import Image
 
@@ -54,7 +55,7 @@ def normalise(image: Image, height: int) -> Image:
     whole = image.shape[0]
     ink = _cropped(images.ink_of(image))
     ink, scale = _workable(ink, 2 * height)
-    ink = _upright(_level(ink))
+    ink = _upright(_level(_without_rule(ink)))
     reference = max(ink.shape[0], int(whole * scale) // 2)
     inner = height - 2 * MARGIN
     new_height, new_width = (max(1, (side * inner * 2 + reference) // (reference * 2)) for side in ink.shape)
@@ -77,6 +78,15 @@ def _workable(ink: Image, most: int) -> tuple[Image, float]:
     if height <= most:
         return ink, 1.0
     return images.resample(ink, most, max(1, (2 * width * most + height) // (2 * height))), most / height
+
+
+def _without_rule(ink: Image) -> Image:
+    """The text without a line that it is written on, or above, or that crosses it out."""
+    height, width = ink.shape
+    shortest = max(width // 2, 2 * height)  # longer than any stroke
+    erased, _ = ruling.level_lines(ink >= images.INK_FLOOR, shortest)
+    left = np.where(erased, np.uint8(0), ink)
+    return _cropped(left) if (left >= _SOLID).any() else ink
 
 
 def _level(ink: Image) -> Image:

@@ -19,8 +19,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from handfed.clients.edge.detection import ink, runs
+from handfed.clients.edge.detection import ink
 from handfed.clients.edge.detection.boxes import Box, around, intersection_over_smaller
+from handfed.shared import ink_runs
 from handfed.shared.images import check
 
 _SMALLEST: Final = 8  # pixels, the longer side of a character
@@ -71,7 +72,7 @@ class Found:
         own = np.isin(self.labels[rows, columns], self.parts[candidate])
         own[:, : box.left - columns.start] = False
         own[:, box.right - columns.start :] = False
-        soft = runs.with_neighbours(runs.with_neighbours(own).T).T  # a stroke's edge is fainter than its threshold
+        soft = ink_runs.with_neighbours(ink_runs.with_neighbours(own).T).T  # a stroke's edge is fainter
         return np.pad(np.where(soft, self.strength[rows, columns], np.uint8(0)), 2)
 
     def in_picture(self, box: Box, shape: tuple[int, ...]) -> Box:
@@ -100,8 +101,8 @@ def find(picture: NDArray[np.uint8]) -> Found:
 
 def _find(picture: NDArray[np.uint8], scale: int) -> Found:
     page = ink.part(picture)
-    found = runs.of(page.ink)
-    component = runs.components(found)
+    found = ink_runs.of(page.ink)
+    component = ink_runs.components(found)
     boxes, area = _measure(found, component)
     ruled = np.bincount(component, _length_within(found, page.ruled), minlength=len(area))
     height = _usual_height(boxes, area)
@@ -113,7 +114,7 @@ def _find(picture: NDArray[np.uint8], scale: int) -> Found:
         and 2 * ruled[each] < area[each]
     ]
     labels = np.zeros(picture.shape, np.int32)
-    labels[runs.pixels(*found)] = np.repeat(component + 1, found.end - found.start)
+    labels[ink_runs.pixels(*found)] = np.repeat(component + 1, found.end - found.start)
     joined = _joined([boxes[each] for each in kept], height)
     least = max(_SMALLEST, _SPECK * height)
     whole, parts = [], []
@@ -125,7 +126,7 @@ def _find(picture: NDArray[np.uint8], scale: int) -> Found:
     return Found(whole, parts, labels, page.strength, height, scale)
 
 
-def _measure(found: runs.Runs, component: NDArray[np.int64]) -> tuple[list[Box], NDArray[np.int64]]:
+def _measure(found: ink_runs.Runs, component: NDArray[np.int64]) -> tuple[list[Box], NDArray[np.int64]]:
     """The box and the pixels of each component."""
     count = int(component.max(initial=-1)) + 1
     order = np.argsort(component, kind="stable")
@@ -143,9 +144,9 @@ def _measure(found: runs.Runs, component: NDArray[np.int64]) -> tuple[list[Box],
     return boxes, np.add.reduceat(end - start, first)
 
 
-def _length_within(found: runs.Runs, mask: ink.Mask) -> NDArray[np.int64]:
+def _length_within(found: ink_runs.Runs, mask: ink.Mask) -> NDArray[np.int64]:
     """How many pixels of each run are in a mask."""
-    within = np.concatenate([[0], np.cumsum(mask[runs.pixels(*found)])])
+    within = np.concatenate([[0], np.cumsum(mask[ink_runs.pixels(*found)])])
     ends = np.cumsum(found.end - found.start)
     return np.asarray(within[ends] - within[ends - (found.end - found.start)], np.int64)
 

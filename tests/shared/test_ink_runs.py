@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from handfed.clients.edge.detection import runs
+from handfed.shared import ink_runs
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=14))
 
 
-def flooded(ink: runs.Mask) -> np.ndarray:
+def flooded(ink: ink_runs.Mask) -> np.ndarray:
     """Components by flood fill, numbered as they are met row by row, -1 of paper."""
     labels = np.full(ink.shape, -1)
     count = 0
@@ -31,19 +31,19 @@ def flooded(ink: runs.Mask) -> np.ndarray:
 
 
 @given(MASKS)
-def test_runs_are_the_mask(ink: runs.Mask) -> None:
+def test_runs_are_the_mask(ink: ink_runs.Mask) -> None:
     drawn = np.zeros_like(ink)
-    found = runs.of(ink)
-    drawn[runs.pixels(*found)] = True
+    found = ink_runs.of(ink)
+    drawn[ink_runs.pixels(*found)] = True
     assert np.array_equal(drawn, ink)
     assert len(found.row) == (np.diff(ink.astype(int), axis=1, prepend=0) == 1).sum()
 
 
 @given(MASKS)
-def test_components_are_those_of_a_flood_fill(ink: runs.Mask) -> None:
-    found = runs.of(ink)
+def test_components_are_those_of_a_flood_fill(ink: ink_runs.Mask) -> None:
+    found = ink_runs.of(ink)
     labels = np.full(ink.shape, -1)
-    labels[runs.pixels(*found)] = np.repeat(runs.components(found), found.end - found.start)
+    labels[ink_runs.pixels(*found)] = np.repeat(ink_runs.components(found), found.end - found.start)
     assert np.array_equal(labels, flooded(ink))
 
 
@@ -53,10 +53,10 @@ def test_a_spiral_is_one_component() -> None:
         ink[ring, ring : 61 - ring] = ink[60 - ring, ring : 61 - ring] = True
         ink[ring : 61 - ring, 60 - ring] = ink[ring + 2 : 61 - ring, ring] = True
         ink[ring + 2, ring : ring + 3] = True
-    assert np.array_equal(runs.components(runs.of(ink)), np.zeros(len(runs.of(ink).row)))
+    assert np.array_equal(ink_runs.components(ink_runs.of(ink)), np.zeros(len(ink_runs.of(ink).row)))
 
 
 @given(MASKS)
-def test_neighbours_are_those_above_and_below(ink: runs.Mask) -> None:
+def test_neighbours_are_those_above_and_below(ink: ink_runs.Mask) -> None:
     padded = np.pad(ink, ((1, 1), (0, 0)))
-    assert np.array_equal(runs.with_neighbours(ink), padded[:-2] | padded[1:-1] | padded[2:])
+    assert np.array_equal(ink_runs.with_neighbours(ink), padded[:-2] | padded[1:-1] | padded[2:])
