@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handfed.shared.errors import SettingError
+from handfed.shared.recognisers import FAMILIES
 from handfed.shared.run_settings import RunSettings
 from handfed.simulations.faults import Faults
 from handfed.simulations.scenario import TABLES, Scenario, parse, types_by_name
@@ -30,6 +31,8 @@ APART = {  # settings that bound one another
     "rounds": st.integers(10, 100_000),
     "qat_rounds": st.integers(0, 10),
     "visibility": st.just("inspected"),
+    "inputs": st.just(""),  # and so do these
+    "recogniser": st.sampled_from([name for name, known in FAMILIES.items() if not known.columns]),  # of characters
     "class_weights": st.just("none"),  # weighs single characters, which not every recogniser reads
 }
 RUNS = st.builds(RunSettings, **{each.name: values_of(each) for each in dataclasses.fields(RunSettings)} | APART)
@@ -84,7 +87,7 @@ def test_a_scenario_without_data_asks_for_it() -> None:
         ("[faults]\nsign-fliped = 0.1", r"^f.toml, \[faults\]: .* did you mean 'sign-flipped'\?$"),
         ("[run]\nqat_rounds = 3", r"^f.toml, \[run\]: there is no key 'qat_rounds'; did you mean 'qat-rounds'\?$"),
         ("device = 3", r"^f.toml: there is no key 'device'; did you mean 'devices'\?$"),
-        ("colour = 3", r"^f.toml: there is no key 'colour'; known here: data, partition, devices, held-out$"),
+        ("colour = 3", r"^f.toml: there is no key 'colour'; known here: data, task, partition, devices, held-out$"),
         ("rounds = 3", r"^f.toml: 'rounds' belongs in \[run\]$"),
         ("[run]\nnan = 0.1", r"^f.toml, \[run\]: 'nan' belongs in \[faults\]$"),
         ("[faults]\ndata = 'x'", r"^f.toml, \[faults\]: 'data' belongs above the first table$"),
