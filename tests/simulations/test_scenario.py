@@ -32,7 +32,7 @@ APART = {  # settings that bound one another
     "qat_rounds": st.integers(0, 10),
     "visibility": st.just("inspected"),
     "inputs": st.just(""),  # and so do these
-    "recogniser": st.sampled_from([name for name, known in FAMILIES.items() if not known.columns]),  # of characters
+    "recogniser": st.sampled_from([name for name, known in FAMILIES.items() if known.prunable and not known.columns]),
     "class_weights": st.just("none"),  # weighs single characters, which not every recogniser reads
 }
 RUNS = st.builds(RunSettings, **{each.name: values_of(each) for each in dataclasses.fields(RunSettings)} | APART)
