@@ -35,6 +35,11 @@ def test_training_in_one_place_is_a_federation_of_one_device_without_faults() ->
     assert (found.held_out, found.run.learning_rate, found.run.norm_bound) == (0.2, 0.02, 0.0)
 
 
+def test_batch_statistics_are_frozen_after_as_many_passes() -> None:
+    run = RunSettings(rounds=300, qat_rounds=20, participation=0.1, local_epochs=1, freeze_round=280)
+    assert central(Scenario(run=run)).run.freeze_round == 28
+
+
 def test_steps_cannot_be_compared_with_passes() -> None:
     with pytest.raises(SettingError, match="counts steps"):
         central(Scenario(run=RunSettings(local_steps=5)))

@@ -45,6 +45,7 @@ def central(scenario: Scenario) -> Scenario:
         over_selection=0.0,
         warmup_rounds=min(settings.warmup_rounds, floating // 2),
         evaluate_every=max(1, round(passes(settings, settings.evaluate_every))),
+        freeze_round=max(1, round(passes(settings, settings.freeze_round))),
         plateau_rounds=max(1, round(passes(settings, settings.plateau_rounds))),
         early_stopping=math.ceil(passes(settings, settings.early_stopping)),
         norm_bound=0.0,
