@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from handfed.shared.datasets import Dataset
-from handfed.shared.tf.augment import Augmentation, augment, augment_pictures
+from handfed.shared.inputs import of_strokes
+from handfed.shared.tf.augment import Augmentation, augment, augment_pictures, hide
 from handfed.shared.tf.runtime import tf
 
 SEED = np.array([1, 2], np.int32)
@@ -179,3 +180,14 @@ def test_the_number_of_channels_is_known_to_the_graph() -> None:
         input_signature=[tf.TensorSpec([None, 28, 28, 4], tf.float32)],
     )
     assert traced.get_concrete_function().output_shapes.as_list()[-1] == 4
+
+
+def test_strokes_are_hidden_of_as_many_pictures_as_asked_and_of_each_wholly() -> None:
+    pictures = np.ones((2000, 4, 4, 4), np.float32)
+    hidden = of_strokes(("topology", "size"))
+    assert hidden == [False, False, False, True]
+    found = hide(pictures, SEED, 0.3, hidden).numpy()
+    assert found[..., :3].all()
+    gone = ~found[..., 3].any(axis=(1, 2))
+    assert (found[~gone][..., 3] == 1).all()
+    assert gone.mean() == pytest.approx(0.3, abs=0.05)

@@ -32,3 +32,8 @@ def parse(inputs: str) -> tuple[str, ...]:
 def channels(kinds: Sequence[str]) -> int:
     """How many planes a recogniser sees, the ink's among them."""
     return 1 + sum(CHANNELS[kind] for kind in kinds)
+
+
+def of_strokes(kinds: Sequence[str]) -> list[bool]:
+    """Of each plane, the ink's first, whether it needs the strokes of a pen."""
+    return [False, *(kind in FROM_STROKES for kind in kinds for _ in range(CHANNELS[kind]))]

@@ -34,6 +34,8 @@ class LocalTraining:
         salt_and_pepper: Highest fraction of pixels that become paper or ink.
         backgrounds: Probability of paper, lines or a watermark under an image.
         polarity: Probability that ink and paper change places.
+        inputs: What is seen beside the ink.
+        hidden_strokes: Probability that of it, what comes from strokes is left empty.
         class_weights: `balanced` where the device weighs classes by its own counts, or `none`.
         label_smoothing: How far the loss is moved towards the uniform distribution, 0 to 0.5.
         weight_decay: A step takes this times its learning rate off each kernel.
@@ -61,6 +63,8 @@ class LocalTraining:
     salt_and_pepper: float = 0.0
     backgrounds: float = 0.0
     polarity: float = 0.0
+    inputs: str = ""
+    hidden_strokes: float = 0.0
     class_weights: str = "none"
     label_smoothing: float = 0.0
     weight_decay: float = 0.0
@@ -102,6 +106,8 @@ class LocalTraining:
             salt_and_pepper=settings.salt_and_pepper,
             backgrounds=settings.backgrounds,
             polarity=settings.polarity,
+            inputs=settings.inputs,
+            hidden_strokes=settings.hidden_strokes,
             class_weights=settings.class_weights,
             label_smoothing=settings.label_smoothing,
             weight_decay=settings.weight_decay,

@@ -201,6 +201,12 @@ class RunSettings:
         "",
         "What recognisers of characters see beside the ink, parted by commas: topology, size, pen; empty for nothing.",
     )
+    hidden_strokes: float = _setting(
+        0.0,
+        "Probability that a training sample shows nothing of its strokes, so that pictures without them are read too.",
+        least=0.0,
+        most=1.0,
+    )
     dropout: float = _setting(
         0.3, "Fraction of the features before the last layer that are left out in a training step.", least=0.0, most=0.9
     )

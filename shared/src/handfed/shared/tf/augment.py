@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
@@ -96,3 +97,21 @@ def augment_pictures(batch: Any, seed: Any, augmentation: Augmentation) -> Any: 
         if setting:
             ink = effect(ink, tf.random.experimental.stateless_fold_in(seed, stream), setting)
     return tf.concat([ink[..., None], batch[..., 1:]], axis=3)
+
+
+def hide(batch: Any, seed: Any, probability: float, hidden: Sequence[bool]) -> Any:  # noqa: ANN401 - tensors
+    """Empties some planes of some pictures, each with that probability.
+
+    Args:
+        batch: float32 (batch, height, width, channels).
+        seed: int32 (2,).
+        probability: 0 to 1.
+        hidden: Of each channel, whether it may be emptied.
+
+    Returns:
+        float32 (batch, height, width, channels).
+    """
+    own = tf.random.experimental.stateless_fold_in(seed, 6)  # a stream beside those of `augment_pictures`
+    drawn = tf.random.stateless_uniform([tf.shape(batch)[0], 1, 1, 1], own)
+    emptied = tf.logical_and(drawn < probability, tf.constant(list(hidden)))
+    return tf.where(emptied, 0.0, batch)

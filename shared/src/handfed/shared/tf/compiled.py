@@ -14,9 +14,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from handfed.shared import inputs
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.samples import Samples
-from handfed.shared.tf.augment import augment_pictures
+from handfed.shared.tf.augment import augment_pictures, hide
 from handfed.shared.tf.objectives import Objective
 from handfed.shared.tf.optimisers import Optimiser
 from handfed.shared.tf.runtime import keras, tf
@@ -199,6 +200,7 @@ class Compiled:
             polarity=settings.polarity,
         ).times(settings.augmentation)
 
+        of_strokes = inputs.of_strokes(inputs.parse(settings.inputs))
         weight, temperature = settings.distillation_weight, settings.distillation_temperature
         balanced, gamma, smoothing = settings.class_weights != "none", settings.focal_gamma, settings.label_smoothing
 
@@ -213,6 +215,8 @@ class Compiled:
             batch = _to_float(self._objective.crop(images, widths))  # (batch, height, width, channels)
             if augmentation:
                 batch = augment_pictures(batch, seed, augmentation)
+            if settings.hidden_strokes and any(of_strokes):
+                batch = hide(batch, seed, settings.hidden_strokes, of_strokes)
             wanted = None if teacher is None else teacher(batch, training=False)  # of the same deformed batch
             with tf.GradientTape() as tape:
                 outputs = tf.cast(self._training_outputs(batch, seed, settings.dropout), tf.float32)
