@@ -28,7 +28,7 @@ RECOMMENDED: Final = ["--norm-bound", "3", "--direction-bound", "0"]
 
 def writers(directory: Path, console: Console) -> None:
     """A device for each writer, a tenth of them held out, a tenth of the others in a round; in one place; alone."""
-    if not _there(console):
+    if not there(console):
         return
     federated = [_simulated(["--partition", "writer", "--seed", str(seed)], directory) for seed in SEEDS]
     table = _table("seed")
@@ -45,7 +45,7 @@ def writers(directory: Path, console: Console) -> None:
 
 def classes(directory: Path, console: Console) -> None:
     """Two classes a device, and one class a device: the literature's pathological splits."""
-    if not _there(console):
+    if not there(console):
         return
     table = _table("partition")
     for partition in ("shards:2", "shards:1"):
@@ -62,7 +62,7 @@ def classes(directory: Path, console: Console) -> None:
 
 def hostile(directory: Path, console: Console) -> None:
     """A fifth of the devices fail or lie, each kind for itself: what is recommended, and plain FedAvg beside it."""
-    if not _there(console):
+    if not there(console):
         return
     base = ["--partition", "writer", "--rounds", "60", "--qat-rounds", "2", "--local-epochs", "1"]
     plain = ["--strategy", "fedavg", "--norm-bound", "0", "--direction-bound", "-1"]
@@ -75,7 +75,8 @@ def hostile(directory: Path, console: Console) -> None:
     console.print(table)
 
 
-def _there(console: Console) -> bool:
+def there(console: Console) -> bool:
+    """Whether the file is here; if not, it says so."""
     if not DATA.exists():
         console.print(f"{DATA} is not here: these figures need MNIST's digits with their writers' ids")
     return DATA.exists()
