@@ -1,7 +1,7 @@
 """Recognisers of characters side by side, each trained in one place by the same passes: float, INT8, size and time.
 
-`bilstm` is shown as it is put together: LSTMs onwards alone, both ways, weighted by attention, and rows and columns summed
-by a gate.
+`bilstm` is shown as it is put together: LSTMs onwards alone, both ways, weighted by attention, and rows and columns
+summed by a gate.
 """
 
 from __future__ import annotations
