@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from handfed.shared import strips
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
 from handfed.shared.images import normalise_all
 from handfed.shared.litert import Int8Model
+from handfed.shared.reading import read
+from handfed.shared.samples import Samples
+from handfed.shared.transcripts import Transcripts
 from handfed.simulations.datasets.mnist5k import MNIST5K
-from handfed.simulations.robustness import AS_WRITTEN, DEFORMATIONS, accuracies, deformed
+from handfed.simulations.robustness import AS_WRITTEN, DEFORMATIONS, accuracies, deformed, text_accuracies, texts
 from handfed.simulations.styles import Images
 
 PINNED = {
@@ -112,3 +117,41 @@ def test_a_picture_that_shows_no_ink_is_one_that_was_not_read() -> None:
 def test_without_images_there_is_nothing_to_measure() -> None:
     with pytest.raises(DatasetError, match="no image to deform; hold out some"):
         accuracies(ink_of, np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int32))
+
+
+@pytest.fixture(scope="module")
+def numbers(first: Dataset) -> Samples:
+    """Three digits in a row, as words."""
+    rows = [np.concatenate([first.images[start + each][:, 4:24] for each in range(3)], axis=1) for start in (0, 9, 20)]
+    return Samples.of_texts([strips.normalise(np.pad(row, 2), 32) for row in rows], [[0, 0, 0]] * 3)
+
+
+def test_texts_are_deformed_in_the_same_ways_and_differ_from_what_was_written(numbers: Samples) -> None:
+    found = texts(numbers)
+    assert tuple(found) == (AS_WRITTEN, *DEFORMATIONS)
+    for name, pictures in found.items():
+        assert [each.shape for each in pictures] == [each.shape for each in found[AS_WRITTEN]]
+        if name != AS_WRITTEN:
+            assert not any(np.array_equal(*pair) for pair in zip(pictures, found[AS_WRITTEN], strict=True))
+
+
+def test_texts_that_were_turned_or_shifted_are_about_as_wide_once_they_are_normalised(numbers: Samples) -> None:
+    widths = np.array([0] if numbers.widths is None else numbers.widths)
+    for name in ("rotation", "shift", "dark-on-light"):
+        again = np.array([strips.normalise(picture, 32).shape[1] for picture in texts(numbers)[name]])
+        assert (np.abs(again - widths) <= 0.25 * widths).all()
+
+
+def test_what_is_read_of_deformed_texts_is_counted_in_characters(
+    numbers: Samples, int8_of: Callable[..., bytes]
+) -> None:
+    from handfed.shared.tf.runtime import tf
+
+    weights = np.random.default_rng(0).normal(0, 0.3, (32, 8, 1, 3)).astype(np.float32)
+    model = Int8Model(int8_of(lambda seen: tf.nn.conv2d(seen, weights, (1, 8), "VALID"), (32, 40, 1)))
+    found = text_accuracies(model, numbers)
+    assert tuple(found) == (AS_WRITTEN, *DEFORMATIONS)
+    expected = Transcripts(numbers.written(), read(model, numbers)).cer
+    assert found[AS_WRITTEN] == pytest.approx(max(1 - expected, 0), abs=0.35)  # with paper around, and normalised again
+    with pytest.raises(DatasetError, match="hold out some"):
+        text_accuracies(model, numbers.take(np.arange(0)))

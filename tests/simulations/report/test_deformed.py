@@ -16,7 +16,7 @@ NAMES = (AS_WRITTEN, *DEFORMATIONS)
 FOUND = Robustness(
     1_000,
     dict(zip(NAMES, [0.98, 0.97, *[0.9] * 9, 0.98, 0.125], strict=True)),
-    np.arange(13 * 28 * 28).reshape(13, 28, 28).astype(np.uint8),
+    list(np.arange(13 * 28 * 28).reshape(13, 28, 28).astype(np.uint8)),
 )
 
 

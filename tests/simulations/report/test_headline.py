@@ -70,7 +70,7 @@ def test_the_lead_says_how_many_devices_lie(make_report: MakeReport) -> None:
 
 
 def test_the_worst_deformation_is_among_the_figures(make_report: MakeReport) -> None:
-    found = Robustness(100, {AS_WRITTEN: 0.98, "noise": 0.5, "paper": 0.7}, np.zeros((3, 28, 28), np.uint8))
+    found = Robustness(100, {AS_WRITTEN: 0.98, "noise": 0.5, "paper": 0.7}, list(np.zeros((3, 28, 28), np.uint8)))
     figures = {figure.what: figure.value for figure in headline.figures(make_report(robustness=found))}
     assert figures["Worst deformation"] == "50.00%"
     assert "Worst deformation" not in {figure.what for figure in headline.figures(make_report())}

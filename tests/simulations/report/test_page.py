@@ -167,7 +167,7 @@ EXTREMES: dict[str, dict[str, Any]] = {
         "robustness": Robustness(
             400,
             dict(zip((AS_WRITTEN, *DEFORMATIONS), np.linspace(1, 0, 13).tolist(), strict=True)),
-            np.zeros((13, 28, 28), np.uint8),
+            list(np.zeros((13, 28, 28), np.uint8)),
         )
     },
 }

@@ -20,6 +20,8 @@ Rules:
 2. A picture is normalised before it is read, as on a device: that undoes polarity and shift wholly and scale almost,
    and it is part of what is measured. Without it, the model is measured alone.
 3. A picture that normalisation refuses because it shows no ink is one that was not read.
+4. Words and lines are deformed in the same ways, each with paper around it, but turned by 4 degrees and not by 15: no
+   page lies so askew in a scanner, and a line that does is no line of a height of its own.
 
 Source: after Mu and Gilmer 2019, MNIST-C, arXiv:1906.02337.
 """
@@ -27,14 +29,20 @@ Source: after Mu and Gilmer 2019, MNIST-C, arXiv:1906.02337.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from handfed.shared import strips
 from handfed.shared.errors import DatasetError, ImageError
 from handfed.shared.images import normalise
 from handfed.shared.litert import Int8Model
+from handfed.shared.reading import read
+from handfed.shared.samples import Samples
+from handfed.shared.transcripts import Transcripts
 from handfed.simulations import styles
 from handfed.simulations.styles import Images
 
@@ -47,8 +55,8 @@ _Deformation = Callable[[Images, np.random.Generator], Images]
 _DIRECTIONS: Final = np.array([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)], np.float64)
 
 
-def _turn(count: int, rng: np.random.Generator) -> dict[str, Drawn]:
-    return {"degrees": np.where(rng.random(count) < 0.5, -15.0, 15.0)}  # noqa: PLR2004 - a coin
+def _turn(count: int, rng: np.random.Generator, degrees: float = 15.0) -> dict[str, Drawn]:
+    return {"degrees": np.where(rng.random(count) < 0.5, -degrees, degrees)}  # noqa: PLR2004 - a coin
 
 
 def _size(count: int, rng: np.random.Generator) -> dict[str, Drawn]:
@@ -60,8 +68,8 @@ def _offset(count: int, rng: np.random.Generator) -> dict[str, Drawn]:
     return {"down": down, "right": right}
 
 
-def _rotation(images: Images, rng: np.random.Generator) -> Images:
-    return styles.affine(images, **_turn(len(images), rng))
+def _rotation(images: Images, rng: np.random.Generator, degrees: float = 15.0) -> Images:
+    return styles.affine(images, **_turn(len(images), rng, degrees))
 
 
 def _scale(images: Images, rng: np.random.Generator) -> Images:
@@ -72,9 +80,10 @@ def _shift(images: Images, rng: np.random.Generator) -> Images:
     return styles.affine(images, **_offset(len(images), rng))
 
 
-def _rotation_scale_and_shift(images: Images, rng: np.random.Generator) -> Images:
+def _rotation_scale_and_shift(images: Images, rng: np.random.Generator, degrees: float = 15.0) -> Images:
     """In one go, as each time that an image is sampled blurs it."""
-    drawn = [draw(len(images), own) for draw, own in zip((_turn, _size, _offset), rng.spawn(3), strict=True)]
+    count, (turn, size, offset) = len(images), rng.spawn(3)
+    drawn = (_turn(count, turn, degrees), _size(count, size), _offset(count, offset))
     return styles.affine(images, **drawn[0], **drawn[1], **drawn[2])
 
 
@@ -116,15 +125,15 @@ def _either_stroke(images: Images, rng: np.random.Generator) -> Images:
     return np.where(thin, _thin_stroke(images, rng), _thick_stroke(images, rng))
 
 
-def _all_together(images: Images, rng: np.random.Generator) -> Images:
+def _all_together(images: Images, rng: np.random.Generator, degrees: float = 15.0) -> Images:
     """In the order in which it happens: the hand, the pen, the paper, the camera."""
-    for each, own in zip(_IN_TURN, rng.spawn(len(_IN_TURN)), strict=True):
+    in_turn: tuple[_Deformation, ...] = (partial(_rotation_scale_and_shift, degrees=degrees), *_IN_TURN)
+    for each, own in zip(in_turn, rng.spawn(len(in_turn)), strict=True):
         images = each(images, own)
     return images
 
 
 _IN_TURN: Final[tuple[_Deformation, ...]] = (
-    _rotation_scale_and_shift,
     _elastic,
     _either_stroke,
     _watermark,
@@ -148,6 +157,12 @@ _DEFORMATIONS: Final[Mapping[str, _Deformation]] = {
     "all-together": _all_together,
 }
 DEFORMATIONS: Final = tuple(_DEFORMATIONS)
+_OF_TEXTS: Final[Mapping[str, _Deformation]] = {
+    **_DEFORMATIONS,
+    "rotation": partial(_rotation, degrees=4.0),
+    "all-together": partial(_all_together, degrees=4.0),
+}
+_MARGIN: Final = 12  # pixels of paper around a text
 
 
 def deformed(images: Images, seed: int = 0) -> dict[str, Images]:
@@ -187,9 +202,70 @@ def accuracies(
     """
     if not len(images):
         raise DatasetError("there is no image to deform; hold out some")
-    read = _reader(model)
+    reader = _reader(model)
     pictures = {AS_WRITTEN: images, **deformed(images, seed)}
-    return {name: _accuracy(read, each, labels, normalised=normalised) for name, each in pictures.items()}
+    return {name: _accuracy(reader, each, labels, normalised=normalised) for name, each in pictures.items()}
+
+
+def texts(samples: Samples, seed: int = 0) -> dict[str, list[Images]]:
+    """Words or lines as they are and under each of `DEFORMATIONS`, not normalised.
+
+    Args:
+        samples: Normalised words or lines.
+        seed: At least 0.
+
+    Returns:
+        For each name, `AS_WRITTEN` first, every text as uint8 (height, width).
+    """
+    strips_of = (samples.take(np.array([row])) for row in range(len(samples)))
+    written = [np.pad(each.images[0, :, : _width(each)], _MARGIN) for each in strips_of]
+    found = {AS_WRITTEN: written}
+    for position, (name, deform) in enumerate(_OF_TEXTS.items()):
+        rngs = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(position,))).spawn(len(written))
+        found[name] = [deform(text[None], rng)[0] for text, rng in zip(written, rngs, strict=True)]
+    return found
+
+
+def _width(sample: Samples) -> int:
+    return sample.images.shape[2] if sample.widths is None else int(sample.widths[0])
+
+
+def text_accuracies(model: Int8Model, samples: Samples, *, seed: int = 0) -> dict[str, float]:
+    """What a model reads right of words or lines as they are, and under each deformation.
+
+    Args:
+        model: A published model.
+        samples: Normalised words or lines, such as no device trains on.
+        seed: Of the deformations.
+
+    Returns:
+        Fractions, 1 less the character error rate and at least 0: `AS_WRITTEN` first, then those of `DEFORMATIONS`.
+
+    Raises:
+        DatasetError: There is no text.
+        ManifestError: The model breaks as it runs.
+    """
+    if not len(samples):
+        raise DatasetError("there is no text to deform; hold out some")
+    written = samples.written()
+    return {
+        name: max(1 - Transcripts(written, _read(model, pictures)).cer, 0.0)
+        for name, pictures in texts(samples, seed).items()
+    }
+
+
+def _read(model: Int8Model, pictures: list[Images]) -> list[list[int]]:
+    """What is read of each picture, once it is normalised; nothing of one that shows no ink."""
+    rows, seen = [], []
+    for row, picture in enumerate(pictures):
+        with suppress(ImageError):
+            seen.append(strips.normalise(picture, model.height))
+            rows.append(row)
+    found: list[list[int]] = [[] for _ in pictures]
+    if seen:
+        for row, text in zip(rows, read(model, Samples.of_texts(seen, [[0]] * len(seen))), strict=True):
+            found[row] = text
+    return found
 
 
 def _reader(model: Int8Model | Reader) -> Reader:
@@ -198,7 +274,7 @@ def _reader(model: Int8Model | Reader) -> Reader:
     return model
 
 
-def _accuracy(read: Reader, pictures: Images, labels: Labels, *, normalised: bool) -> float:
+def _accuracy(reader: Reader, pictures: Images, labels: Labels, *, normalised: bool) -> float:
     legible = np.ones(len(pictures), np.bool_)
     if normalised:
         seen = np.zeros_like(pictures)
@@ -208,4 +284,4 @@ def _accuracy(read: Reader, pictures: Images, labels: Labels, *, normalised: boo
             except ImageError:
                 legible[row] = False
         pictures = seen
-    return float(((read(pictures) == labels) & legible).mean())
+    return float(((reader(pictures) == labels) & legible).mean())

@@ -43,12 +43,14 @@ class Robustness:
     Attributes:
         images: How many images were read under each deformation, at least 1.
         accuracies: Fractions by deformation, in the order of the page; `robustness.AS_WRITTEN` is the first.
-        examples: uint8 (deformations, 28, 28), one image under each, in the order of `accuracies`.
+        examples: One image under each, uint8 (height, width), in the order of `accuracies`.
+        of_texts: Whether they are of words or lines.
     """
 
     images: int
     accuracies: Mapping[str, float]
-    examples: NDArray[np.uint8]
+    examples: Sequence[NDArray[np.uint8]]
+    of_texts: bool = False
 
 
 @dataclass(frozen=True)

@@ -122,15 +122,18 @@ def of_devices(report: Report) -> Gallery | None:
 
 def deformed(found: Robustness) -> Gallery:
     """One image under each deformation."""
-    tiles = []
+    tiles, what = [], "text" if found.of_texts else "character"
     for name, image in zip(found.accuracies, found.examples, strict=True):
-        caption = Markup("{}<br><small>{}</small>").format(in_words(name), _DEFORMATIONS.get(name, ""))
-        tiles.append(Tile(_png(image), f"One handwritten character: {in_words(name)}", caption))
+        how = _DEFORMATIONS.get(name, "")
+        if found.of_texts:
+            how = how.replace("15 degrees", "4 degrees")
+        caption = Markup("{}<br><small>{}</small>").format(in_words(name), how)
+        tiles.append(Tile(_png(image), f"One handwritten {what}: {in_words(name)}", caption))
     return Gallery(
-        "One image under each deformation",
+        f"One {'text' if found.of_texts else 'image'} under each deformation",
         "As it comes to a device, before it is normalised.",
         tuple(tiles),
-        form="long",
+        form="strips" if found.of_texts else "long",
     )
 
 

@@ -158,11 +158,12 @@ def _errors(report: Report) -> Section:
 
 
 def _robustness(found: Robustness) -> Section:
+    what = "texts" if found.of_texts else "images"
     return Section(
         "robustness",
         "Robustness",
         words=(
-            f"Of the held-out images, the INT8 file reads {found.images:,} again, deformed in ways that never change.",
+            f"Of the held-out {what}, the INT8 file reads {found.images:,} again, deformed in ways that never change.",
             "A picture is normalised before it is read, as on a device.",
         ),
         charts=(robustness.accuracies(found),),

@@ -313,16 +313,19 @@ def robustness(found: Robustness) -> Table:
         )
         for name, accuracy in found.accuracies.items()
     )
-    intervals = [wilson(round(accuracy * found.images), found.images) for accuracy in found.accuracies.values()]
-    reach = max(high - low for low, high in intervals) * 50
+    what = "texts" if found.of_texts else "images"
+    note = f"On {found.images:,} held-out {what} each. Changes are in percentage points."
+    if not found.of_texts:  # characters of a text are not drawn one by one
+        intervals = [wilson(round(accuracy * found.images), found.images) for accuracy in found.accuracies.values()]
+        reach = max(high - low for low, high in intervals) * 50
+        note += f" 95% intervals of what is read right reach up to {reach:.1f} points either way."
     columns = ("Deformation", "Right", "Change")
     return Table(
         "Deformations, in figures",
         columns,
         frozenset(columns[1:]),
         rows,
-        f"On {found.images:,} held-out images each. Changes are in percentage points; 95% intervals of what is read"
-        f" right reach up to {reach:.1f} points either way.",
+        note,
     )
 
 

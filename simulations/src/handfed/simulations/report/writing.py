@@ -19,9 +19,10 @@ from handfed.simulations.federation import Federation, Outcome
 from handfed.simulations.partition.device_styles import styles_of
 from handfed.simulations.report.contents import Misbehaviour, Report, Robustness
 from handfed.simulations.report.page import render
-from handfed.simulations.robustness import accuracies, deformed
+from handfed.simulations.robustness import accuracies, deformed, text_accuracies, texts
 
 MOST_DEFORMED: Final = 1_000  # images, evenly picked
+MOST_DEFORMED_TEXTS: Final = 200
 
 _SCHEMES: Final[Mapping[str, str]] = {
     "iid": "the same share of everything to each, at random",
@@ -104,20 +105,22 @@ def _misbehaviour(federation: Federation) -> Misbehaviour | None:
     return Misbehaviour(faults, who, inspected=settings.visibility == "inspected")
 
 
-def _robustness(federation: Federation, outcome: Outcome) -> Robustness | None:
-    """What the published file reads of deformed images; about a millisecond for each image. None of texts."""
-    if outcome.of_texts:
-        return None
-    rows = outcome.readings.rows
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_DEFORMED)).round().astype(np.int64)]
-    images, labels = federation.dataset.images[rows], federation.dataset.labels[rows]
-    model, inputs = Int8Model(outcome.publication.model), parse(federation.settings.inputs)
+def _robustness(federation: Federation, outcome: Outcome) -> Robustness:
+    """What the published file reads of deformed images; about a millisecond for each image."""
+    of_texts = outcome.of_texts
+    rows, most = outcome.readings.rows, MOST_DEFORMED_TEXTS if of_texts else MOST_DEFORMED
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(np.int64)]
+    samples, model = federation.dataset.samples.take(rows), Int8Model(outcome.publication.model)
+    if of_texts:
+        examples = [pictures[0] for pictures in texts(samples.take(np.array([0]))).values()]
+        return Robustness(len(rows), text_accuracies(model, samples), examples, of_texts=True)
+    images, inputs = samples.images, parse(federation.settings.inputs)
 
     def read(pictures: NDArray[np.uint8]) -> NDArray[np.int32]:
         return np.asarray(model.logits(seen(pictures, inputs)).argmax(axis=1), np.int32)
 
-    found = accuracies(read, images, labels)
-    return Robustness(len(rows), found, np.concatenate([images[:1], *deformed(images[:1]).values()]))
+    found = accuracies(read, images, samples.labels)
+    return Robustness(len(rows), found, [images[0], *(each[0] for each in deformed(images[:1]).values())])
 
 
 def _styles(federation: Federation) -> list[str]:
