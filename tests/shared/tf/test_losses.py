@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handfed.shared.tf.losses import certainty, distillation, divergence_from_uniform, focal_loss
+from handfed.shared.tf.losses import certainty, distillation, divergence_from_uniform, drift, focal_loss
 from handfed.shared.tf.runtime import keras
 
 LOGITS = np.array([[2.0, 0.5, -1.0], [0.1, 0.2, 0.3], [-3.0, 4.0, 0.0]], np.float32)
@@ -59,3 +59,10 @@ def test_distillation_is_the_formula_of_the_paper_and_nothing_where_both_agree()
         expected = temperature**2 * (p * np.log(p / q)).sum(axis=1)
         np.testing.assert_allclose(distillation(teacher, LOGITS, temperature), expected, rtol=1e-4)
         np.testing.assert_allclose(distillation(teacher, teacher + 5, temperature), 0, atol=1e-4)
+
+
+def test_logarithms_of_probabilities_have_not_drifted_and_what_is_added_to_them_counts_squared() -> None:
+    logits = np.log(np.random.default_rng(0).dirichlet(np.ones(6), (3, 7))).astype(np.float32)
+    assert float(drift(logits)) == pytest.approx(0, abs=1e-6)
+    moved = logits + np.array([0, 2, -3], np.float32)[:, None, None]
+    assert float(drift(moved)) == pytest.approx((0 + 4 + 9) * 7 / 3, rel=1e-4)

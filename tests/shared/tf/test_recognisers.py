@@ -150,3 +150,13 @@ def test_an_alphabet_of_thousands_stays_within_its_stated_size() -> None:
 def test_an_unknown_recogniser_is_refused_with_the_known_ones() -> None:
     with pytest.raises(SettingError, match="choose one of: cnn, lenet"):
         recognisers.build("transformer", 10)
+
+
+def test_the_range_of_a_text_s_outputs_holds_what_has_a_say_and_no_more() -> None:
+    trainer = Trainer("tcn", 3, seed=0, height=16)
+    arrays = trainer.initial()
+    arrays["logits/bias"] = np.array([0, 1, -500, 2], np.float32)  # a class that no text shows
+    samples = Samples.of_texts([np.full((16, 24), 128, np.uint8)], [[0, 1]])
+    low, high = trainer.calibrate(arrays, samples)["logits/post_activation_range"]
+    assert high - low == pytest.approx(32)
+    assert high >= 2

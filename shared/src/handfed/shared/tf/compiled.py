@@ -96,6 +96,9 @@ class Compiled:
         found = np.array([self._extremes(_to_float(part.pictures)) for _, part in parts])  # (parts, ranges, 2)
         lows = np.minimum(found[:, :, 0].min(axis=0), 0)
         highs = np.maximum(found[:, :, 1].max(axis=0), 0)
+        if self._objective.reach is not None:
+            last = list(names.values()).index(self.model.layers[-1].name)
+            lows[last] = max(lows[last], highs[last] - self._objective.reach)
         return {
             name: np.array(pair, np.float32) for name, pair in zip(names, zip(lows, highs, strict=True), strict=True)
         }

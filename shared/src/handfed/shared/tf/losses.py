@@ -93,6 +93,22 @@ def certainty(logits: Any, steps: Any) -> Any:  # noqa: ANN401
     return sum_over_steps(nats, steps)
 
 
+def drift(logits: Any) -> Any:  # noqa: ANN401
+    """How far logits are from logarithms of probabilities: the square of log Z, summed over steps, mean over the batch.
+
+    A softmax is the same wherever its logits lie, so nothing else keeps them from drifting off, step by step another
+    way: floats bear that, and eight bits do not. Source: the z-loss of Chowdhery et al. 2022 (PaLM, arXiv:2204.02311),
+    section 5.
+
+    Args:
+        logits: float32 (batch, steps, classes + 1).
+
+    Returns:
+        float32 scalar, in nats squared a text.
+    """
+    return tf.reduce_mean(tf.reduce_sum(tf.square(tf.reduce_logsumexp(logits, axis=-1)), axis=1))
+
+
 def distillation(teacher: Any, logits: Any, temperature: float) -> Any:  # noqa: ANN401
     """How far a model's outputs are from its teacher's: T^2 D_KL(teacher || model), both softened by T.
 

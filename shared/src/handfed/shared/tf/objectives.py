@@ -26,12 +26,14 @@ from handfed.shared.tf.losses import (
     certainty,
     distillation,
     divergence_from_uniform,
+    drift,
     focal_ctc_loss,
     focal_loss,
     sum_over_steps,
 )
 from handfed.shared.tf.runtime import tf
 
+_DRIFT: Final = 1e-3  # what `drift` weighs beside the CTC loss
 _MIXING: Final = 0.25  # how far, as a fraction, texts of another width may share a batch
 
 
@@ -42,10 +44,12 @@ class Objective(Protocol):
         outputs: Of the model, a picture or a step.
         label_rank: Dimensions of the labels of many samples.
         augmentation: How far pictures may be deformed at a strength of 1.
+        reach: Nats below the greatest output of all at which an output has a say; None where all have.
     """
 
     outputs: int
     label_rank: int
+    reach: float | None
     augmentation: Augmentation
 
     def order(self, widths: Any, seed: Any, batch_size: int) -> Any:  # noqa: ANN401 - tensors
@@ -96,6 +100,7 @@ class Classification:
     """
 
     label_rank = 1
+    reach: float | None = None  # the greatest output of one picture may lie far below that of another
     augmentation = Augmentation()
 
     def __init__(self, classes: int, alpha: NDArray[np.float32] | None = None) -> None:
@@ -147,6 +152,9 @@ class Transcription:
     """
 
     label_rank = 2
+    reach: float | None = (
+        32.0  # as outputs do not drift, the greatest of a step lies near 0, and the others count for e^-32 at most
+    )
     # Of a long strip, what a character bears would turn its ends out of the picture; hands differ most in their slant.
     augmentation = Augmentation(rotation=1.0, scale=0.15, shear=0.35, shift=1.5, elastic=1.0)
 
@@ -181,7 +189,9 @@ class Transcription:
     ) -> Any:  # noqa: ANN401
         steps = self._steps(widths)
         loss = focal_ctc_loss(labels, outputs[:, 0], steps, gamma=gamma)
-        return (1 - smoothing) * loss + smoothing * certainty(outputs[:, 0], steps) if smoothing else loss
+        if smoothing:
+            loss = (1 - smoothing) * loss + smoothing * certainty(outputs[:, 0], steps)
+        return loss + _DRIFT * drift(outputs[:, 0])
 
     def _steps(self, widths: Any) -> Any:  # noqa: ANN401
         """How many steps of the outputs show a picture, and not the paper beside it: int32 (batch,)."""
