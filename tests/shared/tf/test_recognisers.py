@@ -160,3 +160,17 @@ def test_the_range_of_a_text_s_outputs_holds_what_has_a_say_and_no_more() -> Non
     low, high = trainer.calibrate(arrays, samples)["logits/post_activation_range"]
     assert high - low == pytest.approx(32)
     assert high >= 2
+
+
+def test_training_keeps_the_range_of_a_text_s_outputs() -> None:
+    """tfmot's moving averages would follow the extremes of every batch, those of classes that no text shows."""
+    trainer = Trainer("tcn", 3, seed=0, height=16)
+    arrays = trainer.initial()
+    arrays["logits/bias"] = np.array([0, 1, -5e5, 2], np.float32)
+    samples = Samples.of_texts([np.full((16, 64), 128, np.uint8)] * 4, [[0, 1]] * 4)
+    run = RunSettings(local_epochs=3, batch_size=2, augmentation=0.0, focal_gamma=0.0)
+    settings = LocalTraining.of(run, learning_rate=1e-6, freeze_statistics=True)
+    start = arrays | trainer.calibrate(arrays, samples)
+    trained, _ = trainer.train(start, samples, settings, quantized=True, seed=(0, 0))
+    low, high = trained["logits/post_activation_range"]
+    assert high - low <= 32 * (1 + 1e-5)

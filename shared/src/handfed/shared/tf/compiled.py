@@ -97,11 +97,22 @@ class Compiled:
         lows = np.minimum(found[:, :, 0].min(axis=0), 0)
         highs = np.maximum(found[:, :, 1].max(axis=0), 0)
         if self._objective.reach is not None:
-            last = list(names.values()).index(self.model.layers[-1].name)
+            last = list(names.values()).index(self._last)
             lows[last] = max(lows[last], highs[last] - self._objective.reach)
         return {
             name: np.array(pair, np.float32) for name, pair in zip(names, zip(lows, highs, strict=True), strict=True)
         }
+
+    def _keep_range(self) -> None:
+        """Keeps the range of outputs to what has a say: tfmot's moving averages follow the extremes of every batch."""
+        if self._objective.reach is not None:
+            self.variables.keep_range(self._last, self._objective.reach)
+
+    @cached_property
+    def _last(self) -> str:
+        """The layer that gives the outputs, by its name without quantization."""
+        last = self.model.layers[-1]
+        return str(getattr(last, "layer", last).name)
 
     def training(self, settings: LocalTraining, teacher: Any = None) -> Callable[..., Any]:  # noqa: ANN401
         """The compiled training function of these settings; what varies by round is an argument of it.
@@ -235,6 +246,7 @@ class Compiled:
                 if wanted is not None:
                     taught = self._objective.distillation(wanted, outputs, widths, temperature)
                     loss = (1 - weight) * loss + weight * taught
+            self._keep_range()
             return loss, tape.gradient(loss, self.variables.weights)
 
         return compute

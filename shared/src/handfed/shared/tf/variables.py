@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handfed.shared.tf.runtime import keras
+from handfed.shared.tf.runtime import keras, tf
 from handfed.shared.wire import Arrays, ArraySpec, Role, Schema, second_moment, variance
 
 _MOMENTS = ("moving_mean", "moving_variance")
@@ -76,6 +76,12 @@ class NamedVariables:
         if inner is not layer:
             specs += self._bind_ranges(layer, inner.name)
         return specs
+
+    def keep_range(self, layer: str, reach: float) -> None:
+        """Raises the lower end of a layer's range to within `reach` of the upper one, if the model has ranges."""
+        for name, (low, high) in self._ranges.items():
+            if self.ranges[name] == layer:
+                low.assign(tf.maximum(low, high - reach))
 
     def _bind_ranges(self, wrapper: Any, layer_name: str) -> list[ArraySpec]:  # noqa: ANN401
         by_kind = {_kind(variable): variable for variable in wrapper.weights}
