@@ -22,10 +22,6 @@ from handfed.shared.local_training import LocalTraining
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
 from handfed.shared.schedules import cosine_with_warmup
-from handfed.shared.tf.export import to_int8
-from handfed.shared.tf.recognisers import BUILDERS
-from handfed.shared.tf.runtime import configure
-from handfed.shared.tf.training import Trainer
 from handfed.simulations.benchmarks.writers_of_mnist import DATA, there
 from handfed.simulations.partition import split
 
@@ -50,6 +46,8 @@ def run(_directory: Path, console: Console) -> None:
     """Trains every row on nine in ten of the writers of MNIST, and reads the others' digits."""
     if not there(console):
         return
+    from handfed.shared.tf.runtime import configure
+
     configure(1)
     dataset = datasets.read(str(DATA))
     held_out = split(dataset, scheme="writer", devices=None, held_out=0.1, seed=0).held_out
@@ -66,6 +64,10 @@ def run(_directory: Path, console: Console) -> None:
 
 
 def _row(family: str, shape: dict[str, Any], training: Samples, strangers: Samples) -> list[str]:
+    from handfed.shared.tf.export import to_int8
+    from handfed.shared.tf.recognisers import BUILDERS
+    from handfed.shared.tf.training import Trainer
+
     usual = BUILDERS[family]
     BUILDERS[family] = partial(usual, **shape)  # forms of a family that nobody publishes
     try:
