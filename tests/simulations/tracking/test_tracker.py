@@ -19,7 +19,11 @@ def test_a_place_tells_runs_of_several_data_directories_apart_and_stays(run: Rec
 
 
 def test_neither_paths_nor_names_of_classes_leave() -> None:
-    scenario = Scenario(data="/home/lovelace/Clinic 7/patients.npz", run=RunSettings(class_alpha="Müller=2"))
+    scenario = Scenario(
+        data="/home/lovelace/Clinic 7/patients.npz",
+        task="/home/lovelace/Clinic 7/patients.toml",
+        run=RunSettings(class_alpha="Müller=2"),
+    )
     told = tellable(scenario)
     assert set(told) == set(scenario.to_mapping())
     assert "lovelace" not in str(told)

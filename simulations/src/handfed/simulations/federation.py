@@ -314,15 +314,22 @@ def _start(federation: Federation, engine: str) -> RunStart:
     settings, devices = federation.settings, federation.partition.devices
     kept = _kept(federation)
     return RunStart(
-        federation.scenario.task, settings.recogniser, settings.strategy, settings.seed, kept, devices, engine
+        tasks.name_of(federation.scenario.task),
+        settings.recogniser,
+        settings.strategy,
+        settings.seed,
+        kept,
+        devices,
+        engine,
     )
 
 
 def _kept(federation: Federation) -> dict[str, Value]:
-    """What the record keeps of a federation; the path of its data is not among it."""
+    """What the record keeps of a federation; paths of its data and its task are not among it."""
     return {
         **federation.scenario.to_mapping(),
         "data": federation.dataset.name,
+        "task": tasks.name_of(federation.scenario.task),
         "data_sha256": federation.fingerprint(),
         "split_by": federation.partition.split_by,
     }

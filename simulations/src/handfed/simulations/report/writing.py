@@ -14,6 +14,7 @@ from handfed.shared.files import write_atomically
 from handfed.shared.inputs import parse
 from handfed.shared.litert import Int8Model
 from handfed.shared.planes import seen
+from handfed.shared.tasks import name_of
 from handfed.simulations.faults import liars
 from handfed.simulations.federation import Federation, Outcome
 from handfed.simulations.partition.device_styles import styles_of
@@ -64,7 +65,11 @@ def report_of(federation: Federation, outcome: Outcome, command: str) -> Report:
         run=outcome.run,
         release=publication.number,
         command=command,
-        settings={**federation.scenario.to_mapping(), "data": dataset.name},
+        settings={
+            **federation.scenario.to_mapping(),
+            "data": dataset.name,
+            "task": name_of(federation.scenario.task),
+        },
         dataset=dataset,
         partition_scheme=in_words(federation.scenario.partition),
         split_by=partition.split_by,

@@ -58,10 +58,13 @@ def place(run: RecordedRun) -> str:
 def tellable(scenario: Scenario) -> dict[str, str]:
     """The settings that may leave this machine, by name (rule 1 of the package)."""
     from handfed.clients.datasets import named
+    from handfed.shared.tasks import TASKS
 
     values = scenario.to_mapping()
     if scenario.data not in named.names():
         values["data"] = "a file or folder"
+    if scenario.task not in TASKS:
+        values["task"] = "a file"
     if scenario.run.class_alpha:
         values["class_alpha"] = "set"
     return {name: str(value) for name, value in values.items()}
