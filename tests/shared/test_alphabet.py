@@ -80,5 +80,5 @@ def test_a_large_alphabet_is_cut_in_messages() -> None:
 
 def test_a_text_is_cut_into_its_longest_classes_and_what_is_none_stands_alone() -> None:
     alphabet = Alphabet(("c", "ch", "é", ".", " "))
-    assert alphabet.spell("chce\u0301. x\nc") == ["ch", "c", "é", ".", " ", "x", "\n", "c"]
-    assert alphabet.spell("") == []
+    assert alphabet.tokenise("chce\u0301. x\nc") == ["ch", "c", "é", ".", " ", "x", "\n", "c"]
+    assert alphabet.tokenise("") == []

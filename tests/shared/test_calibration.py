@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handfed.shared.alphabet import Alphabet
 from handfed.shared.calibration import BINS, TEMPERATURES, Reliability, TemperatureCurve
-from handfed.shared.decoding.beam import Beam
-from handfed.shared.decoding.greedy import Greedy
-from handfed.shared.decoding.lexicon import Lexicon
 from handfed.shared.litert import softmax
 
 
@@ -56,36 +52,6 @@ def test_a_text_of_one_step_is_calibrated_as_a_character() -> None:
 def test_a_text_that_cannot_be_said_in_so_few_steps_counts_nothing() -> None:
     curve = TemperatureCurve.of_text(np.zeros((2, 4), np.float32), [1, 1])
     assert (curve.samples, curve.nats.tolist()) == (0, [0.0] * len(TEMPERATURES))
-
-
-def test_a_temperature_makes_the_confidences_of_a_language_model_come_true() -> None:
-    alphabet = Alphabet(("a", "b", "c", "d", "e"))
-    decoder = Beam(model=Lexicon(["a", "b", "c"], alphabet))
-    logits, labels = drawn(0, 600, sharpness=2.0)
-    curve = TemperatureCurve.empty()
-    before: list[tuple[float, bool]] = []
-    after: list[tuple[float, bool]] = []
-    rows = np.flatnonzero(labels < 3)
-    for row in rows:
-        curve += TemperatureCurve.of_reading(decoder, logits[row : row + 1], [int(labels[row])])
-    for row in rows:
-        for kept, temperature in ((before, 1.0), (after, curve.temperature())):
-            found = decoder.decode((logits[row : row + 1] / temperature).astype(np.float32))
-            kept.append((found.confidence, found.text == (labels[row],)))
-    assert curve.samples == len(rows)
-    assert curve.temperature() > 1.3
-    assert error(after) < error(before) / 2
-
-
-def error(readings: list[tuple[float, bool]]) -> float:
-    confidences, correct = zip(*readings, strict=True)
-    return Reliability.of(np.array(confidences), np.array(correct)).expected_calibration_error()
-
-
-def test_a_reading_that_was_sure_and_wrong_has_a_bounded_curve() -> None:
-    sure = np.array([[50.0, -50.0, -50.0]], np.float32)
-    assert TemperatureCurve.of_reading(Greedy(), sure, [1]).nats.max() == pytest.approx(-np.log(1e-6))
-    assert TemperatureCurve.of_reading(Greedy(), sure, [0]).nats.max() == pytest.approx(0, abs=1e-9)
 
 
 def test_of_no_sample_logits_stay_as_they_are() -> None:

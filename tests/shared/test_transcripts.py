@@ -24,7 +24,7 @@ def transcripts(pairs: list[tuple[list[int], list[int]]]) -> Transcripts:
 @given(PAIRS)
 def test_the_character_error_rate_is_jiwer_s(pairs: list[tuple[list[int], list[int]]]) -> None:
     found = transcripts(pairs)
-    written, read = ([LETTERS.spelt(text) for text in texts] for texts in (found.written, found.read))
+    written, read = ([LETTERS.text_of(text) for text in texts] for texts in (found.written, found.read))
     assert found.cer == pytest.approx(jiwer.cer(written, read))
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from handfed.clients.datasets import read
-from handfed.clients.datasets.labelled import characters, parse_table
+from handfed.clients.datasets.labelled import parse_table
 from handfed.clients.edge.pictures import read_picture
 from handfed.shared import strips
 from handfed.shared.alphabet import SPACE
@@ -246,28 +246,6 @@ def test_an_archive_within_the_archive_is_refused(tmp_path: Path) -> None:
     members = {"labels.tsv": (HEADER + ROWS).encode(), "images.zip": b"PK"}
     with pytest.raises(DatasetError, match="unpack the outer archive"):
         read(archive(tmp_path / "a.zip", members))
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["a", "é", "ж", "字", "한", "1", "+", '"', "\u0915\u093e", "\u0915\u094d\u0937", "\u0e01\u0e34", "n\u0303\u0323"],
-)
-def test_a_base_with_its_marks_is_one_character(text: str) -> None:
-    assert characters(unicodedata.normalize("NFC", text)) == [unicodedata.normalize("NFC", text)]
-
-
-@pytest.mark.parametrize("text", ["", "ab", "a b", "10", "字字", "éa", "\u0915\u0916", "a\u0301\u0301b"])
-def test_more_than_one_base_is_more_than_one_character(text: str) -> None:
-    assert len(characters(unicodedata.normalize("NFC", text))) != 1
-
-
-def test_space_of_any_kind_is_one_space() -> None:
-    assert characters(" a\u00a0  b ") == ["a", SPACE, "b"]
-
-
-@given(st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"])))
-def test_characters_together_are_the_text(text: str) -> None:
-    assert "".join(characters(text)) == text
 
 
 WORDS = HEADER + "a0.png\tw7\tnorth\tab\nb0.png\tw3\tsouth\tc\na1.png\tw7\tnorth\ta ab\n"

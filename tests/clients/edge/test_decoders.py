@@ -9,12 +9,29 @@ import pytest
 
 from handfed.clients.edge.decoders import decoder
 from handfed.shared.alphabet import Alphabet
-from handfed.shared.decoding import arpa
-from handfed.shared.decoding.ngram import NGram
 from handfed.shared.errors import DatasetError, SettingError
 
 LETTERS = Alphabet(tuple("abcdefghijklmnopqrstuvwxyz"))
 UNSURE = 0.4  # of 1, the share of the letter that was written where another is more probable
+
+
+ARPA = """\\data\\
+ngram 1=5
+ngram 2=2
+
+\\1-grams:
+-0.3\t<unk>
+-99\t<s>
+-1\t</s>
+-1\ti\t-2
+-1\ts\t-2
+
+\\2-grams:
+-0.01\ts p
+-0.01\ti n
+
+\\end\\
+"""
 
 
 def doubtful(written: str, misread: str) -> np.ndarray:
@@ -29,7 +46,7 @@ def doubtful(written: str, misread: str) -> np.ndarray:
 
 def read(lexicon: Path | None, language_model: Path | None) -> str:
     found = decoder(LETTERS, lexicon, language_model).decode(doubtful("aspirin", "asqirim"))
-    return LETTERS.spelt(found.text)
+    return LETTERS.text_of(found.text)
 
 
 @pytest.fixture
@@ -53,13 +70,13 @@ def test_a_language_model_is_estimated_from_a_text(words: Path) -> None:
 
 def test_a_language_model_is_read_in_arpa_form(tmp_path: Path) -> None:
     path = tmp_path / "words.arpa"
-    arpa.write(path, NGram.estimate(["aspirin", "ibuprofen"] * 3, LETTERS, order=4), LETTERS)
+    path.write_text(ARPA)
     assert read(None, path) == "aspirin"
 
 
 def test_a_word_outside_the_lexicon_is_read_where_the_ink_is_clear(words: Path) -> None:
     logits = doubtful("zebra", "zebra") * 3
-    assert LETTERS.spelt(decoder(LETTERS, words, None).decode(logits).text) == "zebra"
+    assert LETTERS.text_of(decoder(LETTERS, words, None).decode(logits).text) == "zebra"
 
 
 def test_two_expectations_are_one_too_many(words: Path) -> None:

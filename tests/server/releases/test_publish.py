@@ -45,6 +45,13 @@ def test_a_file_of_other_weights_is_refused(trainer: Trainer, trained: Arrays) -
         check_conversion(trainer, trained, to_int8(trainer.quantized_model(other)))
 
 
+def test_a_file_with_one_wrong_filter_is_refused(trainer: Trainer, trained: Arrays) -> None:
+    kernel = trained["conv2/kernel"].copy()
+    kernel[..., 0] *= -1
+    with pytest.raises(ReleaseRefusedError, match=r"are \d+\.\d dB from those \(at least 20\)"):
+        check_conversion(trainer, trained, to_int8(trainer.quantized_model(trained | {"conv2/kernel": kernel})))
+
+
 def test_a_model_that_diverged_is_refused_and_says_so(trainer: Trainer, trained: Arrays) -> None:
     with pytest.raises(ReleaseRefusedError, match="diverged"):
         check_conversion(trainer, trained, b"what the converter makes of NaN")

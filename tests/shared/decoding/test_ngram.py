@@ -84,6 +84,20 @@ def test_a_file_without_text_is_refused(tmp_path: Path, content: bytes) -> None:
         read_texts(tmp_path / "none.txt", ALPHABET)
 
 
+def as_arpa(model: NGram) -> str:
+    names = [*(name.replace(" ", arpa.SPACE) for name in ALPHABET.names), arpa.END, arpa.START]
+    grams: dict[tuple[int, ...], float] = {(START,): -99 * math.log(10)}
+    grams |= {(*context, symbol): nats for context, seen in model.followers.items() for symbol, nats in seen.items()}
+    orders = sorted({len(gram) for gram in grams})
+    lines = ["\\data\\", *(f"ngram {order}={sum(len(gram) == order for gram in grams)}" for order in orders)]
+    for order in orders:
+        lines += ["", f"\\{order}-grams:"]
+        for gram in sorted(gram for gram in grams if len(gram) == order):
+            backoff = f"\t{model.backoffs[gram] / math.log(10):.9g}" if gram in model.backoffs else ""
+            lines.append(f"{grams[gram] / math.log(10):.9g}\t{' '.join(names[symbol] for symbol in gram)}{backoff}")
+    return "\n".join([*lines, "", "\\end\\", ""])
+
+
 @settings(max_examples=30)  # each waits for the disk
 @given(texts, st.integers(1, 4), contexts)
 def test_an_arpa_file_gives_the_model_back(
@@ -91,7 +105,7 @@ def test_an_arpa_file_gives_the_model_back(
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "model.arpa"
     model = NGram.estimate(seen, ALPHABET, order=order)
-    arpa.write(file, model, ALPHABET)
+    file.write_text(as_arpa(model), encoding="utf-8")
     np.testing.assert_allclose(walked(arpa.read(file, ALPHABET), context), walked(model, context), rtol=1e-6)
 
 

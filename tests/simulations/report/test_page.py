@@ -499,7 +499,7 @@ def test_of_texts_single_texts_are_compared(texts: Report, of_texts: Element) ->
 def test_misread_texts_are_strips_with_what_they_say(texts: Report, of_texts: Element) -> None:
     (shown,) = of_texts.all("ul", class_="strips")
     assert len(shown.all("img")) == gallery.MOST
-    nothing = texts.dataset.alphabet.spelt(texts.readings.int8.written[0])
+    nothing = texts.dataset.alphabet.text_of(texts.readings.int8.written[0])
     one = make_misread(texts, 0)
     (image,) = parse(render(one)).all("img")
     assert image.attributes["alt"] == f"Handwritten {nothing}, read as nothing"

@@ -74,11 +74,11 @@ class Alphabet:
         except ValueError:
             raise DatasetError(f"{where}: label {label!r} is not in the alphabet {self.summary()}") from None
 
-    def spelt(self, text: Sequence[int]) -> str:
+    def text_of(self, text: Sequence[int]) -> str:
         """The text of some classes."""
         return "".join(self.names[label] for label in text)
 
-    def spell(self, text: str) -> list[str]:
+    def tokenise(self, text: str) -> list[str]:
         """Cuts a text into class names, the longest that fits first; a character of no class stands for itself."""
         return self._names_or_any.findall(unicodedata.normalize("NFC", text))
 

@@ -18,11 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared import ctc
-from handfed.shared.decoding import Decoder
 
 TEMPERATURES: Final = 2.0 ** (np.arange(-16, 17) / 8)  # 1/4 to 4, in eighths of an octave
 BINS: Final = 15  # as in the source
-_SURPRISE: Final = 1e-6  # the least probability of what came true, so that one reading does not outweigh all others
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,22 +65,6 @@ class TemperatureCurve:
         """
         nats = -ctc.log_likelihood(ctc.log_softmax(logits / TEMPERATURES[:, None, None]), written)
         return cls(1, nats) if np.isfinite(nats).all() else cls.empty()
-
-    @classmethod
-    def of_reading(cls, decoder: Decoder, logits: NDArray[np.float32], written: Sequence[int]) -> Self:
-        """The curve of whether one reading comes true: of its confidence if it is right, else of the rest.
-
-        With a language model a confidence is a share among the texts in the beam, which the likelihood of the text
-        says nothing of; this asks for the confidence itself. It reads the text once for each temperature.
-
-        Args:
-            decoder: What reads.
-            logits: float (steps, classes + 1), of the steps that hold something of the text.
-            written: The classes that were written, in order.
-        """
-        found = [decoder.decode(np.asarray(logits / temperature, np.float32)) for temperature in TEMPERATURES]
-        true = [each.confidence if each.text == tuple(written) else 1 - each.confidence for each in found]
-        return cls(1, -np.log(np.maximum(true, _SURPRISE)))
 
     def temperature(self) -> float:
         """The temperature with the least negative log-likelihood; 1 of no sample."""

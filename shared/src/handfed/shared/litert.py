@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.errors import ManifestError, MissingExtraError
-from handfed.shared.geometry import SIDE
+from handfed.shared.geometry import SIDE, with_channels
 from handfed.shared.quiet import quiet
 
 _BATCH: Final = 256
-_WITHOUT_CHANNELS: Final = 3  # axes of a stack of pictures of ink alone
 _BROKEN: Final = (ValueError, RuntimeError, MemoryError)  # what LiteRT raises on a file it cannot run
 
 
@@ -80,8 +79,7 @@ class Int8Model:
         """
         found: list[NDArray[np.int8]] = []
         try:
-            if pictures.ndim == _WITHOUT_CHANNELS:
-                pictures = pictures[..., None]
+            pictures = with_channels(pictures)
             for start in range(0, max(len(pictures), 1), _BATCH):
                 part = self._table[pictures[start : start + _BATCH]]
                 found.append(self._run(part))

@@ -70,7 +70,7 @@ class Transcripts:
         """
         import jiwer  # not on the way to reading a picture
 
-        written, read = ([alphabet.spelt(text) for text in texts] for texts in (self.written, self.read))
+        written, read = ([alphabet.text_of(text) for text in texts] for texts in (self.written, self.read))
         return float(jiwer.wer(written, read))
 
     def confusions(self, classes: int) -> NDArray[np.int64]:

@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from handfed.shared.errors import HandfedError
 
-# 2: a device says which arrays it trained from; 3: scores count characters and edits; 4: models may be pruned, and
-# training has class weights, label smoothing, weight decay and a teacher, whose arrays travel along
+# 2: a device says which arrays it trained from; 3: scores count characters and edits; 4: recognisers may be pruned and
+# see planes beside the ink, training has class weights, label smoothing, weight decay and a teacher, whose arrays
+# travel along, and devices give the curve that calibrates confidences
 VERSION = 4
 
 ARRAYS = "arrays"

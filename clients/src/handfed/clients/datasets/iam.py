@@ -34,8 +34,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.clients.datasets import xmltree
-from handfed.clients.datasets.labelled import spell
 from handfed.clients.datasets.samples import assemble, bordered, decoded_picture, normalised_pixels, number_writers
+from handfed.clients.datasets.texts import tokenised
 from handfed.clients.datasets.trees import FolderTree
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
@@ -106,7 +106,7 @@ def read_iam(path: Path, tree: FolderTree, task: Task) -> Dataset:
         raise DatasetError(f"{where}: holds no {task.kind} that are segmented without error; get the file anew")
     _refuse_missing(used, tree, task.kind, where)
     writers = _writers(used, tree, where)
-    alphabet, labels = spell([entry.text for entry in used], where=where)
+    alphabet, labels = tokenised([entry.text for entry in used], where=where)
     left_out = len(entries) - len(used)
     return assemble(
         path,

@@ -23,8 +23,8 @@ from typing import Final
 import numpy as np
 
 from handfed.clients.datasets.samples import assemble, normalised_picture, number_writers
+from handfed.clients.datasets.texts import characters, tokenised
 from handfed.clients.datasets.trees import FileTree, FolderTree, ZipTree
-from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
 from handfed.shared.samples import Samples
@@ -32,7 +32,6 @@ from handfed.shared.tasks import Task
 
 TABLE: Final = "labels.tsv"
 PICTURES: Final = "images.zip"
-_VIRAMA: Final = 9  # Unicode's combining class of the mark that joins two Indic letters into one
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def read_labelled(path: Path, tree: FolderTree | ZipTree, task: Task) -> Dataset
         _refuse_long_texts(rows, where)
     pictures = _pictures(tree)
     _refuse_missing(rows, pictures, where)
-    alphabet, labels = spell([row.text for row in rows], where=where)
+    alphabet, labels = tokenised([row.text for row in rows], where=where)
     images = [
         normalised_picture(
             pictures.read(row.image),
@@ -114,38 +113,6 @@ def parse_table(content: bytes, *, where: str) -> list[Row]:
     if not rows:
         raise DatasetError(f"{where}: holds no samples, only a header")
     return rows
-
-
-def spell(texts: Sequence[str], *, where: str) -> tuple[Alphabet, list[list[int]]]:
-    """The alphabet of texts in normalisation form C, and each text as positions in it.
-
-    Raises:
-        DatasetError: The texts have fewer than two characters, or a control character.
-    """
-    spelled = [characters(text) for text in texts]
-    alphabet = Alphabet.from_labels([each for text in spelled for each in text], where=where)
-    position = {name: index for index, name in enumerate(alphabet.names)}
-    return alphabet, [[position[each] for each in text] for text in spelled]
-
-
-def characters(text: str) -> list[str]:
-    """The characters of a text in normalisation form C, as a writer sees them.
-
-    A base, then any marks (Unicode categories M*) and joiners; a virama or a joiner takes the next letter in. This is
-    the part of Unicode Annex 29's grapheme clusters that alphabets need, without its tables. Space of any kind and
-    length is one `SPACE`.
-    """
-    found: list[str] = []
-    joined = False
-    for character in " ".join(text.split()):
-        is_mark = unicodedata.category(character).startswith("M")
-        is_joiner = character in "\u200c\u200d"
-        if found and (joined or is_mark or is_joiner):
-            found[-1] += character
-        else:
-            found.append(character)
-        joined = is_joiner or unicodedata.combining(character) == _VIRAMA
-    return found
 
 
 def _lines(content: bytes, where: str) -> list[str]:

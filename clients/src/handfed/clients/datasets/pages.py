@@ -29,9 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.clients.datasets import altoxml, pagexml, xmltree
-from handfed.clients.datasets.labelled import spell
 from handfed.clients.datasets.regions import Page, cut, scale_of
 from handfed.clients.datasets.samples import assemble, bordered, decoded_picture, normalised_pixels, number_writers
+from handfed.clients.datasets.texts import tokenised
 from handfed.clients.datasets.trees import FolderTree
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
@@ -92,7 +92,7 @@ def read_pages(path: Path, tree: FolderTree, names: Sequence[str], task: Task) -
         raise DatasetError(
             f"{path}: has no {task.kind} with a text ({left_out:,} without); transcribe them, or choose another --task"
         )
-    alphabet, labels = spell(texts, where=str(path))
+    alphabet, labels = tokenised(texts, where=str(path))
     images = [image for document in documents for image in _images(tree, document, task.height)]
     writers = [document.page.writer or document.name for document in documents for _ in document.page.regions]
     return assemble(

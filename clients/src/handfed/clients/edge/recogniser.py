@@ -193,8 +193,8 @@ class Recogniser:
         logits = self._model.logits(samples.images)[0]  # (steps, classes + 1)
         steps = int(samples.steps(samples.images.shape[2] // len(logits))[0])
         found = replace(self.decoder, alternatives=alternatives).decode(logits[:steps] / np.float32(self._temperature))
-        others = ((self.alphabet.spelt(text), probability) for text, probability in found.alternatives)
-        return Reading(self.alphabet.spelt(found.text), found.confidence, tuple(others))
+        others = ((self.alphabet.text_of(text), probability) for text, probability in found.alternatives)
+        return Reading(self.alphabet.text_of(found.text), found.confidence, tuple(others))
 
     def transcribe(self, samples: Samples) -> list[list[int]]:
         """The classes that it reads, of each sample; of texts by the best path.

@@ -8,6 +8,7 @@ A file is refused, and nothing is published, when
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handfed.server.flower.course import Course
 from handfed.server.flower.queries import Verdict
@@ -36,11 +38,11 @@ from handfed.shared.tf.training import Trainer
 SELF_TEST_PICTURES = 64
 SELF_TEST_KEPT = 8  # of them travel in the manifest
 SELF_TEST_TEXTS_KEPT = 2  # of texts, which are larger
-# Output steps that logits may differ from those of the model that was trained: rounding in each of many layers adds up.
-MOST_STEPS_OFF = 16.0
-ALL_BUT = 0.999  # of them
-MEAN_STEPS_OFF = 3.0
-STEPS_OFF_ELSEWHERE = 4.0  # that logits of one file may differ between processors
+# Signal-to-quantization-noise ratio of the logits, in decibels: how much of them rounding in another order may change.
+LEAST_SQNR = 20.0
+STEPS_OFF_ELSEWHERE = 4.0  # output steps that logits of one file may differ between processors
+
+Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -242,16 +244,20 @@ def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTes
         drawn = pictures(SELF_TEST_PICTURES, trainer.channels, seed=0)
     found = int8.logits(drawn)
     expected = trainer.logits(trained, drawn, quantized=True).reshape(found.shape)
-    steps_off = np.abs(expected - found) / int8.output_step
-    # Of the many outputs of texts, a few hang on a rounding far before them.
-    most, mean = float(np.quantile(steps_off, ALL_BUT)), float(steps_off.mean())
-    if not (most <= MOST_STEPS_OFF and mean <= MEAN_STEPS_OFF):  # nor of NaN
+    ratio = _sqnr(expected, found)
+    if not ratio >= LEAST_SQNR:  # nor of NaN
         raise ReleaseRefusedError(
-            f"the converted model is not the model that was trained: logits differ by up to {most:.1f} steps (at most"
-            f" {MOST_STEPS_OFF:g}), and by {mean:.1f} in the mean (at most {MEAN_STEPS_OFF:g})"
+            f"the converted model is not the model that was trained: its logits are {ratio:.1f} dB from those"
+            f" (at least {LEAST_SQNR:g})"
         )
     kept = SELF_TEST_TEXTS_KEPT if int8.reads_texts else SELF_TEST_KEPT
     return SelfTest(drawn[:kept], found[:kept], STEPS_OFF_ELSEWHERE * int8.output_step)
+
+
+def _sqnr(expected: Logits, found: Logits) -> float:
+    """Signal-to-quantization-noise ratio: the variance of the logits over the mean square of the error, in decibels."""
+    noise = float(np.square(expected - found, dtype=np.float64).mean())
+    return 10 * math.log10(float(expected.var(dtype=np.float64)) / max(noise, float(np.finfo(np.float32).tiny)))
 
 
 def check_margin(verdict: Verdict, margin: float) -> Difference:

@@ -3,7 +3,7 @@
     Greedy      `greedy`    the most probable class of each step
     Beam        `beam`      the most probable text; with a language model, the most probable under both
     Lexicon     `lexicon`   a language model of words that are allowed
-    NGram       `ngram`     a language model of how characters follow one another; `arpa` reads and writes it
+    NGram       `ngram`     a language model of how characters follow one another; `arpa` reads one of another tool
 
 Rules:
 1. A confidence is of a text, summed over the paths that say it (CTC), and not of one path.

@@ -1,4 +1,4 @@
-"""N-gram models of characters as ARPA files, which KenLM, SRILM and others read and write.
+"""N-gram models of characters from ARPA files, which KenLM, SRILM and others write.
 
 UTF-8 text: a header with the number of n-grams of each order, then for each order a section of lines
 
@@ -24,43 +24,17 @@ from typing import Final
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.decoding.ngram import Context, NGram
 from handfed.shared.errors import DatasetError
-from handfed.shared.files import write_atomically
 
 START: Final = "<s>"
 END: Final = "</s>"
 UNKNOWN: Final = "<unk>"
 SPACE: Final = "<space>"
 
-_NEVER: Final = -99.0  # log10, as SRILM writes a probability of 0
 _NATS: Final = math.log(10)
 _SECTION: Final = re.compile(r"\\([1-9][0-9]?)-grams:")
 _BLANK: Final = " \t\r"  # no other space parts symbols: one with no break may be a symbol itself
 _BLANKS: Final = re.compile(f"[{_BLANK}]+")
 _Entry = tuple[Context, float, float]  # an n-gram, with its probability and its back-off weight in nats
-
-
-def write(path: Path, model: NGram, alphabet: Alphabet) -> None:
-    """Writes a model.
-
-    Args:
-        path: The file; its directory must exist.
-        model: Of as many classes as the alphabet has.
-        alphabet: Their names.
-
-    Raises:
-        StorageError: The file cannot be written.
-    """
-    names = [*(name.replace(" ", SPACE) for name in alphabet.names), END, START]
-    grams: dict[Context, float] = {(model.classes + 1,): _NEVER * _NATS}
-    grams |= {(*context, symbol): nats for context, seen in model.followers.items() for symbol, nats in seen.items()}
-    orders = sorted({len(gram) for gram in grams})
-    lines = ["\\data\\", *(f"ngram {order}={sum(len(gram) == order for gram in grams)}" for order in orders)]
-    for order in orders:
-        lines += ["", f"\\{order}-grams:"]
-        for gram in sorted(gram for gram in grams if len(gram) == order):
-            backoff = f"\t{model.backoffs[gram] / _NATS:.9g}" if gram in model.backoffs else ""
-            lines.append(f"{grams[gram] / _NATS:.9g}\t{' '.join(names[symbol] for symbol in gram)}{backoff}")
-    write_atomically(path, "\n".join([*lines, "", "\\end\\", ""]).encode())
 
 
 def read(path: Path, alphabet: Alphabet) -> NGram:

@@ -44,7 +44,7 @@ class Lexicon:
         self._whole = [True]  # whether a text may end here
         labels = {name: label for label, name in enumerate(alphabet.names)}
         for word in words:
-            spelled = alphabet.spell(word)
+            spelled = alphabet.tokenise(word)
             if labels.keys() >= set(spelled):
                 self._add([labels[name] for name in spelled])
         self.scores = lru_cache(maxsize=_KEPT)(self._scores)

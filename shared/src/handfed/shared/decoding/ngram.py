@@ -64,7 +64,7 @@ class NGram:
         labels = {name: label for label, name in enumerate(alphabet.names)}
         counts: defaultdict[Context, Counter[int]] = defaultdict(Counter, {(): Counter()})
         for text in texts:
-            _count([start, *(labels.get(name, _FOREIGN) for name in alphabet.spell(text)), end], order, counts)
+            _count([start, *(labels.get(name, _FOREIGN) for name in alphabet.tokenise(text)), end], order, counts)
         return cls(end, *_witten_bell(counts, end + 1))
 
     def _log_probabilities(self, context: Context) -> NDArray[np.float64]:

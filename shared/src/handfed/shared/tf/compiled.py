@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared import inputs
+from handfed.shared.geometry import with_channels
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.samples import Samples
 from handfed.shared.tf.augment import augment_pictures, hide
@@ -24,7 +25,6 @@ from handfed.shared.tf.runtime import keras, tf
 from handfed.shared.tf.variables import NamedVariables, batch_norms
 
 AT_ONCE: Final = 500  # pictures of which outputs are computed at once
-_WITHOUT_CHANNELS: Final = 3  # axes of a stack of pictures of ink alone
 _DROPOUT_STREAM = 100  # of a batch's seed; augmentation has the numbers below
 
 
@@ -61,8 +61,7 @@ class Compiled:
         Args:
             pictures: uint8 (n, height, width, channels); where there is one channel, its axis may be left out.
         """
-        if pictures.ndim == _WITHOUT_CHANNELS:
-            pictures = pictures[..., None]
+        pictures = with_channels(pictures)
         parts = [self._forward(pictures[start : start + AT_ONCE]).numpy() for start in range(0, len(pictures), AT_ONCE)]
         return np.concatenate(parts) if parts else np.zeros((0, *self.model.output_shape[1:]), np.float32)
 

@@ -84,7 +84,7 @@ def misread(report: Report) -> Gallery | None:
     rows = sorted(_picked(wrong), key=lambda row: (found.written[row], found.read[row]))
     tiles, longest = [], 0
     for row in rows:
-        written, read = alphabet.spelt(found.written[row]), alphabet.spelt(found.read[row])
+        written, read = alphabet.text_of(found.written[row]), alphabet.text_of(found.read[row])
         caption = Markup("<bdi>{}</bdi> → <b><bdi>{}</bdi></b>").format(written, read or NOTHING)
         tiles.append(Tile(_data_url(report, row), f"Handwritten {written}, read as {read or NOTHING}", caption))
         longest = max(longest, len(written))
