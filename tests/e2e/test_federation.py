@@ -19,7 +19,7 @@ from handfed.server.database import open_database
 from handfed.server.flower.course import Listener
 from handfed.server.flower.state import RunState
 from handfed.server.releases.service import ReleaseRecord
-from handfed.server.runs.schemas import RecordedRun, RoundResult, RunStateError
+from handfed.server.runs.schemas import RecordedRun, RoundResult, RunStateError, UnknownRunError
 from handfed.server.runs.service import RunRecord
 from handfed.shared import wire
 from handfed.shared.datasets import Dataset
@@ -120,6 +120,13 @@ def corrupting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         return "corrupting"
 
     return make
+
+
+def test_a_run_that_cannot_start_from_another_is_not_on_record(place: Place, small: Federation) -> None:
+    before = len(place.runs.list())
+    with pytest.raises(UnknownRunError):
+        run(place, changed(small, start_from=999))
+    assert len(place.runs.list()) == before
 
 
 def test_the_devices_learn_to_read(outcome: Outcome) -> None:

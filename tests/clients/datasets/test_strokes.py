@@ -93,6 +93,17 @@ def test_strokes_that_are_not_there_are_asked_for(archive: str, inputs: str) -> 
         read(archive, inputs=inputs)
 
 
+def test_strokes_that_need_not_be_there_leave_their_planes_empty(archive: str) -> None:
+    samples = read(archive, inputs="size,topology", need_strokes=False).samples
+    assert samples.planes is not None
+    assert not samples.planes[..., 0].any()
+    np.testing.assert_array_equal(samples.planes[..., 1:], planes.topology(samples.images))
+    save(archive)
+    drawn = read(archive, inputs="size,topology", need_strokes=False).samples.planes
+    assert drawn is not None
+    assert drawn[..., 0].any()
+
+
 def test_a_folder_without_a_name_has_no_strokes_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
 
 from handfed.server.database import Database
-from handfed.server.flower.earlier import on_record
+from handfed.server.flower.earlier import check, none_on_record, on_record
 from handfed.server.flower.state import Model, RunState
 from handfed.server.runs.schemas import RoundResult, RunStart, UnknownRunError
 from handfed.server.runs.service import RunRecord
 from handfed.shared.errors import SettingError
+from handfed.shared.run_settings import RunSettings
 
 RUN = RunStart("characters", "cnn", "fedavg", 0, {}, 2, "in-process")
 STATE = RunState(1, {"kernel": np.ones(2, np.float32)}, model=Model("cnn", ("a", "b"), 28, 0.2))
@@ -35,3 +37,17 @@ def test_a_run_that_is_not_there_or_has_no_round_says_so(sqlite_database: Databa
     number = record.start(RUN)
     with pytest.raises(SettingError, match="has not ended a round"):
         on_record(record)(number)
+
+
+@pytest.mark.parametrize("setting", ["start_from", "teacher"])
+def test_what_does_not_fit_is_refused_before_a_run_begins(setting: str) -> None:
+    changes: dict[str, Any] = {setting: 7}
+    settings = RunSettings(**changes)
+    wanted = Model("cnn", ("a", "b"), 28, 0.2)
+    ended = RunState(1, STATE.arrays, floating=STATE.arrays, model=wanted)
+    check(lambda _: ended, settings, wanted)
+    with pytest.raises(SettingError, match="run 7 has another alphabet"):
+        check(lambda _: ended, settings, Model("cnn", ("a", "c"), 28, 0.2))
+    with pytest.raises(SettingError, match="is not on record"):
+        check(none_on_record, settings, wanted)
+    check(none_on_record, RunSettings(), wanted)

@@ -31,8 +31,8 @@ from handfed.clients.trainer.app import create_app as client_app
 from handfed.server.flower.app import ALPHABET_KEY, HEIGHT_KEY
 from handfed.server.flower.app import create_app as server_app
 from handfed.server.flower.course import Listener
-from handfed.server.flower.earlier import on_record
-from handfed.server.flower.state import RunState
+from handfed.server.flower.earlier import check, on_record
+from handfed.server.flower.state import Model, RunState
 from handfed.server.releases.publish import Origin, Publication, Publisher
 from handfed.server.releases.service import ReleaseRecord
 from handfed.server.runs.recorder import Recorder
@@ -241,7 +241,8 @@ def simulate(
         report: Tells people of the outcome; a run that is on record as done has told.
 
     Raises:
-        SettingError: The run to resume began with other data, or another process is at it.
+        SettingError: The run to resume began with other data, another process is at it, or the run to start from or to
+            learn from does not fit.
         HandfedError: What ended the run; it is on record as failed, or stopped where a person stopped it.
     """
     started = time.monotonic()
@@ -250,6 +251,9 @@ def simulate(
         place.of_run(number).mkdir(parents=True, exist_ok=True)
         write_atomically(place.of_run(number) / SCENARIO, federation.scenario.to_toml().encode())
 
+    if resume is None:
+        model = Model.of(federation.settings, federation.dataset.alphabet, federation.task.height)
+        check(on_record(place.runs), federation.settings, model)
     run = place.runs.start(_start(federation, engine), write_scenario) if resume is None else resume
     with held(place.of_run(run) / "lock", what=f"run {run}"), watched() as memory:
         state = None if resume is None else _taken_up(federation, place, run)

@@ -37,7 +37,7 @@ FORMATS: Final = {
 }
 
 
-def read(reference: str, task: str | Task = "characters", inputs: str = "") -> Dataset:
+def read(reference: str, task: str | Task = "characters", inputs: str = "", *, need_strokes: bool = True) -> Dataset:
     """Reads a data set whole, with every image normalised.
 
     Args:
@@ -45,6 +45,8 @@ def read(reference: str, task: str | Task = "characters", inputs: str = "") -> D
             file that is called like one.
         task: What it shows: a task, or a name or file of `handfed.shared.tasks`.
         inputs: What is seen beside the ink, as `handfed.shared.inputs` names it.
+        need_strokes: Whether it is an error that there are no strokes for inputs that are made of them; otherwise those
+            stay empty.
 
     Raises:
         DatasetError: There is no such data set, it breaks a rule of its format, or it is not of the task; the message
@@ -63,16 +65,17 @@ def read(reference: str, task: str | Task = "characters", inputs: str = "") -> D
         )
     alphabet = alphabets.find(wanted.alphabet)
     dataset = dataset if alphabet is None else relabelled(dataset, alphabet)
-    return with_planes(dataset, Path(reference), parse(inputs)) if inputs else dataset
+    return with_planes(dataset, Path(reference), parse(inputs), need_strokes=need_strokes) if inputs else dataset
 
 
-def with_planes(dataset: Dataset, path: Path, kinds: tuple[str, ...]) -> Dataset:
+def with_planes(dataset: Dataset, path: Path, kinds: tuple[str, ...], *, need_strokes: bool = True) -> Dataset:
     """The same data set with what is seen beside the ink.
 
     Args:
         dataset: Of single characters.
         path: Where it was read from; strokes are looked for beside it.
         kinds: Kinds of planes.
+        need_strokes: As of `read`.
 
     Raises:
         DatasetError: It is of texts, has no strokes where they are needed, or they are damaged.
@@ -82,7 +85,9 @@ def with_planes(dataset: Dataset, path: Path, kinds: tuple[str, ...]) -> Dataset
 
     if dataset.samples.are_texts:
         raise DatasetError(f"{dataset.name}: of words and lines a recogniser sees the ink alone; leave inputs out")
-    strokes = read_strokes(path_of(path), len(dataset)) if FROM_STROKES & set(kinds) else None
+    file = path_of(path)
+    wanted = FROM_STROKES & set(kinds) and (need_strokes or file.is_file())
+    strokes = read_strokes(file, len(dataset)) if wanted else None
     found = planes.seen(dataset.images, kinds, strokes, dataset.writers)[..., 1:]
     return dataclasses.replace(dataset, samples=dataclasses.replace(dataset.samples, planes=found))
 

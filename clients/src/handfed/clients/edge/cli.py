@@ -140,7 +140,7 @@ def evaluate(
     errors = tables.error_console()
     shown = errors.is_terminal and not as_json
     with tables.waiting(errors, f"reading {data}", shown=shown):
-        dataset = read(data, recogniser.task)
+        dataset = read(data, recogniser.task, ",".join(recogniser.inputs), need_strokes=False)
     with tables.progress(errors, len(dataset), shown=shown) as advance:
         result = evaluation.evaluate(recogniser, dataset, threads=threads, alone=alone, advance=advance)
     if as_json:

@@ -166,6 +166,11 @@ class Recogniser:
         return Task("characters")
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """What it sees beside the ink, as `handfed.shared.inputs` names it."""
+        return () if self.manifest is None else self.manifest.inputs
+
+    @property
     def release(self) -> int | None:
         """The release's number; None of a bare `.tflite` file."""
         return None if self.manifest is None else self.manifest.release
@@ -210,7 +215,7 @@ class Recogniser:
 
     def _seen(self, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What the model sees of normalised pictures, uint8 (n, 28, 28): planes that need strokes stay empty."""
-        return planes.seen(ink, () if self.manifest is None else self.manifest.inputs)
+        return planes.seen(ink, self.inputs)
 
     def _probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32 (n, classes), calibrated where the manifest says how."""

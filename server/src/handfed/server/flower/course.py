@@ -92,7 +92,7 @@ class Course:
         self.trainer = trainer
         self._listeners = tuple(listeners)
         self._earlier = earlier
-        self._model = Model(settings.recogniser, alphabet.names, trainer.height, settings.pruning, settings.inputs)
+        self._model = Model.of(settings, alphabet, trainer.height)
         self._teacher = taken_over.teacher(earlier, settings.teacher, self._model) if settings.teacher else None
         self._lesson = None if self._teacher is None else record(dict(self._teacher.arrays))
         self._common: dict[str, int | float | str] = {

@@ -15,6 +15,7 @@ from handfed.server.runs.service import RunRecord
 from handfed.shared.errors import SettingError
 from handfed.shared.local_training import Teacher
 from handfed.shared.recognisers import family
+from handfed.shared.run_settings import RunSettings
 
 if TYPE_CHECKING:
     from handfed.shared.tf.training import Trainer
@@ -44,6 +45,23 @@ def none_on_record(number: int) -> RunState:
     raise SettingError(f"run {number} is not on record here")
 
 
+def check(earlier: Earlier, settings: RunSettings, model: Model) -> None:
+    """Refuses a run that takes over what it cannot use, before it is on record.
+
+    Args:
+        earlier: Runs that were before.
+        settings: Which of them it starts from, and learns from.
+        model: What is trained.
+
+    Raises:
+        SettingError: As `start` and `teacher` say.
+    """
+    if settings.start_from:
+        _to_start_from(earlier, settings.start_from, model)
+    if settings.teacher:
+        teacher(earlier, settings.teacher, model)
+
+
 def start(earlier: Earlier, number: int, model: Model, trainer: Trainer) -> Arrays:
     """The arrays that a run starts from.
 
@@ -56,6 +74,11 @@ def start(earlier: Earlier, number: int, model: Model, trainer: Trainer) -> Arra
     Raises:
         SettingError: That run has no float model, or one of another alphabet, height or family, or with fewer channels.
     """
+    before, arrays = _to_start_from(earlier, number, model)
+    return arrays if before.pruning == model.pruning else trainer.pruned(arrays, before.pruning)
+
+
+def _to_start_from(earlier: Earlier, number: int, model: Model) -> tuple[Model, Arrays]:
     before, arrays = _float_model(earlier, number, model)
     if before.recogniser != model.recogniser:
         raise SettingError(f"run {number} trained recogniser {before.recogniser}, not {model.recogniser}")
@@ -64,7 +87,7 @@ def start(earlier: Earlier, number: int, model: Model, trainer: Trainer) -> Arra
             f"run {number} was pruned by {before.pruning:g} already, which {model.pruning:g} would undo; prune as much"
             " or more"
         )
-    return arrays if before.pruning == model.pruning else trainer.pruned(arrays, before.pruning)
+    return before, arrays
 
 
 def teacher(earlier: Earlier, number: int, model: Model) -> Teacher:

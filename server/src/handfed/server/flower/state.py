@@ -17,12 +17,14 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import StorageError
+from handfed.shared.run_settings import RunSettings
 from handfed.shared.schedules import Watch
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -48,6 +50,11 @@ class Model:
     height: int
     pruning: float = 0.0
     inputs: str = ""
+
+    @classmethod
+    def of(cls, settings: RunSettings, alphabet: Alphabet, height: int) -> Self:
+        """What a run with these settings trains."""
+        return cls(settings.recogniser, alphabet.names, height, settings.pruning, settings.inputs)
 
 
 @dataclass(frozen=True)
