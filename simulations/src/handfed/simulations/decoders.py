@@ -80,7 +80,7 @@ class Decoders:
         texts: How many texts each read.
         held_out: Of how many, from which they were drawn.
         words: Words in the texts that were read, as often as they stand there.
-        known_words: The fraction of them that the training texts contain too; 1 of no word.
+        known_words: The fraction of them that the training texts contain too; 0 of no word.
     """
 
     rows: tuple[Figures, ...]
@@ -103,8 +103,9 @@ class Decoders:
         drawn = "" if self.texts == self.held_out else f" of {self.held_out:,}, drawn by the seed"
         return (
             f"On {self.texts:,} held-out texts{drawn}. Lexicon and n-grams are of the training texts alone, never of"
-            f" held-out ones. Of {self.words:,} running words read here, the training texts contain {self.known_words:.1%}"
-            " too, spelt the same; the others are new words. Other handwriting may hold more of them."
+            f" held-out ones. Of {self.words:,} running words read here, the training texts contain"
+            f" {self.known_words:.1%} too, spelt the same; the others are new words. Other handwriting may hold more of"
+            " them."
         )
 
 
@@ -140,7 +141,7 @@ def decoders(dataset: Dataset, partition: Partition, logits: TextLogits, *, temp
         len(rows),
         len(held_out),
         count,
-        1 - sum(map(len, new)) / max(count, 1),
+        (count - sum(map(len, new))) / max(count, 1),
     )
 
 

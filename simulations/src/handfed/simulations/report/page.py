@@ -164,9 +164,9 @@ def _decoders(found: Decoders) -> Section:
         "decoders",
         "Decoders",
         words=(
-            "The INT8 file gives probabilities of classes, step by step; a decoder makes a text of them. All other figures"
-            " of this page are of the greedy one, which takes the most probable class of each step. A beam finds the most"
-            " probable text, with a lexicon or n-grams of characters the one that is most probable under them too.",
+            "The INT8 file gives probabilities of classes, step by step; a decoder makes a text of them.",
+            "All other figures of this page are of the greedy one, which takes the most probable class of each step.",
+            "A beam finds the most probable text; with a lexicon or n-grams of characters, under those as well.",
         ),
         tables=(tables.decoders(found),),
     )
