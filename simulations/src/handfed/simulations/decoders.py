@@ -129,13 +129,13 @@ def decoders(dataset: Dataset, partition: Partition, logits: TextLogits, *, temp
         for text, spans in zip(written, words, strict=True)
     ]
     count = sum(map(len, words))
-    names: dict[str, Decoder] = {
+    by_name: dict[str, Decoder] = {
         "greedy": Greedy(),
         "beam": Beam(),
         "beam, lexicon": of_words(map(alphabet.text_of, sorted(known)), alphabet),
         f"beam, {ORDER}-grams": of_texts(map(alphabet.text_of, training), alphabet),
     }
-    found = _decoded(names, logits(dataset.samples.take(rows)), len(rows), temperature)
+    found = _decoded(by_name, logits(dataset.samples.take(rows)), len(rows), temperature)
     return Decoders(
         tuple(_figures(name, Transcripts(written, each.texts), each, new, alphabet) for name, each in found.items()),
         len(rows),
@@ -155,12 +155,12 @@ class _Decoded:
 
 
 def _decoded(
-    names: Mapping[str, Decoder], logits: Iterable[tuple[int, Logits]], count: int, temperature: float
+    by_name: Mapping[str, Decoder], logits: Iterable[tuple[int, Logits]], count: int, temperature: float
 ) -> dict[str, _Decoded]:
-    found = {name: _Decoded([()] * count, np.zeros(count), np.zeros(count)) for name in names}
+    found = {name: _Decoded([()] * count, np.zeros(count), np.zeros(count)) for name in by_name}
     for row, text in logits:
         calibrated = text / np.float32(temperature)
-        for name, decoder in names.items():
+        for name, decoder in by_name.items():
             started = time.perf_counter()
             decoded = decoder.decode(calibrated)
             found[name].milliseconds[row] = (time.perf_counter() - started) * 1000

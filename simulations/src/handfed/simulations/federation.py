@@ -348,7 +348,7 @@ def _outcome(  # noqa: PLR0917 - an outcome has that many sources
     peak_memory_bytes: int,
 ) -> Outcome:
     readings, latency_ms = _read(federation, publication)
-    wall_s = time.monotonic() - started  # what follows takes a minute of lines, and no run would need it
+    wall_s = time.monotonic() - started  # what follows tells people more; of lines it takes a minute
     return Outcome(
         run,
         publication,

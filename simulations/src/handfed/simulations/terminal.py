@@ -143,11 +143,11 @@ def decoder_table(decoders: Decoders) -> Table:
     """How each decoder reads the held-out texts."""
     table = Table(title="Decoders", title_justify="left", caption=decoders.note(), caption_justify="left")
     table.add_column("", no_wrap=True)
-    for heading in ("CER", "of new words", "WER", "texts right", "ECE", "a text"):
+    for heading in ("CER", "of new words", "WER", "texts right", "ECE", "ms"):
         table.add_column(heading, justify="right")
     for each in decoders.rows:
         rates = (each.cer, each.cer_new_words, each.wer, each.texts_right, each.expected_calibration_error)
-        table.add_row(each.decoder, *map(_percent, rates), f"{each.decode_ms_median:.2f} ms")
+        table.add_row(each.decoder, *map(_percent, rates), f"{each.decode_ms_median:.2f}")
     return table
 
 
