@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -21,6 +22,7 @@ from handfed.shared.samples import Samples
 from handfed.simulations.engines import Workers
 from handfed.simulations.federation import Federation, Outcome, Place, simulate
 from handfed.simulations.partition import split
+from handfed.simulations.report.writing import report_of
 from handfed.simulations.scenario import Scenario
 
 HEIGHT = 32
@@ -84,7 +86,14 @@ def test_a_family_is_trained_by_devices_published_in_integers_and_read_on_the_ed
     verdict = outcome.publication.verdict
     assert verdict.int8_edits == outcome.readings.int8.errors.sum()
     assert verdict.characters == outcome.readings.int8.characters.sum()
-    assert ("wer_int8" in outcome.summary()) == of_texts
+    summary = outcome.summary()
+    assert ("wer_int8" in summary) == ("decoders" in summary) == (outcome.decoders is not None) == of_texts
+    if outcome.decoders is not None:
+        greedy = outcome.decoders.rows[0]
+        assert (greedy.decoder, greedy.cer, greedy.wer) == ("greedy", summary["cer_int8"], summary["wer_int8"])
+        assert greedy.expected_calibration_error == pytest.approx(summary["expected_calibration_error"])
+        assert json.loads(json.dumps(summary))["decoders"][0]["cer"] == greedy.cer
+        assert report_of(federation, outcome, "handfed simulate").decoders is outcome.decoders
 
 
 def test_a_picture_gives_the_same_text_whatever_was_read_before(place: Place, numbers: Dataset) -> None:

@@ -23,6 +23,7 @@ from handfed.server.runs.schemas import Rejection
 from handfed.shared.metrics import worst_confusions
 from handfed.shared.samples import Samples
 from handfed.shared.transcripts import Transcripts
+from handfed.simulations.decoders import Decoders, Figures
 from handfed.simulations.faults import Faults
 from handfed.simulations.readings import Readings
 from handfed.simulations.report import Report, gallery, render
@@ -33,6 +34,16 @@ from handfed.simulations.robustness import AS_WRITTEN, DEFORMATIONS
 MakeReport = Callable[..., Report]
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 HOSTILE = "<script>alert(\"1\")</script> & '$x_1$'"
+DECODERS = Decoders(
+    (
+        Figures("greedy", 0.24, 0.624, 0.27, 0.38, 0.07, 0.234),
+        Figures("beam, lexicon", 0.19, 0.4, None, 0.6, 0.13, 1.018),
+    ),
+    texts=1_000,
+    held_out=1_911,
+    words=1_234,
+    known_words=0.8346,
+)
 SIXTY_TWO = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -162,6 +173,7 @@ EXTREMES: dict[str, dict[str, Any]] = {
     },
     "texts": {"texts": True, "error": 0.1},
     "texts without an error": {"texts": True, "error": 0.0},
+    "texts with several decoders": {"texts": True, "error": 0.1, "decoders": DECODERS},
     "one text, read as nothing": {"texts": True, "images": 1, "error": 0.5},
     "deformed images": {
         "robustness": Robustness(
@@ -522,6 +534,21 @@ def test_lines_have_a_row_each(texts: Report) -> None:
     found = gallery.misread(replace(texts, held_out=wide))
     assert found is not None
     assert found.form == "lines"
+
+
+def test_of_texts_decoders_are_compared(texts: Report) -> None:
+    page = parse(render(replace(texts, decoders=DECODERS)))
+    assert rows_of(page, "Decoders, in figures") == [
+        ["greedy", "24.00%", "27.00%", "62.40%", "38.00%", "7.00%", "0.23 ms"],
+        ["beam, lexicon", "19.00%", "-", "40.00%", "60.00%", "13.00%", "1.02 ms"],
+    ]
+    assert DECODERS.note() in page.text
+    assert "never of held-out ones" in DECODERS.note()
+    assert "the training texts contain 83.5% too" in DECODERS.note()
+
+
+def test_of_characters_there_is_one_way_to_read_them(usual: Element) -> None:
+    assert "Decoders" not in [heading.text for heading in usual.all("h2")]
 
 
 def test_texts_are_not_deformed(of_texts: Element) -> None:

@@ -46,7 +46,7 @@ def temperature_curve(model: Int8Model, samples: Samples) -> TemperatureCurve:
         return TemperatureCurve.of_characters(model.logits(samples.pictures), samples.labels)
     picked = samples.take(np.linspace(0, len(samples) - 1, min(len(samples), _MOST_TEXTS)).round().astype(np.int64))
     written, curve = picked.written(), TemperatureCurve.empty()
-    for row, logits in _texts(model, picked):
+    for row, logits in text_logits(model, picked):
         curve += TemperatureCurve.of_text(logits, written[row])
     return curve
 
@@ -61,13 +61,17 @@ def confidences(model: Int8Model, samples: Samples, temperature: float) -> NDArr
         probabilities = softmax(model.logits(samples.pictures) / np.float32(temperature))
         return np.asarray(probabilities.max(axis=1, initial=0), np.float64)
     found = np.zeros(len(samples))
-    for row, logits in _texts(model, samples):
+    for row, logits in text_logits(model, samples):
         found[row] = Greedy().decode(logits / np.float32(temperature)).confidence
     return found
 
 
-def _texts(model: Int8Model, samples: Samples) -> Iterator[tuple[int, Logits]]:
-    """Each text's row and logits (steps, classes + 1), of the steps that hold something of it."""
+def text_logits(model: Int8Model, samples: Samples) -> Iterator[tuple[int, Logits]]:
+    """Each text's row and logits (steps, classes + 1), of the steps that hold something of it; texts in any order.
+
+    Raises:
+        ManifestError: The model breaks as it runs.
+    """
     for rows, part in samples.batches(_AT_ONCE):
         logits = model.logits(part.images)
         steps = part.steps(part.images.shape[2] // logits.shape[1])

@@ -219,9 +219,12 @@ def _one(scenario: Scenario, means: Means, resume: int | None = None) -> None:
     else:
         from rich.console import Console
 
-        from handfed.simulations.terminal import closing
+        from handfed.simulations.terminal import closing, decoder_table
 
-        Console().print(closing(outcome, str(page)))
+        console = Console()
+        if outcome.decoders is not None:
+            console.print(decoder_table(outcome.decoders))
+        console.print(closing(outcome, str(page)))
 
 
 def _alone(scenario: Scenario, means: Means) -> None:

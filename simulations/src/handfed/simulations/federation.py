@@ -18,7 +18,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -44,12 +44,13 @@ from handfed.shared.datasets import Dataset
 from handfed.shared.errors import HandfedError, SettingError
 from handfed.shared.files import held, write_atomically
 from handfed.shared.litert import Int8Model
-from handfed.shared.reading import confidences, read
+from handfed.shared.reading import confidences, read, text_logits
 from handfed.shared.run_settings import RunSettings, Value
 from handfed.shared.samples import Samples
 from handfed.shared.tasks import Task
 from handfed.shared.tf.training import Trainer, trainer
 from handfed.shared.transcripts import Transcripts
+from handfed.simulations.decoders import Decoders, decoders
 from handfed.simulations.engines import ENGINES, Progress, Workers
 from handfed.simulations.faults import liars
 from handfed.simulations.memory import watched
@@ -156,6 +157,7 @@ class Outcome:
         peak_memory_bytes: The most memory of all its processes together.
         alphabet: The classes of the readings.
         of_texts: Whether they are of words or lines.
+        decoders: How decoders read the held-out words or lines; None of characters.
     """
 
     run: int
@@ -167,6 +169,7 @@ class Outcome:
     peak_memory_bytes: int
     alphabet: Alphabet
     of_texts: bool
+    decoders: Decoders | None = None
 
     def summary(self) -> dict[str, object]:
         """The closing figures, as `--json` prints them and the record keeps them; rates are fractions."""
@@ -185,6 +188,7 @@ class Outcome:
                 "only_int8": verdict.only_int8,
             },
             **self.error_rates(),
+            **({} if self.decoders is None else self.decoders.as_json()),
             **({} if self.readings.writer is None else {"writers": self.readings.by(self.readings.writer).as_json()}),
             "temperature": self.publication.temperature,
             "expected_calibration_error": self.readings.reliability.expected_calibration_error(),
@@ -348,16 +352,18 @@ def _outcome(  # noqa: PLR0917 - an outcome has that many sources
     peak_memory_bytes: int,
 ) -> Outcome:
     readings, latency_ms = _read(federation, publication)
+    wall_s = time.monotonic() - started  # what follows tells people more; of lines it takes a minute
     return Outcome(
         run,
         publication,
         rounds,
         readings,
         latency_ms,
-        time.monotonic() - started,
+        wall_s,
         peak_memory_bytes,
         federation.dataset.alphabet,
         federation.task.of_texts,
+        _decoders(federation, publication) if federation.task.of_texts else None,
     )
 
 
@@ -375,6 +381,16 @@ def _read(federation: Federation, publication: Publication) -> tuple[Readings, f
         None if dataset.writers is None else dataset.writers[rows],
     )
     return readings, _latency_ms(model, samples)
+
+
+def _decoders(federation: Federation, publication: Publication) -> Decoders:
+    return decoders(
+        federation.dataset,
+        federation.partition,
+        partial(text_logits, Int8Model(publication.model)),
+        temperature=publication.temperature,
+        seed=federation.settings.seed,
+    )
 
 
 def _latency_ms(model: Int8Model, samples: Samples) -> float:

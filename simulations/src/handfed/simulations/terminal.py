@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from handfed.server.runs.schemas import Rejection, RoundResult
     from handfed.simulations.alone import Alone
     from handfed.simulations.comparison.contents import Compared
+    from handfed.simulations.decoders import Decoders
     from handfed.simulations.federation import Outcome
     from handfed.simulations.scenario import ScenarioFile
 
@@ -135,6 +136,18 @@ def closing(outcome: Outcome, report: str) -> Table:
     table.add_row("memory", f"{outcome.peak_memory_bytes / 1e6:,.0f} MB", "", "")
     table.caption = f"model   {outcome.publication.directory}\nreport  {report}"
     table.caption_justify = "left"
+    return table
+
+
+def decoder_table(decoders: Decoders) -> Table:
+    """How each decoder reads the held-out texts."""
+    table = Table(title="Decoders", title_justify="left", caption=decoders.note(), caption_justify="left")
+    table.add_column("", no_wrap=True)
+    for heading in ("CER", "of new words", "WER", "texts right", "ECE", "ms"):
+        table.add_column(heading, justify="right")
+    for each in decoders.rows:
+        rates = (each.cer, each.cer_new_words, each.wer, each.texts_right, each.expected_calibration_error)
+        table.add_row(each.decoder, *map(_percent, rates), f"{each.decode_ms_median:.2f}")
     return table
 
 

@@ -5,6 +5,7 @@ Weights are those that read best of words of unseen writers (decision 11). A dev
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,6 @@ ARPA: Final = ".arpa"
 _UNKNOWN: Final = -8.0  # nats, of a word outside the lexicon: it must be 3,000 times as probable as those within
 _WEIGHT: Final = 0.5  # alpha
 _BONUS: Final = 1.5  # beta, nats a character
-_ORDER: Final = 5  # characters of an n-gram
 
 
 def decoder(alphabet: Alphabet, lexicon: Path | None, language_model: Path | None) -> Beam:
@@ -38,12 +38,23 @@ def decoder(alphabet: Alphabet, lexicon: Path | None, language_model: Path | Non
     if lexicon and language_model:
         raise SettingError("--lexicon and --language-model both say what to expect; leave one out")
     if lexicon:
-        words = (word for text in read_texts(lexicon, alphabet) for word in text.split())
-        return Beam(model=Lexicon(cased(words), alphabet, unknown=_UNKNOWN))
+        return of_words((word for text in read_texts(lexicon, alphabet) for word in text.split()), alphabet)
     if language_model is None:
         return Beam()
     if language_model.suffix == ARPA:
-        model = arpa.read(language_model, alphabet)
-    else:
-        model = NGram.estimate(read_texts(language_model, alphabet), alphabet, order=_ORDER)
+        return _of_ngrams(arpa.read(language_model, alphabet))
+    return of_texts(read_texts(language_model, alphabet), alphabet)
+
+
+def of_words(words: Iterable[str], alphabet: Alphabet) -> Beam:
+    """Expects words, in small letters and capitals; others where the ink leaves no doubt."""
+    return Beam(model=Lexicon(cased(words), alphabet, unknown=_UNKNOWN))
+
+
+def of_texts(texts: Iterable[str], alphabet: Alphabet) -> Beam:
+    """Expects characters to follow one another as in texts: by n-grams of the usual order."""
+    return _of_ngrams(NGram.estimate(texts, alphabet))
+
+
+def _of_ngrams(model: NGram) -> Beam:
     return Beam(model=Weighted(model, _WEIGHT, _BONUS))

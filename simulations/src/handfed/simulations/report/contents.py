@@ -17,6 +17,7 @@ from handfed.server.runs.schemas import RoundResult
 from handfed.shared import targets
 from handfed.shared.datasets import Dataset
 from handfed.shared.samples import Samples
+from handfed.simulations.decoders import Decoders
 from handfed.simulations.faults import Faults, Lie
 from handfed.simulations.readings import Readings
 
@@ -82,6 +83,7 @@ class Report:
         styles: What is special about how each device's images look, in a few words; empty where devices do not differ.
         misbehaviour: Its faults on purpose; None where everything goes well.
         robustness: On deformed images.
+        decoders: How decoders read held-out words or lines; None of characters.
     """
 
     title: str
@@ -108,6 +110,7 @@ class Report:
     styles: Sequence[str] = ()
     misbehaviour: Misbehaviour | None = None
     robustness: Robustness | None = None
+    decoders: Decoders | None = None
 
     def held_out_counts(self) -> NDArray[np.int64]:
         """int64 (devices,): held-out images a device."""

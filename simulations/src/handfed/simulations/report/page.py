@@ -13,6 +13,7 @@ from typing import TypeVar
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from handfed.shared.printable import printable
+from handfed.simulations.decoders import Decoders
 from handfed.simulations.report import drawing, gallery, headline, rejected, tables
 from handfed.simulations.report.charts import (
     Chart,
@@ -70,6 +71,7 @@ def render(report: Report) -> str:
             _quantization(report),
             _groups(report),
             _errors(report),
+            *([] if report.decoders is None else [_decoders(report.decoders)]),
             *([] if report.robustness is None else [_robustness(report.robustness)]),
             _holdings(report),
             _costs(report),
@@ -154,6 +156,19 @@ def _errors(report: Report) -> Section:
         tables=(tables.confusions(matrix, names),),
         folded=(tables.classes(matrix, names),),
         galleries=_present(gallery.misread(report)),
+    )
+
+
+def _decoders(found: Decoders) -> Section:
+    return Section(
+        "decoders",
+        "Decoders",
+        words=(
+            "The INT8 file gives probabilities of classes, step by step; a decoder makes a text of them.",
+            "All other figures of this page are of the greedy one, which takes the most probable class of each step.",
+            "A beam finds the most probable text; with a lexicon or n-grams of characters, under those as well.",
+        ),
+        tables=(tables.decoders(found),),
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from handfed.server import wording
 from handfed.shared.metrics import worst_confusions
 from handfed.shared.run_settings import option
+from handfed.simulations.decoders import Decoders
 from handfed.simulations.readings import Readings
 from handfed.simulations.report.charts.grid import NOTHING, seen
 from handfed.simulations.report.charts.groups import signed
@@ -300,6 +301,24 @@ def costs(report: Report) -> Table:
             ("Training, summed over devices", duration(training), duration(training / count)),
         ),
     )
+
+
+def decoders(found: Decoders) -> Table:
+    """How each decoder reads the same texts."""
+    columns = ("Decoder", "CER", "CER of new words", "WER", "Texts right", "Calibration error", "Time a text")
+    rows = tuple(
+        (
+            each.decoder,
+            wording.percent(each.cer),
+            wording.percent(each.cer_new_words),
+            wording.percent(each.wer),
+            wording.percent(each.texts_right),
+            wording.percent(each.expected_calibration_error),
+            f"{each.decode_ms_median:.2f} ms",
+        )
+        for each in found.rows
+    )
+    return Table("Decoders, in figures", columns, frozenset(columns[1:]), rows, found.note())
 
 
 def robustness(found: Robustness) -> Table:

@@ -89,6 +89,7 @@ def report_of(federation: Federation, outcome: Outcome, command: str) -> Report:
         styles=_styles(federation),
         misbehaviour=_misbehaviour(federation),
         robustness=_robustness(federation, outcome),
+        decoders=outcome.decoders,
     )
 
 
