@@ -62,6 +62,22 @@ class Transcripts:
         """Character error rate: errors a character, over all samples; at least one."""
         return float(self.errors.sum() / self.characters.sum())
 
+    @property
+    def accuracy(self) -> float:
+        """One less the CER, at least 0: of single characters the fraction that is right."""
+        return max(1 - self.cer, 0.0)
+
+    def merged(self, classes: NDArray[np.int32]) -> Transcripts:
+        """The same, with each class taken for another.
+
+        Args:
+            classes: int32 (classes,), what each class counts as.
+        """
+        taken = classes.tolist()
+        return Transcripts(
+            *([[taken[label] for label in text] for text in texts] for texts in (self.written, self.read))
+        )
+
     def wer(self, alphabet: Alphabet) -> float:
         """Word error rate: words to insert, delete or replace, a word that was written.
 

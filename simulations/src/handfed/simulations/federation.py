@@ -44,6 +44,7 @@ from handfed.shared.datasets import Dataset
 from handfed.shared.errors import HandfedError, SettingError
 from handfed.shared.files import held, write_atomically
 from handfed.shared.litert import Int8Model
+from handfed.shared.lookalikes import accuracies
 from handfed.shared.reading import confidences, read, text_logits
 from handfed.shared.run_settings import RunSettings, Value
 from handfed.shared.samples import Samples
@@ -188,6 +189,7 @@ class Outcome:
                 "only_int8": verdict.only_int8,
             },
             **self.error_rates(),
+            **self.tolerant(),
             **({} if self.decoders is None else self.decoders.as_json()),
             **({} if self.readings.writer is None else {"writers": self.readings.by(self.readings.writer).as_json()}),
             "temperature": self.publication.temperature,
@@ -209,6 +211,15 @@ class Outcome:
             "cer_int8": int8.cer,
             "wer_float": floating.wer(self.alphabet),
             "wer_int8": int8.wer(self.alphabet),
+        }
+
+    def tolerant(self) -> dict[str, float]:
+        """Accuracy where classes that may stand for one another are one, by name (`handfed.shared.lookalikes`)."""
+        both = {"float": self.readings.floating, "int8": self.readings.int8}
+        return {
+            f"accuracy_{model}_{way}": rate
+            for model, found in both.items()
+            for way, rate in accuracies(found, self.alphabet).items()
         }
 
 

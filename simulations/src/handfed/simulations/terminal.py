@@ -114,6 +114,8 @@ def closing(outcome: Outcome, report: str) -> Table:
     table.add_row("accuracy, float", f"{verdict.accuracy_float:.2%}", "", "")
     for name, rate in outcome.error_rates().items():
         table.add_row(name.upper().replace("_", ", ").replace("FLOAT", "float"), f"{rate:.2%}", "", "")
+    for name, rate in outcome.tolerant().items():
+        table.add_row(name.replace("_", " ").replace("int8", "INT8,").replace("float", "float,"), f"{rate:.2%}", "", "")
     table.add_row(
         "float minus INT8",
         f"{difference.difference:.2%} ({difference.low:.2%} to {difference.high:.2%})",

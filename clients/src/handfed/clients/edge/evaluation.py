@@ -22,6 +22,7 @@ from handfed.clients.edge.recogniser import Recogniser
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
+from handfed.shared.lookalikes import accuracies
 from handfed.shared.metrics import Spread, spread, worst_confusions
 from handfed.shared.samples import END, Samples
 from handfed.shared.transcripts import Transcripts
@@ -77,7 +78,7 @@ class Evaluation:
     @property
     def accuracy(self) -> float:
         """Fraction of characters that were read right: 1 less the character error rate, at least 0."""
-        return max(1 - self.transcripts.cer, 0.0)
+        return self.transcripts.accuracy
 
     @cached_property
     def matrix(self) -> NDArray[np.int64]:
@@ -105,6 +106,10 @@ class Evaluation:
             return {}
         return {"cer": self.transcripts.cer, "wer": self.transcripts.wer(self.alphabet)}
 
+    def tolerant(self) -> dict[str, float]:
+        """Accuracy where classes that may stand for one another are one, by name (`handfed.shared.lookalikes`)."""
+        return accuracies(self.transcripts, self.alphabet)
+
     def as_json(self, confusions: int) -> dict[str, Any]:
         """All of it by name, with so many confusions."""
         return {
@@ -113,6 +118,7 @@ class Evaluation:
             "samples": self.samples,
             "accuracy": self.accuracy,
             **self.error_rates(),
+            **{f"accuracy_{name}": rate for name, rate in self.tolerant().items()},
             "writers": None if self.writers is None else self.writers.as_json(),
             "latency_ms_median": self.latency_ms_median,
             "size_bytes": self.size_bytes,

@@ -86,6 +86,8 @@ def print_evaluation(to: Console, result: Evaluation, confusions: int) -> None:
     to.print(Text(heading[0].upper() + heading[1:], style="bold"))
     for name, rate in result.error_rates().items():
         to.print(f"{name.upper()} {rate:.2%}")
+    for name, rate in result.tolerant().items():
+        to.print(f"{rate:.2%} right, {name.replace('_', ' ')}")
     _print_writers(to, result)
     _print_classes(to, result)
     _print_confusions(to, result, confusions)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from handfed.server import wording
 from handfed.shared import targets as aims
+from handfed.shared.lookalikes import accuracies
 from handfed.simulations.report import tables
 from handfed.simulations.report.contents import Report
 from handfed.simulations.report.findings import finite, mean_accuracy, wilson, worst_decile, worst_first
@@ -124,6 +125,9 @@ def figures(report: Report) -> tuple[Figure, ...]:
             Figure("Word error rate (WER)", wording.percent(int8.wer(report.dataset.alphabet))),
             Figure("Texts without an error", wording.percent(float(int8.correct.mean()))),
         ]
+    if len(report.readings):
+        tolerant = accuracies(report.readings.int8, report.dataset.alphabet)
+        found[1:1] = [Figure(f"INT8, {way.replace('_', ' ')}", wording.percent(rate)) for way, rate in tolerant.items()]
     if report.robustness is not None:
         worst = min(report.robustness.accuracies.values())
         found.insert(3, Figure("Worst deformation", wording.percent(worst)))
