@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,6 @@ from flwr.clientapp.typing import ClientAppCallable
 
 from handfed.clients.trainer.app import Handwriting
 from handfed.clients.trainer.app import create_app as client_app
-from handfed.server.flower.app import ALPHABET_KEY, HEIGHT_KEY
 from handfed.server.flower.app import create_app as server_app
 from handfed.server.flower.course import Course
 from handfed.server.flower.earlier import Earlier, none_on_record
@@ -25,6 +23,7 @@ from handfed.shared.datasets import Dataset
 from handfed.shared.errors import SettingError
 from handfed.shared.litert import Int8Model
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.subject import Subject
 from handfed.shared.tf.export import to_int8
 from handfed.simulations.engines import ENGINES, Workers
 
@@ -78,7 +77,7 @@ def run(digits: Dataset) -> Run:
                 reply.content.metric_records[wire.METRICS][wire.LOSS] = losses[ended.asked[-1]["round"] - 1]
             return reply
 
-        def handwriting(context: Context) -> Handwriting:
+        def handwriting(context: Context, _subject: Subject) -> Handwriting:
             first = 40 * int(context.node_config["partition-id"])
             rows = np.arange(first, first + 40)
             return Handwriting(digits.alphabet, digits.samples.take(rows[:30]), digits.samples.take(rows[30:]))
@@ -88,7 +87,7 @@ def run(digits: Dataset) -> Run:
             server_app(ended.publish, [ended], resume, earlier),
             lambda: client_app(handwriting, [scripted]),
             devices=2,
-            run_config={**chosen.to_mapping(), ALPHABET_KEY: json.dumps(digits.alphabet.names), HEIGHT_KEY: 28},
+            run_config={**chosen.to_mapping(), **Subject(digits.alphabet).to_config()},
             progress=lambda *_: None,
             workers=Workers(),
         )

@@ -25,15 +25,14 @@ from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.reading import temperature_curve
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.subject import Subject
 from handfed.shared.tf.training import trainer
 
 NAMES = [str(digit) for digit in range(10)]
 COMMON: dict[str, Any] = {
     wire.WIRE_VERSION: wire.VERSION,
     "recogniser": "cnn",
-    "alphabet": json.dumps(NAMES),
-    "height": 28,
-    "channels": 1,
+    **Subject(Alphabet(tuple(NAMES))).to_config(),
     "class-alpha": "",
     "seed": 0,
 }
@@ -55,17 +54,17 @@ def mine(digits: Dataset) -> Handwriting:
 @pytest.fixture
 def app(mine: Handwriting) -> ClientApp:
     TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
-    return create_app(lambda _: mine)
+    return create_app(lambda *_: mine)
 
 
-def ask(app: ClientApp, kind: str, arrays: dict[str, NDArray[np.float32]], node: int = 7, **config: Any) -> Message:
+def ask(app: ClientApp, message_type: str, arrays: dict[str, NDArray[np.float32]], node: int = 7, **config: Any) -> Message:
     content = RecordDict(
         {
             wire.ARRAYS: ArrayRecord({name: Array(array) for name, array in arrays.items()}),
             wire.CONFIG: ConfigRecord({**COMMON, **{k.replace("_", "-"): v for k, v in config.items()}}),
         }
     )
-    message = Message(content, dst_node_id=node, message_type=kind)
+    message = Message(content, dst_node_id=node, message_type=message_type)
     return app(message, Context(1, node, {}, RecordDict(), {}))
 
 
@@ -122,7 +121,7 @@ def test_a_reply_holds_only_names_of_the_wire_and_numbers(
 
 def test_of_very_few_held_out_samples_a_device_sends_no_curve(mine: Handwriting, trained_model_bytes: bytes) -> None:
     few = replace(mine, held_out=mine.held_out.take(np.arange(9)))
-    reply = ask(create_app(lambda _: few), wire.JUDGE, start(), **TRAINING, model=trained_model_bytes)
+    reply = ask(create_app(lambda *_: few), wire.JUDGE, start(), **TRAINING, model=trained_model_bytes)
     metrics = reply.content.metric_records[wire.METRICS]
     assert (metrics[wire.NUM_EXAMPLES], metrics[wire.CURVE_EXAMPLES]) == (9, 0)
     assert metrics[wire.CURVE] == [0.0] * len(TEMPERATURES)
@@ -170,7 +169,7 @@ def test_the_capture_would_find_an_image(app: ClientApp, mine: Handwriting) -> N
 
 
 def test_what_goes_wrong_on_a_device_does_not_leave_it(caplog: pytest.LogCaptureFixture) -> None:
-    def broken(_: Context) -> Handwriting:
+    def broken(_context: Context, _subject: Subject) -> Handwriting:
         raise DatasetError("/home/ann/scans/anna.png, row 3: label 'Q' is not in the alphabet")
 
     TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
@@ -212,7 +211,26 @@ def test_weights_that_are_not_finite_never_leave_the_device() -> None:
 
 def test_other_planes_than_the_run_s_take_no_part(app: ClientApp) -> None:
     with pytest.raises(HandfedError, match="show other planes than the run's"):
-        ask(app, wire.DESCRIBE, {}, channels=3)
+        ask(app, wire.DESCRIBE, {}, inputs="topology")
+
+
+def test_another_kind_or_height_takes_no_part(app: ClientApp) -> None:
+    with pytest.raises(HandfedError, match="not of the run's kind"):
+        ask(app, wire.DESCRIBE, {}, kind="words")
+    with pytest.raises(HandfedError, match="not as high as the run's"):
+        ask(app, wire.DESCRIBE, {}, height=32)
+
+
+def test_a_device_is_told_what_the_run_is_of(mine: Handwriting) -> None:
+    told: list[Subject] = []
+
+    def handwriting_of(_context: Context, subject: Subject) -> Handwriting:
+        told.append(subject)
+        return mine
+
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
+    ask(create_app(handwriting_of), wire.DESCRIBE, {})
+    assert told == [Subject(mine.alphabet)]
 
 
 def test_a_device_judges_a_file_and_says_what_each_temperature_costs(

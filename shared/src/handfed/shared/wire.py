@@ -31,8 +31,9 @@ from handfed.shared.errors import HandfedError
 
 # 2: a device says which arrays it trained from; 3: scores count characters and edits; 4: recognisers may be pruned and
 # see planes beside the ink, training has class weights, label smoothing, weight decay and a teacher, whose arrays
-# travel along, and devices give the curve that calibrates confidences
-VERSION = 4
+# travel along, and devices give the curve that calibrates confidences; 5: messages say of which kind the handwriting is
+# and what is seen beside the ink
+VERSION = 5
 
 ARRAYS = "arrays"
 TEACHER = "teacher"  # a second array record of a training message, and its recogniser in the configuration

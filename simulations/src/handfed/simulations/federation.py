@@ -13,7 +13,6 @@ the simulation alone may look: held-out images, read by float and INT8 ─> repo
 from __future__ import annotations
 
 import hashlib
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -28,7 +27,6 @@ from flwr.clientapp import ClientApp
 
 from handfed.clients.trainer.app import Handwriting
 from handfed.clients.trainer.app import create_app as client_app
-from handfed.server.flower.app import ALPHABET_KEY, HEIGHT_KEY
 from handfed.server.flower.app import create_app as server_app
 from handfed.server.flower.course import Listener
 from handfed.server.flower.earlier import check, on_record
@@ -38,7 +36,7 @@ from handfed.server.releases.service import ReleaseRecord
 from handfed.server.runs.recorder import Recorder
 from handfed.server.runs.schemas import RecordedRun, RoundResult, RunStart
 from handfed.server.runs.service import RunRecord
-from handfed.shared import data_directory, tasks
+from handfed.shared import data_directory, inputs, tasks
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import HandfedError, SettingError
@@ -48,6 +46,7 @@ from handfed.shared.lookalikes import accuracies
 from handfed.shared.reading import confidences, read, text_logits
 from handfed.shared.run_settings import RunSettings, Value
 from handfed.shared.samples import Samples
+from handfed.shared.subject import Subject
 from handfed.shared.tasks import Task
 from handfed.shared.tf.training import Trainer, trainer
 from handfed.shared.transcripts import Transcripts
@@ -87,6 +86,11 @@ class Federation:
         """What is recognised."""
         return tasks.find(self.scenario.task)
 
+    @property
+    def subject(self) -> Subject:
+        """What a run is of."""
+        return Subject(self.dataset.alphabet, self.task.kind, self.task.height, inputs.parse(self.settings.inputs))
+
     def trainer(self) -> Trainer:
         """This process's trainer of the recogniser."""
         alpha = self.settings.alpha(self.dataset.alphabet.names)
@@ -100,8 +104,8 @@ class Federation:
             pruning=self.settings.pruning,
         )
 
-    def handwriting_of(self, context: Context) -> Handwriting:
-        """One device's handwriting, by its partition id."""
+    def handwriting_of(self, context: Context, _subject: Subject) -> Handwriting:
+        """One device's handwriting, by its partition id; of the run's subject, since it has no other."""
         device = int(context.node_config["partition-id"])
         training = self.dataset.take(self.partition.training_rows(device))
         held_out = self.dataset.take(self.partition.held_out_rows(device))
@@ -267,8 +271,7 @@ def simulate(
         write_atomically(place.of_run(number) / SCENARIO, federation.scenario.to_toml().encode())
 
     if resume is None:
-        model = Model.of(federation.settings, federation.dataset.alphabet, federation.task.height)
-        check(on_record(place.runs), federation.settings, model)
+        check(on_record(place.runs), federation.settings, Model.of(federation.settings, federation.subject))
     run = place.runs.start(_start(federation, engine), write_scenario) if resume is None else resume
     with held(place.of_run(run) / "lock", what=f"run {run}"), watched() as memory:
         state = None if resume is None else _taken_up(federation, place, run)
@@ -279,11 +282,7 @@ def simulate(
                 server_app(publisher, [Recorder(place.runs, run), *listeners], state, on_record(place.runs)),
                 federation.client_app,
                 devices=federation.partition.devices,
-                run_config={
-                    **federation.settings.to_mapping(),
-                    ALPHABET_KEY: json.dumps(federation.dataset.alphabet.names),
-                    HEIGHT_KEY: federation.task.height,
-                },
+                run_config={**federation.settings.to_mapping(), **federation.subject.to_config()},
                 progress=progress,
                 workers=workers,
             )

@@ -10,7 +10,6 @@ Rules:
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -34,6 +33,7 @@ from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.reading import read, temperature_curve
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
+from handfed.shared.subject import Subject
 from handfed.shared.tf.training import Trainer, trainer
 from handfed.shared.transcripts import Transcripts
 
@@ -79,38 +79,39 @@ def discreet(message: Message, context: Context, call_next: ClientAppCallable) -
         raise DeviceError(f"the device failed with {kind}; its own log says where") from None
 
 
-HandwritingOf = Callable[[Context], Handwriting]
+HandwritingOf = Callable[[Context, Subject], Handwriting]
 
 
 def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> ClientApp:
     """Builds the app.
 
     Args:
-        handwriting_of: Gives a device's handwriting, by the context that Flower made for its node.
+        handwriting_of: Gives a device's handwriting, by the context that Flower made for its node and what the run
+            is of.
         mods: Flower mods between the wire and this app, the outermost first.
     """
     app = ClientApp(mods=[*mods, discreet])
 
     @app.query("describe")
     def describe(message: Message, context: Context) -> Message:
-        mine = _mine(message, handwriting_of(context))
+        mine = _mine(message, context, handwriting_of)
         return _reply(message, {wire.NUM_EXAMPLES: len(mine.training), wire.NUM_HELD_OUT: len(mine.held_out)})
 
     @app.query("measure")
     def measure(message: Message, context: Context) -> Message:
-        mine = _mine(message, handwriting_of(context))
+        mine = _mine(message, context, handwriting_of)
         arrays = _trainer(message).measure_statistics(_arrays(message), mine.training)
         return _reply(message, {wire.NUM_EXAMPLES: len(mine.training)}, arrays)
 
     @app.query("calibrate")
     def calibrate(message: Message, context: Context) -> Message:
-        mine = _mine(message, handwriting_of(context))
+        mine = _mine(message, context, handwriting_of)
         ranges = _trainer(message).calibrate(_arrays(message), mine.training)
         return _reply(message, {wire.NUM_EXAMPLES: len(mine.training)}, ranges)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
-        mine, config = _mine(message, handwriting_of(context)), _config(message)
+        mine, config = _mine(message, context, handwriting_of), _config(message)
         started, sent = time.monotonic(), _arrays(message)
         arrays, loss = _trainer(message).train(
             sent,
@@ -135,7 +136,7 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
-        mine, config = _mine(message, handwriting_of(context)), _config(message)
+        mine, config = _mine(message, context, handwriting_of), _config(message)
         score = _trainer(message).evaluate(_arrays(message), mine.held_out, quantized=bool(config["quantized"]))
         return _reply(
             message,
@@ -150,7 +151,7 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
 
     @app.evaluate("judge")
     def judge(message: Message, context: Context) -> Message:
-        mine, config = _mine(message, handwriting_of(context)), _config(message)
+        mine, config = _mine(message, context, handwriting_of), _config(message)
         written = mine.held_out.written()
         by_float = Transcripts(written, _trainer(message).read(_arrays(message), mine.held_out, quantized=False))
         model = Int8Model(config["model"])
@@ -176,20 +177,24 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
     return app
 
 
-def _mine(message: Message, mine: Handwriting) -> Handwriting:
-    """The device's handwriting, if the run is of it.
+def _mine(message: Message, context: Context, handwriting_of: HandwritingOf) -> Handwriting:
+    """The device's handwriting, if it has what the run is of.
 
     Raises:
-        DeviceError: The server speaks another version, or the run has another alphabet or height.
+        DeviceError: The server speaks another version, or the run is of another alphabet, kind, height or inputs.
     """
     config = _config(message)
     if config.get(wire.WIRE_VERSION) != wire.VERSION:
         raise DeviceError(f"the server does not speak wire version {wire.VERSION}; update this device")
-    if list(mine.alphabet.names) != json.loads(str(config["alphabet"])):
+    subject = Subject.from_config(config)
+    mine = handwriting_of(context, subject)
+    if mine.alphabet != subject.alphabet:
         raise DeviceError("this device's alphabet is not the run's; it takes no part")
-    if mine.training.channels != config["channels"]:
+    if mine.training.are_texts != (subject.kind != "characters"):
+        raise DeviceError("this device's pictures are not of the run's kind; it takes no part")
+    if mine.training.channels != subject.channels:
         raise DeviceError("this device's pictures show other planes than the run's; it takes no part")
-    if mine.training.images.shape[1] != config["height"]:
+    if mine.training.images.shape[1] != subject.height:
         raise DeviceError("this device's pictures are not as high as the run's; it takes no part")
     return mine
 
@@ -197,15 +202,15 @@ def _mine(message: Message, mine: Handwriting) -> Handwriting:
 def _trainer(message: Message) -> Trainer:
     """The warm trainer of the run's recogniser."""
     config = _config(message)
-    names = tuple(json.loads(str(config["alphabet"])))
-    alpha = RunSettings(class_alpha=str(config["class-alpha"])).alpha(names)
+    subject = Subject.from_config(config)
+    alpha = RunSettings(class_alpha=str(config["class-alpha"])).alpha(subject.alphabet.names)
     return trainer(
         str(config["recogniser"]),
-        len(names),
+        len(subject.alphabet),
         seed=int(config["seed"]),
         alpha=tuple(alpha) if alpha else None,
-        height=int(config["height"]),
-        channels=int(config["channels"]),
+        height=subject.height,
+        channels=subject.channels,
         pruning=float(config.get("pruning", 0.0)),
     )
 

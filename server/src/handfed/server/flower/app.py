@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Callable, Iterable
 
 from flwr.app import Context
@@ -12,13 +11,9 @@ from flwr.serverapp import Grid, ServerApp
 from handfed.server.flower.course import Course, Listener
 from handfed.server.flower.earlier import Earlier, none_on_record
 from handfed.server.flower.state import RunState
-from handfed.shared import inputs
-from handfed.shared.alphabet import Alphabet
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.subject import NOT_SETTINGS, Subject
 from handfed.shared.tf.training import trainer
-
-ALPHABET_KEY = "alphabet"
-HEIGHT_KEY = "height"
 
 Publish = Callable[[Course, RunState], None]
 
@@ -38,29 +33,28 @@ def create_app(
         earlier: Runs that it may start from, or learn from.
 
     Returns:
-        A `ServerApp` whose run configuration holds the fields of `RunSettings`, under `alphabet` the class names as a
-        JSON list, and under `height` that of the pictures, in pixels.
+        A `ServerApp` whose run configuration holds the fields of `RunSettings` and those of a `Subject`, whose inputs
+        are the settings' own.
     """
     app = ServerApp()
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
         config = dict(context.run_config)
-        alphabet = Alphabet.of(json.loads(str(config.pop(ALPHABET_KEY))), where="the run's alphabet")
-        height = int(str(config.pop(HEIGHT_KEY)))
-        settings = RunSettings.from_mapping(config)
-        alpha = settings.alpha(alphabet.names)
+        subject = Subject.from_config(config)
+        settings = RunSettings.from_mapping({name: config[name] for name in config if name not in NOT_SETTINGS})
+        alpha = settings.alpha(subject.alphabet.names)
         course = Course(
             grid,
             settings,
-            alphabet,
+            subject,
             trainer(
                 settings.recogniser,
-                len(alphabet),
+                len(subject.alphabet),
                 seed=settings.seed,
                 alpha=tuple(alpha) if alpha else None,
-                height=height,
-                channels=inputs.channels(inputs.parse(settings.inputs)),
+                height=subject.height,
+                channels=subject.channels,
                 pruning=settings.pruning,
             ),
             listeners,

@@ -14,7 +14,6 @@ A round is a function of the run's state (`handfed.server.flower.state`), so a r
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -33,10 +32,10 @@ from handfed.server.flower.state import Arrays, Model, RunState
 from handfed.server.flower.strategies import memory_of, remember, strategy
 from handfed.server.runs.schemas import DeviceResult, Phase, Rejection, RoundResult
 from handfed.shared import schedules, wire
-from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import QuorumError
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.subject import Subject
 from handfed.shared.tf.training import Trainer
 
 VOID_ROUNDS_IN_A_ROW = 3  # so many rounds below the quorum end a run
@@ -63,14 +62,14 @@ class Course:
 
     Attributes:
         settings: How to train.
-        alphabet: What the recogniser tells apart.
+        subject: What it is of.
         trainer: The recogniser; it holds no state between calls.
         queries: Asks the devices what is not training.
 
     Args:
         grid: The devices.
         settings: How to train.
-        alphabet: What the recogniser tells apart.
+        subject: What it is of.
         trainer: The recogniser.
         listeners: Told of every round.
         earlier: Runs that this one may start from, or learn from.
@@ -80,7 +79,7 @@ class Course:
         self,
         grid: Grid,
         settings: RunSettings,
-        alphabet: Alphabet,
+        subject: Subject,
         trainer: Trainer,
         listeners: Iterable[Listener],
         *,
@@ -88,19 +87,17 @@ class Course:
     ) -> None:
         self._grid = grid
         self.settings = settings
-        self.alphabet = alphabet
+        self.subject = subject
         self.trainer = trainer
         self._listeners = tuple(listeners)
         self._earlier = earlier
-        self._model = Model.of(settings, alphabet, trainer.height)
+        self._model = Model.of(settings, subject)
         self._teacher = taken_over.teacher(earlier, settings.teacher, self._model) if settings.teacher else None
         self._lesson = None if self._teacher is None else record(dict(self._teacher.arrays))
         self._common: dict[str, int | float | str] = {
             wire.WIRE_VERSION: wire.VERSION,
             "recogniser": settings.recogniser,
-            "alphabet": json.dumps(alphabet.names),
-            "height": trainer.height,
-            "channels": trainer.channels,
+            **subject.to_config(),
             "pruning": settings.pruning,
             "class-alpha": settings.class_alpha,
             "seed": settings.seed,

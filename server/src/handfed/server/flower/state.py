@@ -22,10 +22,10 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import StorageError
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.schedules import Watch
+from handfed.shared.subject import Subject
 
 Arrays = dict[str, NDArray[np.float32]]
 Memory = dict[str, dict[str, NDArray[np.floating]]]  # what a strategy remembers: attribute, then array
@@ -52,9 +52,9 @@ class Model:
     inputs: str = ""
 
     @classmethod
-    def of(cls, settings: RunSettings, alphabet: Alphabet, height: int) -> Self:
+    def of(cls, settings: RunSettings, subject: Subject) -> Self:
         """What a run with these settings trains."""
-        return cls(settings.recogniser, alphabet.names, height, settings.pruning, settings.inputs)
+        return cls(settings.recogniser, subject.alphabet.names, subject.height, settings.pruning, settings.inputs)
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ class Publisher:
             release=number,
             task=self._origin.task,
             recogniser=course.settings.recogniser,
-            alphabet=course.alphabet,
+            alphabet=course.subject.alphabet,
             run=self._origin.run,
             parent=None,
             strategy=course.settings.strategy,

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -66,7 +65,6 @@ def train(federation: Federation, listeners: Iterable[Listener] = ()) -> None:
         federation: Its settings have no quantization-aware rounds.
         listeners: Told of every round.
     """
-    from handfed.server.flower.app import ALPHABET_KEY
     from handfed.server.flower.app import create_app as server_app
     from handfed.simulations.engines import ENGINES, Workers
 
@@ -79,7 +77,7 @@ def train(federation: Federation, listeners: Iterable[Listener] = ()) -> None:
             server_app(keep_nothing, [*listeners, _Stop(settings.rounds)]),
             federation.client_app,
             devices=federation.partition.devices,
-            run_config={**settings.to_mapping(), ALPHABET_KEY: json.dumps(federation.dataset.alphabet.names)},
+            run_config={**settings.to_mapping(), **federation.subject.to_config()},
             progress=lambda *_: None,
             workers=Workers(),
         )
