@@ -6,11 +6,11 @@ sees each row that was there from beginning to end exactly once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Row, Select
+from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 Item = TypeVar("Item")
@@ -51,10 +51,10 @@ class Page(Generic[Item]):
 
 def page_of(
     session: Session,
-    query: Select[Any],
+    query: Select[*tuple[Any, ...]],
     number: InstrumentedAttribute[int],
     request: PageRequest,
-    make: Callable[[Row[Any]], Item],
+    make: Callable[[Sequence[Any]], Item],
     *,
     newest_first: bool = False,
 ) -> Page[Item]:

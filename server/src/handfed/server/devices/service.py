@@ -161,7 +161,7 @@ def _device(session: Session, row: DeviceRow) -> Device:
     return device_of(row, keys_of(session, row.number)[0])
 
 
-def _with_keys() -> Select[Any]:
+def _with_keys() -> Select[DeviceRow, DeviceKeyRow]:
     """Devices, each with its newest key."""
     other = aliased(DeviceKeyRow)
     newest = select(func.max(other.number)).where(other.device == DeviceRow.number).scalar_subquery()

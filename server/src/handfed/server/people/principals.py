@@ -22,7 +22,7 @@ from handfed.shared.errors import ForbiddenError
 Role = Literal["viewer", "operator", "admin"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)  # each holds what those before it hold
 CONSOLE: Final = "console"  # the address of whoever sits at the server
-Query = TypeVar("Query", bound=Select[Any])
+Query = TypeVar("Query", bound="Select[*tuple[Any, ...]]")
 
 
 @dataclass(frozen=True)
