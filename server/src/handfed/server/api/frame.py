@@ -116,7 +116,9 @@ def _limited(headers: Headers, receive: Receive, most: int) -> Receive:
 def _note(error: Exception, request_id: str) -> None:
     if problems.kind_of(error).status < _SERVER_ERROR:
         return
-    stack = "".join(traceback.format_tb(error.__traceback__))
-    # A message of ours names no part of a request; anybody else's might.
-    said = str(error) if type(error).__module__.startswith("handfed.") else ""
-    _log.error("request %s failed: %s %s\n%s", request_id, type(error).__qualname__, said, stack)
+    kind = type(error)
+    if kind.__module__.startswith("handfed."):  # a message of ours quotes nothing of a request
+        _log.error("request %s failed: %s", request_id, error)
+    else:
+        stack = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("request %s failed: %s\n%s", request_id, kind.__qualname__, stack)

@@ -3,10 +3,10 @@
 Rules:
 1. A key belongs to a token, or to everybody who has none, and to one request: method, path, query and body. The same
    request gets the same answer; another request with the key is refused.
-2. An answer is kept for 24 hours, and only of what was done (2xx): what was refused changed nothing and may be tried
-   again.
+2. An answer is kept for 24 hours, and only of what was done (2xx): what was refused or failed changed nothing and may
+   be tried again.
 3. While a request is under way its key is busy. It stays so when the server is killed meanwhile: whether the change was
-   made is not known, and nothing is ever done twice.
+   made is not known, and it is not made twice.
 4. An answer may hold a secret that is shown once. So it is sealed with a key made of what only the caller has (their
    token, or where there is none the body, and the idempotency key); the database has hashes of those alone.
 

@@ -20,16 +20,31 @@ class Listed(BaseModel, Generic[Item]):
     items: Sequence[Item] = Field(description="The items, in order.")
 
 
-def _request(
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items at most.")] = DEFAULT_LIMIT,
-    after: Annotated[
-        int | None, Query(ge=0, le=MAX_NUMBER, description="Begin after this one; the header Link has it.")
-    ] = None,
-) -> PageRequest:
-    return PageRequest(limit, after)
+class Pages:
+    """A page that is asked for, and how it is sent."""
+
+    def __init__(
+        self,
+        request: Request,
+        response: Response,
+        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items at most.")] = DEFAULT_LIMIT,
+        after: Annotated[
+            int | None, Query(ge=0, le=MAX_NUMBER, description="Begin after this one; the header Link has it.")
+        ] = None,
+    ) -> None:
+        self.wanted = PageRequest(limit, after)
+        self._request = request
+        self._response = response
+
+    def answer(self, page: Page[Item]) -> dict[str, Sequence[Item]]:
+        """A page as it is sent; sets the link to the next one."""
+        if page.following is not None:
+            url = self._request.url.include_query_params(after=page.following)
+            self._response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        return {"items": page.items}
 
 
-Paging = Annotated[PageRequest, Depends(_request)]
+Paging = Annotated[Pages, Depends()]
 LINK: dict[str, Any] = {
     "headers": {
         "Link": {
@@ -38,11 +53,3 @@ LINK: dict[str, Any] = {
         }
     }
 }
-
-
-def listed(page: Page[Item], request: Request, response: Response) -> dict[str, Sequence[Item]]:
-    """A page as it is sent; sets the link to the next one."""
-    if page.following is not None:
-        url = request.url.include_query_params(after=page.following)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-    return {"items": page.items}

@@ -76,7 +76,7 @@ class Replays:
 
         try:
             await self._app(scope, again, caught)
-        except BaseException:
+        except Exception:  # what is cancelled may go on in its thread, so its key stays busy
             await run_in_threadpool(self._idempotency.release, named)
             raise
         if start["status"] in _DONE:

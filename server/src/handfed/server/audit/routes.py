@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from handfed.server.api.authentication import Asking, Wired
-from handfed.server.api.pagination import LINK, Listed, Paging, listed
+from handfed.server.api.pagination import LINK, Listed, Paging
 from handfed.server.api.problems import refusals
 from handfed.server.audit.export import MEDIA_TYPES, Format, exported
 from handfed.server.audit.schemas import AuditEntryGiven
@@ -35,10 +35,13 @@ Wanted = Annotated[AuditFilter, Depends(_filter)]
 
 @router.get("", response_model=Listed[AuditEntryGiven], responses={200: LINK, **refusals(401, 403, 422)})
 def list_entries(
-    asking: Asking, services: Wired, wanted: Wanted, paging: Paging, request: Request, response: Response
+    asking: Asking,
+    services: Wired,
+    wanted: Wanted,
+    paging: Paging,
 ) -> dict[str, Any]:
     """Entries of the audit log, oldest first; takes an admin."""
-    return listed(services.audit.list(asking, wanted, paging), request, response)
+    return paging.answer(services.audit.list(asking, wanted, paging.wanted))
 
 
 @router.get(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response, status
+from fastapi import APIRouter, Query, status
 
 from handfed.server.api.authentication import Address, Asking, Configured, Wired
 from handfed.server.api.fields import Number
-from handfed.server.api.pagination import LINK, MAX_NUMBER, Listed, Paging, listed
+from handfed.server.api.pagination import LINK, MAX_NUMBER, Listed, Paging
 from handfed.server.api.problems import refusals
 from handfed.server.devices import schemas
 from handfed.server.devices.codes import code_of, read_authority
@@ -21,11 +21,9 @@ router = APIRouter(tags=["devices"])
 @router.get(
     "/invitations", response_model=Listed[schemas.InvitationGiven], responses={200: LINK, **refusals(401, 403, 422)}
 )
-def list_invitations(
-    asking: Asking, services: Wired, paging: Paging, request: Request, response: Response
-) -> dict[str, Any]:
+def list_invitations(asking: Asking, services: Wired, paging: Paging) -> dict[str, Any]:
     """Invitations that the token reaches, in order of number."""
-    return listed(services.invitations.list(asking, paging), request, response)
+    return paging.answer(services.invitations.list(asking, paging.wanted))
 
 
 @router.post(
@@ -82,17 +80,14 @@ def list_devices(
     asking: Asking,
     services: Wired,
     paging: Paging,
-    request: Request,
-    response: Response,
-    *,
     organisation: Annotated[
         int | None, Query(ge=1, le=MAX_NUMBER, description="Only those of this organisation.")
     ] = None,
     state: Annotated[DeviceState | None, Query(description="Only those in this state.")] = None,
 ) -> dict[str, Any]:
     """Devices that the token reaches, in order of number."""
-    page = services.devices.list(asking, paging, organisation=organisation, state=state)
-    return listed(page, request, response)
+    page = services.devices.list(asking, paging.wanted, organisation=organisation, state=state)
+    return paging.answer(page)
 
 
 @router.get("/devices/{number}", response_model=schemas.DeviceGiven, responses=refusals(401, 403, 404, 422))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from fastapi import APIRouter, Request, Response, status
+from fastapi import APIRouter, status
 
 from handfed.server.api.authentication import Asking, Wired
 from handfed.server.api.fields import Number
-from handfed.server.api.pagination import LINK, Listed, Paging, listed
+from handfed.server.api.pagination import LINK, Listed, Paging
 from handfed.server.api.problems import refusals
 from handfed.server.people import schemas
 from handfed.server.people.principals import Principal
@@ -30,10 +30,12 @@ async def show_me(asking: Asking) -> Principal:
     responses={200: LINK, **refusals(401, 403, 422)},
 )
 def list_organisations(
-    asking: Asking, services: Wired, paging: Paging, request: Request, response: Response
+    asking: Asking,
+    services: Wired,
+    paging: Paging,
 ) -> dict[str, Any]:
     """Organisations that the token reaches, in order of number."""
-    return listed(services.organisations.list(asking, paging), request, response)
+    return paging.answer(services.organisations.list(asking, paging.wanted))
 
 
 @router.post(
@@ -67,10 +69,12 @@ def rename_organisation(
 
 @router.get("/tokens", response_model=Listed[schemas.TokenGiven], responses={200: LINK, **refusals(401, 403, 422)})
 def list_tokens(
-    asking: Asking, services: Wired, paging: Paging, request: Request, response: Response
+    asking: Asking,
+    services: Wired,
+    paging: Paging,
 ) -> dict[str, Any]:
     """Tokens within the scope of an admin, in order of number."""
-    return listed(services.tokens.list(asking, paging), request, response)
+    return paging.answer(services.tokens.list(asking, paging.wanted))
 
 
 @router.post(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 
 from handfed.server.api.authentication import Asking, Wired
 from handfed.server.api.fields import Number
-from handfed.server.api.pagination import LINK, Listed, Paging, listed
+from handfed.server.api.pagination import LINK, Listed, Paging
 from handfed.server.api.problems import refusals
 from handfed.server.runs.answers import RejectionGiven, RoundGiven, RunGiven
 from handfed.server.runs.schemas import RecordedRun, Status
@@ -21,13 +21,10 @@ def list_runs(
     asking: Asking,
     services: Wired,
     paging: Paging,
-    request: Request,
-    response: Response,
-    *,
     status: Annotated[Status | None, Query(description="Only runs that stand so.")] = None,
 ) -> dict[str, Any]:
     """Runs, newest first."""
-    return listed(services.runs.list(asking, paging, status=status), request, response)
+    return paging.answer(services.runs.list(asking, paging.wanted, status=status))
 
 
 @router.get("/{number}", response_model=RunGiven, responses=refusals(401, 403, 404, 422))
@@ -39,11 +36,9 @@ def show_run(asking: Asking, services: Wired, number: Number) -> RecordedRun:
 @router.get(
     "/{number}/rounds", response_model=Listed[RoundGiven], responses={200: LINK, **refusals(401, 403, 404, 422)}
 )
-def list_rounds(
-    asking: Asking, services: Wired, number: Number, paging: Paging, request: Request, response: Response
-) -> dict[str, Any]:
+def list_rounds(asking: Asking, services: Wired, number: Number, paging: Paging) -> dict[str, Any]:
     """The rounds of a run, in order."""
-    return listed(services.runs.rounds(asking, number, paging), request, response)
+    return paging.answer(services.runs.rounds(asking, number, paging.wanted))
 
 
 @router.get(
@@ -51,8 +46,6 @@ def list_rounds(
     response_model=Listed[RejectionGiven],
     responses={200: LINK, **refusals(401, 403, 404, 422)},
 )
-def list_rejections(
-    asking: Asking, services: Wired, number: Number, paging: Paging, request: Request, response: Response
-) -> dict[str, Any]:
+def list_rejections(asking: Asking, services: Wired, number: Number, paging: Paging) -> dict[str, Any]:
     """The replies of a run that were not used; takes a token for the whole federation."""
-    return listed(services.runs.rejections(asking, number, paging), request, response)
+    return paging.answer(services.runs.rejections(asking, number, paging.wanted))
