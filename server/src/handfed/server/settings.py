@@ -1,12 +1,13 @@
 """What a server is set to: one value, made where a process begins and passed down.
 
-For each setting the order is: the option of the command, then the environment, then `server.json` in the data
+Without an address this machine's host name is the address. For each setting the order is: the option of the command, then the environment, then `server.json` in the data
 directory, then the default. `server.json` is written when a server starts, so that other commands on the same machine
 (`handfed invite`, say) know what it was started with; it holds no secret, and so not the database's URL.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -70,8 +71,8 @@ class ServerSettings(BaseModel):
         directory = data_directory.locate(data_dir)
         told = {"address": address or environment.get(ADDRESS_VARIABLE), "port": port}
         values = _written(directory) | {name: value for name, value in told.items() if value is not None}
-        number = int(values.get("port", DEFAULT_PORT))
-        values.setdefault("address", socket.getfqdn() + ("" if number == DEFAULT_PORT else f":{number}"))
+        listening = values.get("port", DEFAULT_PORT)
+        values.setdefault("address", socket.gethostname() + ("" if listening == DEFAULT_PORT else f":{listening}"))
         places = {"data_dir": directory, "database": data_directory.database_url(directory, database)}
         try:
             return cls.model_validate(values | places)
@@ -96,8 +97,6 @@ class ServerSettings(BaseModel):
 
 def _written(directory: Path) -> dict[str, object]:
     """What `server.json` says; nothing where there is none."""
-    import json
-
     path = directory / FILE
     try:
         read = json.loads(path.read_bytes())

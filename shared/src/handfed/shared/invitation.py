@@ -1,4 +1,4 @@
-"""The code that invites one device. (The smallest form of it; another takes its place when the parts come together.)"""
+"""The code that invites one device; this is its smallest form, which a fuller one replaces."""
 
 from __future__ import annotations
 
