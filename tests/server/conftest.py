@@ -29,8 +29,9 @@ from handfed.server.database import Database, open_database
 from handfed.server.devices.memory import MemoryRegistry
 from handfed.server.people.principals import Principal
 
-with warnings.catch_warnings():  # Typer asks Click for names that a later Click will not have
-    warnings.simplefilter("ignore", DeprecationWarning)
+with warnings.catch_warnings():  # Typer asks Click for names that a later Click will not have, Starlette for httpx2
+    warnings.simplefilter("ignore")
+    import starlette.testclient  # noqa: F401 - likewise
     import typer  # noqa: F401 - so that the tests' own import of it warns no more
 
 PASSWORD = "not:a/secret@"  # noqa: S105 - of a server that only this test run reaches; hard to put into a URL

@@ -1,8 +1,9 @@
 """What a server is set to: one value, made where a process begins and passed down.
 
-Without an address this machine's host name is the address. For each setting the order is: the option of the command, then the environment, then `server.json` in the data
+For each setting the order is: the option of the command, then the environment, then `server.json` in the data
 directory, then the default. `server.json` is written when a server starts, so that other commands on the same machine
-(`handfed invite`, say) know what it was started with; it holds no secret, and so not the database's URL.
+(`handfed invite`, say) know what it was started with; it holds no secret, and so not the database's URL. Where nobody
+says what devices call the server, they call it by this machine's host name.
 """
 
 from __future__ import annotations
