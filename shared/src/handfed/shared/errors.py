@@ -5,9 +5,15 @@
     │   ├── SettingError            a setting is unknown or out of its range
     │   ├── DatasetError            a data set, named by file and row
     │   ├── ImageError              an image that cannot be read or holds no ink
+    │   ├── NotFoundError           what is named does not exist, or not for whoever asks
     │   └── ManifestError           a release, manifest or model file that is not what it should be
     ├── MissingExtraError           an optional dependency is not installed (exit status 2)
     ├── StorageError                the database or a directory cannot be read or written
+    ├── AccessError                 somebody may not do what they ask for
+    │   ├── AuthenticationError     nobody knows who asks
+    │   ├── ForbiddenError          who asks is known and may not
+    │   └── TooManyAttemptsError    too many attempts from one address
+    ├── ConflictError               what is asked for contradicts how things are
     ├── RunFailedError              a federated run that cannot go on
     │   └── QuorumError             too few devices returned a usable update
     └── ReleaseRefusedError         a model that failed a check before publication
@@ -42,6 +48,10 @@ class ImageError(UsageError):
     """An image cannot be read, or holds no ink to recognise."""
 
 
+class NotFoundError(UsageError):
+    """What is named does not exist; what somebody may not see does not exist for them."""
+
+
 class ManifestError(UsageError):
     """A release directory, a manifest or a model file is not what it should be."""
 
@@ -57,6 +67,30 @@ class MissingExtraError(HandfedError):
 
 class StorageError(HandfedError):
     """The database or a data directory cannot be read or written."""
+
+
+class AccessError(HandfedError):
+    """Somebody may not do what they ask for."""
+
+
+class AuthenticationError(AccessError):
+    """A token is missing, unknown, expired or revoked."""
+
+
+class ForbiddenError(AccessError):
+    """The role or the scope of whoever asks does not reach what they ask for."""
+
+
+class TooManyAttemptsError(AccessError):
+    """Too many attempts came from one address; `retry_after_s` is how long to wait, in seconds."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ConflictError(HandfedError):
+    """What is asked for contradicts how things are: a name is taken, or a state does not allow it."""
 
 
 class RunFailedError(HandfedError):

@@ -1,0 +1,124 @@
+"""An app over a federation of two organisations, with a token of each role and scope, a device and an invitation of
+each organisation, and a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from handfed.server.api.app import create_app
+from handfed.server.api.services import Services
+from handfed.server.database import Database, open_database
+from handfed.server.devices.memory import MemoryRegistry
+from handfed.server.people.principals import ROLES, Principal
+from handfed.server.runs.schemas import Rejection, RoundResult, RunStart
+from handfed.server.runs.service import RunRecord
+from handfed.server.settings import ServerSettings
+
+ADA = Principal("Ada", "admin")
+START = datetime(2026, 5, 6, 12, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """A federation, and what speaks to it."""
+
+    settings: ServerSettings
+    services: Services
+    app: FastAPI
+    client: TestClient
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, who: str, method: str, path: str, **more: Any) -> Any:
+        """The answer to a request with the token of `who`: `nobody`, `federation viewer`, `own admin`, ..."""
+        headers = dict(more.pop("headers", {}))
+        if who != "nobody":
+            headers["Authorization"] = f"Bearer {self.tokens[who]}"
+        return self.client.request(method, path, headers=headers, **more)
+
+
+def _certificate() -> bytes:
+    key = ec.generate_private_key(ec.SECP384R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Handfed")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, START, START + timedelta(days=3650))
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def _public_key() -> str:
+    public = ec.generate_private_key(ec.SECP384R1()).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def _run(database: Database) -> None:
+    record = RunRecord(database)
+    run = record.start(RunStart("digits", "cnn", "fedavg", 7, {"note": "of the federation"}, 3, "federation"))
+    for number in (1, 2, 3):
+        rejections = (Rejection(2**64 - 1, "not-finite", "conv/kernel: NaN or infinite"),)
+        record.add_round(
+            run,
+            RoundResult(
+                number, "float", START, 4.0, 10.0, 3, 2, 300, 1.25 / number, 0.25 * number, rejections=rejections
+            ),
+        )
+    record.fail(run, "device 18446744073709551615 sent no update")
+
+
+def _populated(services: Services) -> dict[str, str]:
+    first = services.tokens.ensure_first_admin()
+    assert first is not None
+    tokens = {"federation admin": first}
+    own, other = (services.organisations.add(ADA, name).number for name in ("Own", "Other"))
+    for role in ROLES:
+        if role != "admin":
+            tokens[f"federation {role}"] = services.tokens.add(ADA, f"federation {role}", role).secret
+        tokens[f"own {role}"] = services.tokens.add(ADA, f"own {role}", role, organisation=own).secret
+    for organisation in (own, other):
+        services.tokens.add(ADA, "spare", "viewer", organisation=organisation)
+        used, _ = (services.invitations.invite(ADA, organisation) for _ in range(2))
+        services.enrolment.enrol(used.secret, _public_key(), None, {"handfed": "0.1.0"}, "192.0.2.7")
+    _run(services.database)
+    return tokens
+
+
+def _world(directory: Path) -> World:
+    settings = ServerSettings.load(directory, address="server.example", environment={})
+    settings.authority.parent.mkdir(parents=True)
+    settings.authority.write_bytes(_certificate())
+    services = Services.over(open_database(settings.database), MemoryRegistry(), attempts_per_minute=100_000)
+    app = create_app(settings, services)
+    return World(settings, services, app, TestClient(app), _populated(services))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A federation of this test."""
+    made = _world(tmp_path / "data")
+    yield made
+    made.services.database.close()
+
+
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A federation that the tests of a module share."""
+    made = _world(tmp_path_factory.mktemp("shared") / "data")
+    yield made
+    made.services.database.close()
+
+
+@pytest.fixture
+def public_key() -> Callable[[], str]:
+    """Makes the public half of a new P-384 key, PEM."""
+    return _public_key
