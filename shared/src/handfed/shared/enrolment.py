@@ -1,0 +1,215 @@
+"""How a device enrols and changes its key: the paths, the JSON, and the exact bytes that are signed.
+
+All of it is over TLS. Only `GET AUTHORITY` is asked before the server is known, so nothing is believed of its answer
+but what has the fingerprint that came with the invitation; everything else goes to a server whose certificate that CA
+signed.
+
+`GET /api/v1/authority` -> 200, `application/pem-certificate-chain`: the CA certificate, PEM, alone. Needs no token.
+
+`POST /api/v1/enrolments` with `EnrolmentRequest` -> 201 (200 where it is a repeat) and an `EnrolmentAnswer`:
+
+    {"secret": "<base64url of 32 bytes, no padding>",
+     "public_key": "-----BEGIN PUBLIC KEY-----...",
+     "name": "reception" or null,
+     "versions": {"handfed": "0.1.0", "python": "3.12.1", "flwr": "1.41.0"},
+     "proof": "<base64 of a signature over enrolment_statement(...)>"}
+
+    {"device": 7, "name": "reception", "organisation": "Clinic North", "max_samples": 5000 or null,
+     "superlink_port": 8444}
+
+`POST /api/v1/rotations` with `RotationRequest` -> 200 and an `EnrolmentAnswer`:
+
+    {"old_public_key": "-----BEGIN...", "public_key": "-----BEGIN...",
+     "proof_of_old": "<base64, over rotation_statement(...)>", "proof": "<base64, over the same>"}
+
+Rules:
+1. A key is P-384; `public_key` is its SubjectPublicKeyInfo in PEM as `cryptography` writes it (RFC 7468, lines of 64,
+   one newline at the end), and its text is what is signed and compared.
+2. A signature is ECDSA with SHA-384, DER (RFC 3279 section 2.2.3), in base64 with padding (RFC 4648 section 4).
+3. The proof shows that the device holds the private key, and binds it to this federation and this invitation: it is of
+   no use with another CA, another secret or another key.
+4. A repeat is answered as the first time: of an enrolment, the same secret with the same key (the answer was lost on
+   its way); of a rotation, where `public_key` is the device's key already. So each can be sent until it is answered.
+   The same secret with another key is `invitation-used`.
+5. A refusal is a problem detail (RFC 9457) whose `type` ends in one of `Refusal`, after the last `/`, `#` or `:`.
+6. A reader ignores fields that it does not know, so that either side may be the newer one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from handfed.shared.errors import EnrolmentError
+
+AUTHORITY: Final = "/api/v1/authority"
+ENROLMENTS: Final = "/api/v1/enrolments"
+ROTATIONS: Final = "/api/v1/rotations"
+AUTHORITY_MEDIA_TYPE: Final = "application/pem-certificate-chain"  # RFC 8555 section 9.1
+LONGEST_NAME: Final = 100  # characters, of a device's name
+MOST_VERSIONS: Final = 16
+LONGEST_VERSION: Final = 64  # characters, of a name and of a version each
+LARGEST_REQUEST_BYTES: Final = 16_384
+# What Flower's SuperLink takes of a device's clock: signed times from 300 s ago to 5 s ahead.
+CLOCK_BEHIND_S: Final = 300
+CLOCK_AHEAD_S: Final = 5
+
+_ENROLMENT: Final = b"handfed enrolment 1\n"
+_ROTATION: Final = b"handfed rotation 1\n"
+
+
+class Refusal(StrEnum):
+    """Why a server refuses; the end of the `type` of its problem detail, with the HTTP status it comes with."""
+
+    INVITATION_UNKNOWN = "invitation-unknown"  # 404: never made, or long deleted
+    INVITATION_USED = "invitation-used"  # 409: by another key
+    INVITATION_EXPIRED = "invitation-expired"  # 410
+    INVITATION_WITHDRAWN = "invitation-withdrawn"  # 410
+    TOO_MANY_ATTEMPTS = "too-many-attempts"  # 429, with Retry-After
+    PROOF_INVALID = "proof-invalid"  # 403: the signature is not of this key over this statement
+    KEY_UNUSABLE = "key-unusable"  # 422: not P-384, or not in the one form
+    KEY_IN_USE = "key-in-use"  # 409: by another device
+    NAME_TAKEN = "name-taken"  # 409: by another device of the organisation
+    DEVICE_UNKNOWN = "device-unknown"  # 404: no device has the old key
+    DEVICE_REVOKED = "device-revoked"  # 403
+
+
+@dataclass(frozen=True)
+class EnrolmentRequest:
+    """What a device sends to join.
+
+    Attributes:
+        secret: The invitation's, 32 bytes in base64url without padding.
+        public_key: The device's, PEM.
+        name: What the device wants to be called, 1 to 100 characters; None leaves it to the invitation.
+        versions: Of what runs on the device, by name.
+        proof: Signature over `enrolment_statement`, base64.
+    """
+
+    secret: str = field(repr=False)
+    public_key: str
+    name: str | None
+    versions: Mapping[str, str]
+    proof: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class RotationRequest:
+    """What an enrolled device sends to change its key.
+
+    Attributes:
+        old_public_key: The key by which the server knows it, PEM.
+        public_key: The key that takes its place, PEM.
+        proof_of_old: Signature of the old key over `rotation_statement`, base64.
+        proof: Signature of the new key over the same, base64.
+    """
+
+    old_public_key: str
+    public_key: str
+    proof_of_old: str
+    proof: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class EnrolmentAnswer:
+    """What the server says of the device from then on.
+
+    Attributes:
+        device: Its number, from 1.
+        name: What it is called.
+        organisation: Name of the school or clinic that it belongs to.
+        max_samples: How many samples a round may count for at most; None where there is no cap.
+        superlink_port: Port of Flower's SuperLink, on the host of the address.
+    """
+
+    device: int
+    name: str
+    organisation: str
+    max_samples: int | None
+    superlink_port: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: object) -> Self:
+        """Reads an answer, whatever it is.
+
+        Raises:
+            EnrolmentError: A field is missing or is not what it should be.
+        """
+        if not isinstance(document, Mapping):
+            raise EnrolmentError("the server's answer is no JSON object: is it a Handfed server, and up to date?")
+        device, name, organisation = (document.get(key) for key in ("device", "name", "organisation"))
+        most, port = document.get("max_samples"), document.get("superlink_port")
+        whole = all(type(number) is int and number > 0 for number in (device, port, 1 if most is None else most))
+        if not (whole and isinstance(name, str) and isinstance(organisation, str)):
+            raise EnrolmentError("the server's answer to an enrolment lacks a field: update handfed on both sides")
+        return cls(int(str(device)), name, organisation, most, int(str(port)))
+
+
+def enrolment_statement(fingerprint: bytes, secret: bytes, public_key: str) -> bytes:
+    r"""The bytes that a device signs to join: `handfed enrolment 1\n`, then three times 32 bytes.
+
+    Args:
+        fingerprint: SHA-256 of the DER of the federation's CA certificate.
+        secret: The invitation's secret.
+        public_key: The device's public key, PEM; its SHA-256 is the last of the three.
+    """
+    return _ENROLMENT + fingerprint + secret + _digest(public_key)
+
+
+def rotation_statement(fingerprint: bytes, old_public_key: str, public_key: str) -> bytes:
+    r"""The bytes that the old and the new key sign: `handfed rotation 1\n`, then three times 32 bytes.
+
+    No time and no random number is in it: once the new key is in place, a copy of the request changes nothing.
+
+    Args:
+        fingerprint: SHA-256 of the DER of the federation's CA certificate.
+        old_public_key: The key that goes, PEM; its SHA-256 is the second.
+        public_key: The key that comes, PEM; its SHA-256 is the third.
+    """
+    return _ROTATION + fingerprint + _digest(old_public_key) + _digest(public_key)
+
+
+def secret_to_text(secret: bytes) -> str:
+    """A secret as it is sent: base64url without padding (RFC 4648 section 5)."""
+    return base64.urlsafe_b64encode(secret).decode("ascii").rstrip("=")
+
+
+def secret_from_text(text: str) -> bytes:
+    """The bytes of a secret that was sent.
+
+    Raises:
+        EnrolmentError: The text is no base64url.
+    """
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise EnrolmentError("the secret of an invitation is 32 bytes in base64url without padding") from error
+
+
+def refusal_of(problem_type: object) -> Refusal | None:
+    """The refusal that the `type` of a problem detail names, or None where it is another."""
+    if not isinstance(problem_type, str):
+        return None
+    name = problem_type.replace("#", "/").replace(":", "/").rpartition("/")[2]
+    return Refusal(name) if name in set(Refusal) else None
+
+
+def _digest(public_key: str) -> bytes:
+    return hashlib.sha256(public_key.encode("utf-8")).digest()
