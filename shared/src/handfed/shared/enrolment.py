@@ -17,10 +17,11 @@ signed.
     {"device": 7, "name": "reception", "organisation": "Clinic North", "max_samples": 5000 or null,
      "superlink_port": 8444}
 
-`POST /api/v1/rotations` with `RotationRequest` -> 200 and an `EnrolmentAnswer`:
+`POST /api/v1/devices/7/key` with `RotationRequest` -> 200 and an `EnrolmentAnswer`; needs no token:
 
-    {"old_public_key": "-----BEGIN...", "public_key": "-----BEGIN...",
-     "proof_of_old": "<base64, over rotation_statement(...)>", "proof": "<base64, over the same>"}
+    {"public_key": "-----BEGIN PUBLIC KEY-----...",
+     "old_signature": "<base64 of the old key's signature of handfed.shared.key_rotation.rotation_message(...)>",
+     "new_signature": "<base64 of the new key's, of the same>"}
 
 Rules:
 1. A key is P-384; `public_key` is its SubjectPublicKeyInfo in PEM as `cryptography` writes it (RFC 7468, lines of 64,
@@ -40,6 +41,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -49,7 +51,7 @@ from handfed.shared.errors import EnrolmentError
 
 AUTHORITY: Final = "/api/v1/authority"
 ENROLMENTS: Final = "/api/v1/enrolments"
-ROTATIONS: Final = "/api/v1/rotations"
+ROTATION: Final = "/api/v1/devices/{device}/key"
 AUTHORITY_MEDIA_TYPE: Final = "application/pem-certificate-chain"  # RFC 8555 section 9.1
 LONGEST_NAME: Final = 100  # characters, of a device's name
 MOST_VERSIONS: Final = 16
@@ -59,24 +61,21 @@ LARGEST_REQUEST_BYTES: Final = 16_384
 CLOCK_BEHIND_S: Final = 300
 CLOCK_AHEAD_S: Final = 5
 
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
 _ENROLMENT: Final = b"handfed enrolment 1\n"
-_ROTATION: Final = b"handfed rotation 1\n"
 
 
 class Refusal(StrEnum):
-    """Why a server refuses; the end of the `type` of its problem detail, with the HTTP status it comes with."""
+    """Why a server refuses; the end of the `type` of its problem detail."""
 
-    INVITATION_UNKNOWN = "invitation-unknown"  # 404: never made, or long deleted
-    INVITATION_USED = "invitation-used"  # 409: by another key
-    INVITATION_EXPIRED = "invitation-expired"  # 410
-    INVITATION_WITHDRAWN = "invitation-withdrawn"  # 410
-    TOO_MANY_ATTEMPTS = "too-many-attempts"  # 429, with Retry-After
-    PROOF_INVALID = "proof-invalid"  # 403: the signature is not of this key over this statement
-    KEY_UNUSABLE = "key-unusable"  # 422: not P-384, or not in the one form
-    KEY_IN_USE = "key-in-use"  # 409: by another device
-    NAME_TAKEN = "name-taken"  # 409: by another device of the organisation
-    DEVICE_UNKNOWN = "device-unknown"  # 404: no device has the old key
-    DEVICE_REVOKED = "device-revoked"  # 403
+    INVITATION_UNKNOWN = "invitation-unknown"  # never made, or of another federation
+    INVITATION_USED = "invitation-used"  # with another key
+    INVITATION_EXPIRED = "invitation-expired"
+    INVITATION_WITHDRAWN = "invitation-withdrawn"
+    TOO_MANY_ATTEMPTS = "too-many-attempts"  # with Retry-After
+    PROOF_INVALID = "proof-invalid"  # the signature is not of this key over this statement
+    CONFLICT = "conflict"  # the key is or was another device's
+    ROTATION_REFUSED = "rotation-refused"  # no such device, a revoked one, or one with another key
 
 
 @dataclass(frozen=True)
@@ -107,16 +106,14 @@ class RotationRequest:
     """What an enrolled device sends to change its key.
 
     Attributes:
-        old_public_key: The key by which the server knows it, PEM.
-        public_key: The key that takes its place, PEM.
-        proof_of_old: Signature of the old key over `rotation_statement`, base64.
-        proof: Signature of the new key over the same, base64.
+        public_key: The key that takes the old one's place, PEM.
+        old_signature: Of the old key over `key_rotation.rotation_message`, base64.
+        new_signature: Of the new key over the same, base64.
     """
 
-    old_public_key: str
     public_key: str
-    proof_of_old: str
-    proof: str
+    old_signature: str
+    new_signature: str
 
     def as_json(self) -> dict[str, Any]:
         """The JSON object."""
@@ -173,19 +170,6 @@ def enrolment_statement(fingerprint: bytes, secret: bytes, public_key: str) -> b
     return _ENROLMENT + fingerprint + secret + _digest(public_key)
 
 
-def rotation_statement(fingerprint: bytes, old_public_key: str, public_key: str) -> bytes:
-    r"""The bytes that the old and the new key sign: `handfed rotation 1\n`, then three times 32 bytes.
-
-    No time and no random number is in it: once the new key is in place, a copy of the request changes nothing.
-
-    Args:
-        fingerprint: SHA-256 of the DER of the federation's CA certificate.
-        old_public_key: The key that goes, PEM; its SHA-256 is the second.
-        public_key: The key that comes, PEM; its SHA-256 is the third.
-    """
-    return _ROTATION + fingerprint + _digest(old_public_key) + _digest(public_key)
-
-
 def secret_to_text(secret: bytes) -> str:
     """A secret as it is sent: base64url without padding (RFC 4648 section 5)."""
     return base64.urlsafe_b64encode(secret).decode("ascii").rstrip("=")
@@ -197,10 +181,13 @@ def secret_from_text(text: str) -> bytes:
     Raises:
         EnrolmentError: The text is no base64url.
     """
+    wrong = EnrolmentError("the secret of an invitation is 32 bytes in base64url without padding")
+    if not _BASE64URL.fullmatch(text):
+        raise wrong
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise EnrolmentError("the secret of an invitation is 32 bytes in base64url without padding") from error
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error:
+        raise wrong from None
 
 
 def refusal_of(problem_type: object) -> Refusal | None:

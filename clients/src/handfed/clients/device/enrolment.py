@@ -28,16 +28,16 @@ from handfed.shared.address import Address
 from handfed.shared.enrolment import (
     ENROLMENTS,
     LONGEST_NAME,
-    ROTATIONS,
+    ROTATION,
     EnrolmentAnswer,
     EnrolmentRequest,
     RotationRequest,
     enrolment_statement,
-    rotation_statement,
     secret_to_text,
 )
 from handfed.shared.errors import EnrolmentError, SettingError
 from handfed.shared.invitation import Invitation
+from handfed.shared.key_rotation import rotation_message
 from handfed.shared.printable import printable
 
 _REPORTED: Final = {"handfed": "handfed-clients", "flwr": "flwr", "tensorflow": "tensorflow"}
@@ -118,13 +118,13 @@ def rotate(folder: Path, *, clock: Clock = utc_now) -> Enrolment:
     with credentials.changing(folder):
         enrolment = credentials.load(folder)
         old = credentials.read(folder, credentials.KEY)
-        fingerprint = bytes.fromhex(enrolment.fingerprint)
         link = ServerLink(enrolment.address, clock=clock)
-        ca = link.greet(fingerprint)
+        ca = link.greet(bytes.fromhex(enrolment.fingerprint))
         key = credentials.pending_key(folder, "rotating", keys.public_key_of(old).encode("ascii"))
-        request = _rotation_request(fingerprint, old, key)
+        request = _rotation_request(enrolment.device, old, key)
+        path = ROTATION.format(device=enrolment.device)
         with _refused_keys_forgotten(folder, "rotating"):
-            answer = EnrolmentAnswer.from_json(link.post(ROTATIONS, request.as_json(), ca))
+            answer = EnrolmentAnswer.from_json(link.post(path, request.as_json(), ca))
         changed = replace(enrolment, key_since=clock().isoformat(timespec="seconds"), **answer.as_json())
         credentials.commit(folder, changed, key, ca)
     return changed
@@ -164,10 +164,9 @@ def _enrolment_request(invitation: Invitation, key: bytes, name: str | None) -> 
     )
 
 
-def _rotation_request(fingerprint: bytes, old: bytes, new: bytes) -> RotationRequest:
-    old_public_key, public_key = keys.public_key_of(old), keys.public_key_of(new)
-    statement = rotation_statement(fingerprint, old_public_key, public_key)
-    return RotationRequest(old_public_key, public_key, keys.sign(old, statement), keys.sign(new, statement))
+def _rotation_request(device: int, old: bytes, new: bytes) -> RotationRequest:
+    message = rotation_message(device, keys.key_fingerprint(old), keys.key_fingerprint(new))
+    return RotationRequest(keys.public_key_of(new), keys.sign(old, message), keys.sign(new, message))
 
 
 def _checked(name: str | None) -> str | None:

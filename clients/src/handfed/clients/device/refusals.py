@@ -30,17 +30,13 @@ _WORDS: Final[Mapping[Refusal, str]] = {
         "the server cannot verify this device's signature: the programs on both sides differ, or something on the way "
         "changes requests; update handfed on both sides and try again"
     ),
-    Refusal.KEY_UNUSABLE: "the server cannot use this device's key: update handfed on both sides",
-    Refusal.KEY_IN_USE: (
-        "another device has the key of this one, as after copying a disk: run handfed join again, which makes a new key"
+    Refusal.CONFLICT: (
+        "another device has or had the key of this one, as after copying a disk: run the same command again, which "
+        "makes a new key"
     ),
-    Refusal.NAME_TAKEN: "another device has that name already: choose another with --name",
-    Refusal.DEVICE_UNKNOWN: (
-        "the server does not know this device's key: it was restored from an older backup, or the device was removed; "
-        "ask for an invitation and run handfed join --again"
-    ),
-    Refusal.DEVICE_REVOKED: (
-        "the operator has revoked this device: ask why, and for a new invitation if it is to come back"
+    Refusal.ROTATION_REFUSED: (
+        "the server does not change this device's key: the operator revoked it, or restored an older backup. Ask "
+        "which, and for an invitation if it is to come back: handfed join CODE --again"
     ),
 }
 
@@ -55,7 +51,7 @@ class RefusedError(EnrolmentError):
 
     def __init__(self, problem: Mapping[str, object], retry_after: str | None = None) -> None:
         self.refusal = refusal_of(problem.get("type"))
-        self.is_final = self.refusal not in {None, Refusal.TOO_MANY_ATTEMPTS, Refusal.NAME_TAKEN}
+        self.is_final = self.refusal not in {None, Refusal.TOO_MANY_ATTEMPTS}
         super().__init__(_words(self.refusal, problem, retry_after))
 
 
