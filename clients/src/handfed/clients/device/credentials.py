@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -30,7 +31,7 @@ from typing import Any, Final, Literal, Self
 from handfed.clients.device import keys
 from handfed.clients.device.folder import make_private
 from handfed.shared.address import Address
-from handfed.shared.errors import EnrolmentError, HandfedError, StorageError
+from handfed.shared.errors import CertificateError, EnrolmentError, HandfedError, StorageError
 from handfed.shared.files import held, sync_directory, write_atomically
 
 Purpose = Literal["joining", "rotating"]
@@ -155,6 +156,18 @@ def read(folder: Path, name: str) -> bytes:
         raise StorageError(
             f"cannot read {folder / name}: {error.strerror}; run this as the user who joined, or join anew"
         ) from error
+
+
+def fingerprint_of(ca: bytes) -> str:
+    """SHA-256 of the DER of a certificate in PEM, hex.
+
+    Raises:
+        CertificateError: It is no PEM of a certificate.
+    """
+    try:
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(ca.decode("ascii").strip())).hexdigest()
+    except ValueError:
+        raise CertificateError("ca.pem is damaged: restore it, or ask for an invitation and join anew") from None
 
 
 @contextmanager

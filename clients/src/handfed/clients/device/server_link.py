@@ -22,6 +22,7 @@ Source: RFC 9110 section 9.3.6 (CONNECT) and 6.6.1 (Date), RFC 9457 (problem det
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import socket
@@ -31,7 +32,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -42,7 +42,7 @@ from cryptography import x509
 from handfed.clients.device.refusals import RefusedError
 from handfed.shared.address import Address
 from handfed.shared.enrolment import AUTHORITY, CLOCK_AHEAD_S, CLOCK_BEHIND_S
-from handfed.shared.errors import EnrolmentError
+from handfed.shared.errors import CertificateError, EnrolmentError
 from handfed.shared.printable import printable
 
 Clock = Callable[[], datetime]
@@ -139,7 +139,7 @@ class ServerLink:
             pem = ssl.DER_cert_to_PEM_cert(der := ssl.PEM_cert_to_DER_cert(response.text.strip()))
         except ValueError:
             raise self._no_handfed("what it shows as its CA is no certificate") from None
-        if not hmac.compare_digest(sha256(der).digest(), fingerprint):
+        if not hmac.compare_digest(hashlib.sha256(der).digest(), fingerprint):
             raise InterceptedError(
                 f"the server at {self.address} is not the one that made this invitation: its CA has another "
                 "fingerprint. Somebody may be listening; nothing was sent. Compare the address with the operator, try "
@@ -173,6 +173,21 @@ class ServerLink:
                 "command: what was begun is taken up again"
             )
         raise self._no_handfed(f"it answers {response.status_code}, which a Handfed server would not")
+
+    def certificate_end(self, ca: bytes) -> datetime:
+        """Until when the certificate holds that the server proves itself with, aware, in UTC.
+
+        Args:
+            ca: The CA's certificate, PEM.
+
+        Raises:
+            EnrolmentError: One of this module's.
+        """
+        client = self._client(trusting(ca))
+        with client, self._failures_named(), client.stream("GET", self._url + AUTHORITY) as response:
+            connection = response.extensions["network_stream"].get_extra_info("ssl_object")
+            end = ssl.cert_time_to_seconds(connection.getpeercert()["notAfter"])
+        return datetime.fromtimestamp(end, UTC)
 
     def _send(self, request: httpx.Request, context: ssl.SSLContext) -> httpx.Response:
         """One request; the answer is read to a limit, and redirections are not followed."""
@@ -272,10 +287,16 @@ def trusting(ca: bytes) -> ssl.SSLContext:
 
     Args:
         ca: The CA's certificate, PEM.
+
+    Raises:
+        CertificateError: It is none.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
-    context.load_verify_locations(cadata=ca.decode("ascii"))
+    try:
+        context.load_verify_locations(cadata=ca.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise CertificateError("the CA's certificate is damaged: restore ca.pem, or join anew") from None
     return context
 
 
