@@ -30,7 +30,6 @@ from handfed.shared.enrolment import (
     ENROLMENTS,
     EnrolmentAnswer,
     enrolment_statement,
-    secret_from_text,
 )
 from handfed.shared.invitation import Invitation
 from handfed.shared.key_rotation import rotation_message
@@ -66,7 +65,7 @@ class FederationServer:
         return self._rotate(int(path.split("/")[-2]), document)
 
     def _enrol(self, document: Any) -> tuple[int, dict[str, Any]]:
-        secret, key = secret_from_text(document["secret"]), document["public_key"]
+        secret, key = bytes.fromhex(document["secret"]), document["public_key"]
         statement = enrolment_statement(fingerprint(self.ca.certificate), secret, key)
         if not signed(key, statement, document["proof"]):
             return 403, {"type": "/api/v1/problems/proof-invalid"}
@@ -77,7 +76,7 @@ class FederationServer:
         is_new = self.invited[secret] is None
         number = len(self.devices) + 1 if is_new else next(n for n, k in self.devices.items() if k == key)
         self.invited[secret] = self.devices[number] = key
-        return 201 if is_new else 200, self._described(number, document["name"])
+        return 201, self._described(number, document["name"])
 
     def _rotate(self, number: int, document: Any) -> tuple[int, dict[str, Any]]:
         old, new = self.devices.get(number), document["public_key"]

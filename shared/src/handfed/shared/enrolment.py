@@ -6,18 +6,18 @@ signed.
 
 `GET /api/v1/authority` -> 200, `application/pem-certificate-chain`: the CA certificate, PEM, alone. Needs no token.
 
-`POST /api/v1/enrolments` with `EnrolmentRequest` -> 201 (200 where it is a repeat) and an `EnrolmentAnswer`:
+`POST /api/v1/enrolments` with `EnrolmentRequest` -> 201 and an `EnrolmentAnswer`; needs no token:
 
-    {"secret": "<base64url of 32 bytes, no padding>",
+    {"secret": "<32 bytes, lower-case hex>",
      "public_key": "-----BEGIN PUBLIC KEY-----...",
      "name": "reception" or null,
      "versions": {"handfed": "0.1.0", "python": "3.12.1", "flwr": "1.41.0"},
      "proof": "<base64 of a signature over enrolment_statement(...)>"}
 
-    {"device": 7, "name": "reception", "organisation": "Clinic North", "max_samples": 5000 or null,
-     "superlink_port": 8444}
+    {"number": 7, "name": "reception", "organisation_name": "Clinic North", "max_samples": 5000 or null,
+     "superlink_port": 8444, and whatever else the API tells of a device}
 
-`POST /api/v1/devices/7/key` with `RotationRequest` -> 200 and an `EnrolmentAnswer`; needs no token:
+`POST /api/v1/devices/7/rotate` with `RotationRequest` -> 200 and an `EnrolmentAnswer`; needs no token:
 
     {"public_key": "-----BEGIN PUBLIC KEY-----...",
      "old_signature": "<base64 of the old key's signature of handfed.shared.key_rotation.rotation_message(...)>",
@@ -38,10 +38,7 @@ Rules:
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -51,17 +48,13 @@ from handfed.shared.errors import EnrolmentError
 
 AUTHORITY: Final = "/api/v1/authority"
 ENROLMENTS: Final = "/api/v1/enrolments"
-ROTATION: Final = "/api/v1/devices/{device}/key"
+ROTATION: Final = "/api/v1/devices/{device}/rotate"
 AUTHORITY_MEDIA_TYPE: Final = "application/pem-certificate-chain"  # RFC 8555 section 9.1
 LONGEST_NAME: Final = 100  # characters, of a device's name
-MOST_VERSIONS: Final = 16
-LONGEST_VERSION: Final = 64  # characters, of a name and of a version each
-LARGEST_REQUEST_BYTES: Final = 16_384
 # What Flower's SuperLink takes of a device's clock: signed times from 300 s ago to 5 s ahead.
 CLOCK_BEHIND_S: Final = 300
 CLOCK_AHEAD_S: Final = 5
 
-_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
 _ENROLMENT: Final = b"handfed enrolment 1\n"
 
 
@@ -83,7 +76,7 @@ class EnrolmentRequest:
     """What a device sends to join.
 
     Attributes:
-        secret: The invitation's, 32 bytes in base64url without padding.
+        secret: The invitation's 32 bytes, lower-case hex.
         public_key: The device's, PEM.
         name: What the device wants to be called, 1 to 100 characters; None leaves it to the invitation.
         versions: Of what runs on the device, by name.
@@ -125,16 +118,16 @@ class EnrolmentAnswer:
     """What the server says of the device from then on.
 
     Attributes:
-        device: Its number, from 1.
+        number: Its number, from 1.
         name: What it is called.
-        organisation: Name of the school or clinic that it belongs to.
+        organisation_name: The school or clinic that it belongs to.
         max_samples: How many samples a round may count for at most; None where there is no cap.
         superlink_port: Port of Flower's SuperLink, on the host of the address.
     """
 
-    device: int
+    number: int
     name: str
-    organisation: str
+    organisation_name: str
     max_samples: int | None
     superlink_port: int
 
@@ -151,12 +144,13 @@ class EnrolmentAnswer:
         """
         if not isinstance(document, Mapping):
             raise EnrolmentError("the server's answer is no JSON object: is it a Handfed server, and up to date?")
-        device, name, organisation = (document.get(key) for key in ("device", "name", "organisation"))
-        most, port = document.get("max_samples"), document.get("superlink_port")
-        whole = all(type(number) is int and number > 0 for number in (device, port, 1 if most is None else most))
-        if not (whole and isinstance(name, str) and isinstance(organisation, str)):
-            raise EnrolmentError("the server's answer to an enrolment lacks a field: update handfed on both sides")
-        return cls(int(str(device)), name, organisation, most, int(str(port)))
+        values: dict[str, Any] = {name: document.get(name) for name in cls.__dataclass_fields__}
+        most = values["max_samples"]
+        numbers = (values["number"], values["superlink_port"], 1 if most is None else most)
+        texts = (values["name"], values["organisation_name"])
+        if not (all(type(n) is int and n > 0 for n in numbers) and all(isinstance(text, str) for text in texts)):
+            raise EnrolmentError("the server's answer lacks a field that this software needs: update the older of both")
+        return cls(**values)
 
 
 def enrolment_statement(fingerprint: bytes, secret: bytes, public_key: str) -> bytes:
@@ -168,26 +162,6 @@ def enrolment_statement(fingerprint: bytes, secret: bytes, public_key: str) -> b
         public_key: The device's public key, PEM; its SHA-256 is the last of the three.
     """
     return _ENROLMENT + fingerprint + secret + _digest(public_key)
-
-
-def secret_to_text(secret: bytes) -> str:
-    """A secret as it is sent: base64url without padding (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(secret).decode("ascii").rstrip("=")
-
-
-def secret_from_text(text: str) -> bytes:
-    """The bytes of a secret that was sent.
-
-    Raises:
-        EnrolmentError: The text is no base64url.
-    """
-    wrong = EnrolmentError("the secret of an invitation is 32 bytes in base64url without padding")
-    if not _BASE64URL.fullmatch(text):
-        raise wrong
-    try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error:
-        raise wrong from None
 
 
 def refusal_of(problem_type: object) -> Refusal | None:

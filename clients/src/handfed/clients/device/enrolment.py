@@ -33,7 +33,6 @@ from handfed.shared.enrolment import (
     EnrolmentRequest,
     RotationRequest,
     enrolment_statement,
-    secret_to_text,
 )
 from handfed.shared.errors import EnrolmentError, SettingError
 from handfed.shared.invitation import Invitation
@@ -88,9 +87,13 @@ def join(
         enrolment = Enrolment(
             server=link.address.authority,
             fingerprint=invitation.fingerprint.hex(),
+            device=answer.number,
+            name=answer.name,
+            organisation=answer.organisation_name,
+            max_samples=answer.max_samples,
+            superlink_port=answer.superlink_port,
             enrolled_at=now,
             key_since=now,
-            **answer.as_json(),
         )
         credentials.commit(folder, enrolment, key, ca)
     return enrolment
@@ -125,7 +128,14 @@ def rotate(folder: Path, *, clock: Clock = utc_now) -> Enrolment:
         path = ROTATION.format(device=enrolment.device)
         with _refused_keys_forgotten(folder, "rotating"):
             answer = EnrolmentAnswer.from_json(link.post(path, request.as_json(), ca))
-        changed = replace(enrolment, key_since=clock().isoformat(timespec="seconds"), **answer.as_json())
+        changed = replace(
+            enrolment,
+            name=answer.name,
+            organisation=answer.organisation_name,
+            max_samples=answer.max_samples,
+            superlink_port=answer.superlink_port,
+            key_since=clock().isoformat(timespec="seconds"),
+        )
         credentials.commit(folder, changed, key, ca)
     return changed
 
@@ -156,7 +166,7 @@ def _enrolment_request(invitation: Invitation, key: bytes, name: str | None) -> 
     public_key = keys.public_key_of(key)
     statement = enrolment_statement(invitation.fingerprint, invitation.secret, public_key)
     return EnrolmentRequest(
-        secret=secret_to_text(invitation.secret),
+        secret=invitation.secret.hex(),
         public_key=public_key,
         name=name,
         versions=versions(),
