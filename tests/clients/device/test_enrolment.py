@@ -172,6 +172,8 @@ def test_a_change_that_has_not_happened_leaves_no_trace(server: FederationServer
     before = contents(folder)
     (folder / "device.key.new").write_bytes(keys.make_key())
     (folder / "ca.pem.new").write_bytes(b"half")
+    (folder / ".device.key.new.x1y2").write_bytes(b"killed while it was written")
+    (folder / ".rotating-00.key.x1y2").write_bytes(b"likewise")
     assert credentials.load(folder) == old
     with credentials.changing(folder):
         pass

@@ -43,6 +43,8 @@ CA: Final = "ca.pem"
 _LOCK: Final = "enrolment.lock"
 _NEW: Final = ".new"
 _PENDING_DIGITS: Final = 16  # of a digest, to tell attempts apart
+# Where `write_atomically` was on its way to one of our files.
+_UNFINISHED: Final = (f".{KEY}*", f".{CA}*", f".{ENROLMENT}*", ".joining-*", ".rotating-*")
 _REQUIRED: Final = {"server": str, "fingerprint": str, "device": int, "name": str, "organisation": str}
 
 
@@ -245,8 +247,11 @@ def commit(folder: Path, enrolment: Enrolment, key: bytes, ca: bytes) -> None:
 
 
 def _finish(folder: Path) -> None:
-    """Finishes a change that has happened; one that has not, leaves no trace."""
+    """Finishes a change that has happened; one that has not, leaves no trace, nor does a write that was killed."""
     try:
+        for pattern in _UNFINISHED:
+            for path in folder.glob(pattern):
+                path.unlink(missing_ok=True)
         if not (folder / (ENROLMENT + _NEW)).exists():
             for name in (KEY, CA):
                 (folder / (name + _NEW)).unlink(missing_ok=True)
