@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from handfed.clients.device import enrolment_cli
-from handfed.shared.errors import InvitationError
+from handfed.shared.errors import InvitationError, MissingExtraError
 
 if TYPE_CHECKING:
     from tests.clients.device.conftest import FederationServer
@@ -53,6 +53,14 @@ def test_the_folder_of_the_environment_counts(
     monkeypatch.setenv("HANDFED_DEVICE_DIR", str(folder))
     run("join", server.invite().encode())
     assert (folder / "device.key").exists()
+
+
+def test_where_only_the_edge_is_installed_it_says_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrolment_cli, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'handfed-clients\[train\]'"):
+        run("show", "--data", str(folder))
 
 
 def test_a_mistyped_code_is_sent_nowhere(server: FederationServer, folder: Path) -> None:

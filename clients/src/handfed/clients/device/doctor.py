@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from handfed.clients.device import folder as device_folder
-from handfed.clients.device.enrolment_cli import AsJson, Folder
+from handfed.clients.device.enrolment_cli import AsJson, Folder, need_libraries
 
 if TYPE_CHECKING:
     from handfed.clients.device.credentials import Enrolment
@@ -29,6 +29,7 @@ _CLOCK_WARNING_S: Final = 2.0  # Flower takes 5 s ahead
 
 def doctor(data: Folder = None, as_json: AsJson = False) -> None:
     """Check everything that this device needs to take part, and say how to mend what is amiss."""
+    need_libraries()
     from handfed.clients.device.server_link import utc_now
     from handfed.shared import checkup
 

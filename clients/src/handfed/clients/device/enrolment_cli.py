@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from handfed.clients.device import folder as device_folder
+from handfed.shared.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from handfed.clients.device.credentials import Enrolment
@@ -39,6 +41,7 @@ def join(
     as_json: AsJson = False,
 ) -> None:
     """Join a federation with an invitation's code."""
+    need_libraries()
     from handfed.clients.device.enrolment import join as join_federation
     from handfed.shared.invitation import Invitation
 
@@ -53,6 +56,7 @@ def join(
 
 def show(data: Folder = None, as_json: AsJson = False) -> None:
     """Show which federation this device is in, and by which key."""
+    need_libraries()
     from handfed.clients.device import credentials
 
     folder = device_folder.locate(data)
@@ -61,6 +65,7 @@ def show(data: Folder = None, as_json: AsJson = False) -> None:
 
 def rotate(data: Folder = None, as_json: AsJson = False) -> None:
     """Change this device's key; no other device notices."""
+    need_libraries()
     from handfed.clients.device.enrolment import rotate as rotate_key
 
     folder = device_folder.locate(data)
@@ -68,6 +73,17 @@ def rotate(data: Folder = None, as_json: AsJson = False) -> None:
     if not as_json:
         typer.echo("The server knows the new key. Start handfed device run anew if it runs.")
     _print(folder, enrolment, as_json=as_json)
+
+
+def need_libraries() -> None:
+    """Says what to install where the edge alone is installed, which can be in no federation.
+
+    Raises:
+        MissingExtraError: A library is missing.
+    """
+    for library in ("cryptography", "httpx"):
+        if find_spec(library) is None:
+            raise MissingExtraError(library, "handfed-clients[train]")
 
 
 def _print(folder: Path, enrolment: Enrolment, *, as_json: bool) -> None:
