@@ -6,9 +6,12 @@
     │   ├── DatasetError            a data set, named by file and row
     │   ├── ImageError              an image that cannot be read or holds no ink
     │   ├── NotFoundError           what is named does not exist, or not for whoever asks
+    │   ├── InvitationError         an invitation's code that is none, or was mistyped
     │   └── ManifestError           a release, manifest or model file that is not what it should be
     ├── MissingExtraError           an optional dependency is not installed (exit status 2)
     ├── StorageError                the database or a directory cannot be read or written
+    ├── CertificateError            a certificate or key cannot be trusted or used
+    ├── EnrolmentError              a device cannot join its federation, or change its key
     ├── AccessError                 somebody may not do what they ask for
     │   ├── AuthenticationError     nobody knows who asks
     │   ├── ForbiddenError          who asks is known and may not
@@ -52,6 +55,10 @@ class NotFoundError(UsageError):
     """What is named does not exist; what somebody may not see does not exist for them."""
 
 
+class InvitationError(UsageError):
+    """The code of an invitation is none, or was not copied as it was printed."""
+
+
 class ManifestError(UsageError):
     """A release directory, a manifest or a model file is not what it should be."""
 
@@ -91,6 +98,14 @@ class TooManyAttemptsError(AccessError):
 
 class ConflictError(HandfedError):
     """What is asked for contradicts how things are: a name is taken, or a state does not allow it."""
+
+
+class CertificateError(HandfedError):
+    """A certificate or a private key cannot be trusted, or cannot be used."""
+
+
+class EnrolmentError(HandfedError):
+    """A device cannot join its federation, or change its key; what it had before holds."""
 
 
 class RunFailedError(HandfedError):
