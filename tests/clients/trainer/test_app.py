@@ -57,7 +57,9 @@ def app(mine: Handwriting) -> ClientApp:
     return create_app(lambda *_: mine)
 
 
-def ask(app: ClientApp, message_type: str, arrays: dict[str, NDArray[np.float32]], node: int = 7, **config: Any) -> Message:
+def ask(
+    app: ClientApp, message_type: str, arrays: dict[str, NDArray[np.float32]], node: int = 7, **config: Any
+) -> Message:
     content = RecordDict(
         {
             wire.ARRAYS: ArrayRecord({name: Array(array) for name, array in arrays.items()}),

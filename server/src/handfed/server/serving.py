@@ -1,6 +1,6 @@
 """The process that serves a federation: the control API and Flower's Fleet API on one TLS port, and the runs.
 
-    python -m handfed.server.serving        what `handfed serve` keeps going; settings come as JSON on standard input
+python -m handfed.server.serving        what `handfed serve` keeps going; settings come as JSON on standard input
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -73,6 +73,15 @@ def serve(settings: ServerSettings) -> None:
                     thread.join()
 
 
+class _Quiet(uvicorn.Server):
+    """A server that leaves signals to another."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes none."""
+        yield
+
+
 async def _listen(  # noqa: PLR0917 - what listens has that many parts
     settings: ServerSettings,
     certificates: authority.Authority,
@@ -88,7 +97,6 @@ async def _listen(  # noqa: PLR0917 - what listens has that many parts
             yield
 
     ours.router.lifespan_context = lifespan
-    usual = {"access_log": False, "log_config": None, "timeout_graceful_shutdown": _LEAVE_S}
     public = uvicorn.Server(
         uvicorn.Config(
             door.outside,
@@ -96,11 +104,12 @@ async def _listen(  # noqa: PLR0917 - what listens has that many parts
             port=settings.port,
             ssl_certfile=certificates.certificate_path,
             ssl_keyfile=str(certificates.key_path),
-            **usual,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=_LEAVE_S,
         )
     )
-    private = uvicorn.Server(uvicorn.Config(door.inside, lifespan="off", **usual))
-    private.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    private = _Quiet(uvicorn.Config(door.inside, lifespan="off", access_log=False, log_config=None))
 
     async def until_public_ends() -> None:
         await public.serve()

@@ -33,7 +33,8 @@ class ServerSettings(BaseModel):
         data_dir: Where everything is kept.
         database: URL of the database.
         address: What devices call the server: a host, and `:PORT` where the port is not the usual one.
-        port: Where the control API listens.
+        host: The address that the server listens at.
+        port: Where it listens.
         max_body_bytes: Of a request to the control API; keys and names are small.
         enrolments_per_minute: How many attempts to enrol an address has in a minute.
     """
@@ -43,6 +44,7 @@ class ServerSettings(BaseModel):
     data_dir: Path
     database: str = Field(repr=False)  # a URL may hold a password
     address: str
+    host: str = "0.0.0.0"  # noqa: S104 - devices come from elsewhere
     port: Annotated[int, Field(ge=1, le=65_535)] = DEFAULT_PORT
     max_body_bytes: Annotated[int, Field(ge=1024)] = 65_536
     enrolments_per_minute: Annotated[int, Field(ge=1)] = 30

@@ -38,6 +38,7 @@ from handfed.server.devices.values import (
     WithdrawnInvitationError,
 )
 from handfed.server.naming import MAX_NAME, checked_name
+from handfed.server.people.models import OrganisationRow
 from handfed.server.people.principals import Principal
 from handfed.shared.errors import SettingError
 from handfed.shared.key_rotation import rotation_message
@@ -141,6 +142,11 @@ class Enrolment:
         self._registrar.try_to_settle(fresh, old)
         with self._database.read() as session:
             return device_of(session.get_one(DeviceRow, number), keys_of(session, number)[0])
+
+    def organisation_of(self, device: Device) -> str:
+        """Name of the organisation that a device belongs to."""
+        with self._database.read() as session:
+            return session.get_one(OrganisationRow, device.organisation).name
 
     def _joined_before(self, session: Session, invitation: InvitationRow, key: PublicKey) -> int | None:
         """The device that joined with this invitation and this key already, if it did."""

@@ -11,8 +11,9 @@ from handfed.server.api.authentication import Address, Asking, Configured, Wired
 from handfed.server.api.fields import Number
 from handfed.server.api.pagination import LINK, MAX_NUMBER, Listed, Paging
 from handfed.server.api.problems import refusals
+from handfed.server.api.services import Services
 from handfed.server.devices import schemas
-from handfed.server.devices.codes import code_of, read_authority
+from handfed.server.devices.codes import check_proof, code_of, read_authority
 from handfed.server.devices.values import Device, DeviceState, Invitation
 
 router = APIRouter(tags=["devices"])
@@ -65,14 +66,17 @@ def withdraw_invitation(asking: Asking, services: Wired, number: Number) -> Invi
 
 @router.post(
     "/enrolments",
-    response_model=schemas.DeviceGiven,
+    response_model=schemas.MemberGiven,
     status_code=status.HTTP_201_CREATED,
     responses=refusals(401, 403, 404, 409, 413, 422, 429),
 )
-def enrol(services: Wired, address: Address, wanted: schemas.EnrolmentWanted) -> Device:
+def enrol(
+    services: Wired, settings: Configured, address: Address, wanted: schemas.EnrolmentWanted
+) -> dict[str, object]:
     """Lets a device in with an invitation's secret, without a token. The same key may ask again."""
     secret = bytes.fromhex(wanted.secret)
-    return services.enrolment.enrol(secret, wanted.public_key, wanted.name, wanted.versions, address)
+    check_proof(settings, secret, wanted.public_key, wanted.proof)
+    return _member(services, services.enrolment.enrol(secret, wanted.public_key, wanted.name, wanted.versions, address))
 
 
 @router.get("/devices", response_model=Listed[schemas.DeviceGiven], responses={200: LINK, **refusals(401, 403, 422)})
@@ -112,9 +116,15 @@ def revoke_device(asking: Asking, services: Wired, number: Number) -> Device:
 
 @router.post(
     "/devices/{number}/rotate",
-    response_model=schemas.DeviceGiven,
+    response_model=schemas.MemberGiven,
     responses=refusals(401, 403, 404, 409, 413, 422, 429),
 )
-def rotate_key(services: Wired, address: Address, number: Number, wanted: schemas.RotationWanted) -> Device:
+def rotate_key(services: Wired, address: Address, number: Number, wanted: schemas.RotationWanted) -> dict[str, object]:
     """Replaces a device's key, without a token: it signs with the old key and with the new one."""
-    return services.enrolment.rotate(number, wanted.public_key, wanted.old_signature, wanted.new_signature, address)
+    shown = (wanted.public_key, wanted.old_signature, wanted.new_signature)
+    return _member(services, services.enrolment.rotate(number, *shown, address))
+
+
+def _member(services: Services, device: Device) -> dict[str, object]:
+    """A device, and what it belongs to by name."""
+    return {**vars(device), "organisation_name": services.enrolment.organisation_of(device)}

@@ -84,6 +84,12 @@ class DeviceGiven(BaseModel):
     last_seen_at: datetime | None = Field(description="When it was last heard of.")
 
 
+class MemberGiven(DeviceGiven):
+    """An enrolled machine, as it is told to itself."""
+
+    organisation_name: str = Field(description="The school or clinic that it belongs to.", examples=["Clinic North"])
+
+
 class DeviceName(BaseModel):
     """Another name of a device."""
 
@@ -103,6 +109,7 @@ class EnrolmentWanted(BaseModel):
     versions: Annotated[dict[Word, Word], Field(max_length=MAX_VERSIONS)] = Field(
         default={}, description="Its software by name.", examples=[{"handfed": "0.1.0"}]
     )
+    proof: Signature = Field(description="By the key, of `handfed.shared.enrolment`'s statement.")
 
 
 class RotationWanted(BaseModel):

@@ -33,6 +33,10 @@ class WithdrawnInvitationError(EnrolmentRefusedError):
     """Somebody took the invitation back."""
 
 
+class InvalidProofError(EnrolmentRefusedError):
+    """A device has not shown that it holds the key that it sends."""
+
+
 class RotationRefusedError(AccessError):
     """A device's key is not replaced: who asks has not shown that they are the device."""
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from flwr.proto.fleet_pb2 import PullMessagesRequest
 from flwr.proto.runtime_pb2 import PushAppMessagesRequest
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 HOLD_S: Final = 20.0  # less than the 30 seconds that Flower's clients wait, and than most proxies do
 MOST_BYTES: Final = 16 * 1024 * 1024

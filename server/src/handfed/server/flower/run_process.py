@@ -2,8 +2,8 @@
 
     python -m handfed.server.flower.run_process RUN DATA_DIR HOST:PORT
 
-The database's URL and the token come on standard input, a line each, as others may see arguments. The run's settings and
-where it stands are on record; what comes of it goes there, too.
+The database's URL and the token come on standard input, a line each, as others may see arguments. The run's settings
+and where it stands are on record; what comes of it goes there, too.
 
 Exit status: 0 the run is over, well or not, and the record says so; anything else, and it can go on from its record.
 """
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> None:
         try:
             _go(runs.get(number), database, runs, grid, directory)
         except HandfedError as error:
-            _log.error("run %d cannot go on: %s", number, error)  # noqa: TRY400 - the reason is for people
+            _log.error("run %d cannot go on: %s", number, error)
             runs.fail(number, str(error))
         finally:
             heartbeat.stop()
@@ -66,7 +66,11 @@ def _joined(grid: PromptGrid) -> HeartbeatSender:
     heartbeat = HeartbeatSender(make_task_heartbeat_fn_http(client))
     heartbeat.start()
     task = client.PullTaskInput(PullTaskInputRequest())
-    TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = task.task_id, task.run.run_id, task.context.node_id
+    TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = (
+        task.task_id,
+        task.run.run_id,
+        task.context.node_id,
+    )
     grid.set_run(run_from_proto(task.run))
     return heartbeat
 

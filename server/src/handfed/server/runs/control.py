@@ -36,8 +36,8 @@ _DEFAULT_LICENCE: Final = "for use within the federation that trained it"
 class RunControl:
     """Starts, stops and resumes runs.
 
-    Every method raises a `StorageError` when the database cannot be written, and a `ForbiddenError` for who is no operator
-    of the federation.
+    Every method raises a `StorageError` when the database cannot be written, and a `ForbiddenError` for who is no
+    operator of the federation.
 
     Args:
         database: Where the record is.
@@ -156,9 +156,7 @@ class RunQueue:
             return session.scalar(select(Run.status).where(Run.id == number)) == "running"
 
 
-def _checked(
-    task: str, settings: Mapping[str, object], alphabet: Alphabet | None
-) -> tuple[RunSettings, Subject]:
+def _checked(task: str, settings: Mapping[str, object], alphabet: Alphabet | None) -> tuple[RunSettings, Subject]:
     found = tasks.find(task)
     chosen = RunSettings.from_mapping({"recogniser": found.recogniser, **settings})
     found.check(chosen.recogniser)
