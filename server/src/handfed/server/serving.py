@@ -100,6 +100,7 @@ async def _listen(  # noqa: PLR0917 - what listens has that many parts
     public = uvicorn.Server(
         uvicorn.Config(
             door.outside,
+            interface="asgi3",
             host=settings.host,
             port=settings.port,
             ssl_certfile=certificates.certificate_path,
@@ -109,7 +110,7 @@ async def _listen(  # noqa: PLR0917 - what listens has that many parts
             timeout_graceful_shutdown=_LEAVE_S,
         )
     )
-    private = _Quiet(uvicorn.Config(door.inside, lifespan="off", access_log=False, log_config=None))
+    private = _Quiet(uvicorn.Config(door.inside, interface="asgi3", lifespan="off", access_log=False, log_config=None))
 
     async def until_public_ends() -> None:
         await public.serve()
