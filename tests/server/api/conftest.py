@@ -4,6 +4,7 @@ each organisation, and a run.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -93,27 +94,42 @@ def _populated(services: Services) -> dict[str, str]:
     return tokens
 
 
-def _world(directory: Path) -> World:
+def _open(directory: Path, tokens: dict[str, str]) -> World:
+    """What speaks to the federation of a directory."""
     settings = ServerSettings.load(directory, address="server.example", environment={})
-    settings.authority.parent.mkdir(parents=True)
-    settings.authority.write_bytes(_certificate())
     services = Services.over(open_database(settings.database), MemoryRegistry(), attempts_per_minute=100_000)
+    services.registrar.reconcile(thoroughly=True)
     app = create_app(settings, services)
-    return World(settings, services, app, TestClient(app), _populated(services))
+    return World(settings, services, app, TestClient(app), tokens)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A data directory that tests copy, and its tokens: to fill one takes a while."""
+    directory = tmp_path_factory.mktemp("template") / "data"
+    made = _open(directory, {})
+    made.settings.authority.parent.mkdir(parents=True)
+    made.settings.authority.write_bytes(_certificate())
+    tokens = _populated(made.services)
+    made.services.database.close()
+    return directory, tokens
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, template: tuple[Path, dict[str, str]]) -> Iterator[World]:
     """A federation of this test."""
-    made = _world(tmp_path / "data")
+    shutil.copytree(template[0], tmp_path / "data")
+    made = _open(tmp_path / "data", template[1])
     yield made
     made.services.database.close()
 
 
 @pytest.fixture(scope="module")
-def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def shared_world(tmp_path_factory: pytest.TempPathFactory, template: tuple[Path, dict[str, str]]) -> Iterator[World]:
     """A federation that the tests of a module share."""
-    made = _world(tmp_path_factory.mktemp("shared") / "data")
+    directory = tmp_path_factory.mktemp("shared") / "data"
+    shutil.copytree(template[0], directory)
+    made = _open(directory, template[1])
     yield made
     made.services.database.close()
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import compile_path
 
 from handfed.server.api.errors import BusyKeyError, ReusedKeyError
 from handfed.server.devices.registry import RegistryError
@@ -164,7 +165,17 @@ def answer(error: Exception, request_id: str) -> JSONResponse:
 
 async def handled(request: Request, error: Exception) -> JSONResponse:
     """`answer`, as Starlette calls it."""
-    return answer(error, request.scope["handfed.request_id"])
+    made = answer(error, request.scope["handfed.request_id"])
+    if made.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        made.headers["Allow"] = _allowed(request) or made.headers["Allow"]
+    return made
+
+
+def _allowed(request: Request) -> str:
+    """The methods of a path; Starlette names those of its first route alone."""
+    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    of_path = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
+    return ", ".join(sorted({method.upper() for methods in of_path for method in methods}))
 
 
 def _detail(error: Exception, kind: Kind) -> str:
