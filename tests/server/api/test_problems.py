@@ -132,7 +132,7 @@ def test_too_many_attempts_say_how_long_to_wait(world: Any, public_key: Any) -> 
     assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
-@pytest.mark.parametrize("kind", sorted(_subclasses(errors.HandfedError), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(_subclasses(errors.HandfedError), key=str))
 def test_every_error_of_ours_is_a_kind_of_problem(kind: type[Exception]) -> None:
     made = kind.__new__(kind)
     found = problems.kind_of(made)
