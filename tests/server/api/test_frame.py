@@ -70,6 +70,13 @@ def test_the_log_has_neither_body_nor_token_nor_query(world: Any, caplog: pytest
         assert hidden not in ours
 
 
+def test_nobody_writes_lines_of_their_own_into_the_log(world: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        world.client.get("/x%0aroot%1b[2J")
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "handfed.server.api.frame"]
+    assert line.startswith("GET /x%0Aroot%1B%5B2J 404")
+
+
 def test_an_answer_that_has_begun_is_not_begun_again(caplog: pytest.LogCaptureFixture) -> None:
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - as ASGI has it
         await send({"type": "http.response.start", "status": 200, "headers": []})
