@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -77,6 +78,31 @@ def test_nobody_writes_lines_of_their_own_into_the_log(world: Any, caplog: pytes
     assert line.startswith("GET /x%0Aroot%1B%5B2J 404")
 
 
+def test_who_goes_away_in_the_middle_is_no_failure_of_the_server(world: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def gone() -> list[Any]:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> Any:
+            return {"type": "http.disconnect"}
+
+        headers = [(b"idempotency-key", b"k"), (b"content-type", b"application/json")]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/api/v1/enrolments",
+            "query_string": b"",
+            "headers": headers,
+        }
+        await world.app(scope, receive, send)
+        return sent
+
+    assert asyncio.run(gone())[0]["status"] == 400
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 def test_an_answer_that_has_begun_is_not_begun_again(caplog: pytest.LogCaptureFixture) -> None:
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - as ASGI has it
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -95,8 +121,6 @@ def test_an_answer_that_has_begun_is_not_begun_again(caplog: pytest.LogCaptureFi
         scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
         await Frame(broken, 1000)(scope, receive, send)
         return sent
-
-    import asyncio
 
     sent = asyncio.run(asked())
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]

@@ -113,6 +113,20 @@ def test_over_http_a_write_is_done_once(world: Any) -> None:
     assert add(params={"x": 1}).status_code == 422
 
 
+def test_over_http_a_token_is_the_same_however_its_scheme_is_written(world: Any) -> None:
+    token = world.tokens["federation admin"]
+    answers = [
+        world.client.post(
+            "/api/v1/organisations",
+            json={"name": "x"},
+            headers={"Idempotency-Key": "k", "Authorization": f"{scheme} {token}"},
+        )
+        for scheme in ("Bearer", "bearer", "BEARER ")
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201, 201]
+    assert len({answer.content for answer in answers}) == 1
+
+
 def test_over_http_the_key_of_another_token_is_another(world: Any) -> None:
     headers = {"Idempotency-Key": "k"}
     answers = [

@@ -17,7 +17,7 @@ from typing import Any, Final
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import compile_path
 
@@ -130,6 +130,8 @@ def kind_of(error: Exception) -> Kind:
     """The kind of problem that an error is: that of its nearest class in the table."""
     if isinstance(error, RequestValidationError):
         return INVALID
+    if isinstance(error, ClientDisconnect):
+        return PROTOCOL[HTTPStatus.BAD_REQUEST]
     if isinstance(error, HTTPException):
         known = PROTOCOL.get(error.status_code)
         phrase = HTTPStatus(error.status_code).phrase
@@ -183,7 +185,7 @@ def _detail(error: Exception, kind: Kind) -> str:
         return _UNTOLD
     if isinstance(error, RequestValidationError):
         return "parts of the request are missing, unknown or out of their range: see errors"
-    return str(error.detail) if isinstance(error, HTTPException) else str(error)
+    return str(error.detail) if isinstance(error, HTTPException) else str(error) or kind.title
 
 
 def _parts(error: RequestValidationError) -> list[InvalidPart]:
