@@ -47,12 +47,12 @@ def handfed(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-def test_a_code_holds_what_a_device_needs_and_lets_one_in(handfed: Any, world: Any, public_key: Any) -> None:
+def test_a_code_holds_what_a_device_needs_and_lets_one_in(handfed: Any, world: Any, new_key: Any, join: Any) -> None:
     made = handfed("invite", "Own", "--expires", "2h", "--max-samples", "500", "--name", "Room 12", "--json")
     invitation = Invitation.decode(made["code"])
     assert invitation.address == "server.example:9000"
     assert made["invitation"]["max_samples"] == 500
-    device = world.services.enrolment.enrol(invitation.secret, public_key(), None, {}, "a")
+    device = join(world.services, invitation.secret, new_key())
     assert (device.organisation, device.name) == (1, "Room 12")
 
 

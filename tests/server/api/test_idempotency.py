@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from typing import Any
 
@@ -161,9 +162,10 @@ def test_over_http_a_failure_frees_the_key(world: Any, monkeypatch: pytest.Monke
     assert add() == 201
 
 
-def test_over_http_a_device_may_enrol_again_with_its_key(world: Any, public_key: Any) -> None:
+def test_over_http_a_device_may_enrol_again_with_its_key(world: Any, new_key: Any, proof: Any) -> None:
     secret = world.services.invitations.invite(Principal("Ada", "admin"), 1).secret
-    body = {"secret": secret.hex(), "public_key": public_key()}
+    key = new_key()
+    body = {"secret": secret.hex(), "public_key": key[1], "proof": base64.b64encode(proof(secret, key)).decode()}
     headers = {"Idempotency-Key": "k"}
     first = world.client.post("/api/v1/enrolments", json=body, headers=headers)
     again = world.client.post("/api/v1/enrolments", json=body, headers=headers)

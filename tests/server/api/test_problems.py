@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 from pathlib import Path
@@ -52,7 +53,12 @@ def test_who_shows_no_token_is_told_how(world: Any) -> None:
 def test_what_cannot_be_used_is_named_and_not_quoted(world: Any) -> None:
     body = {"secret": "the-secret-of-somebody", "public_key": "", "more": 1}
     problem = _is_problem(world.client.post("/api/v1/enrolments", json=body), 422, "invalid")
-    assert {part["location"] for part in problem["errors"]} == {"body.secret", "body.public_key", "body.more"}
+    assert {part["location"] for part in problem["errors"]} == {
+        "body.secret",
+        "body.public_key",
+        "body.proof",
+        "body.more",
+    }
     assert "the-secret-of-somebody" not in str(problem)
 
 
@@ -100,33 +106,35 @@ def test_a_database_that_cannot_be_read_is_not_told_of(
     assert "/var/handfed.db" in caplog.text
 
 
-def test_each_refusal_to_enrol_is_a_kind_of_its_own(world: Any, public_key: Any) -> None:
+def test_each_refusal_to_enrol_is_a_kind_of_its_own(world: Any, new_key: Any, join: Any, proof: Any) -> None:
     from handfed.server.people.principals import Principal
 
     ada = Principal("Ada", "admin")
     services = world.services
     used, withdrawn = (services.invitations.invite(ada, 1) for _ in range(2))
     services.invitations.withdraw(ada, withdrawn.invitation.number)
-    services.enrolment.enrol(used.secret, public_key(), None, {}, "a")
+    join(services, used.secret, new_key())
     for secret, status, name in (
         (bytes(32), 404, "invitation-unknown"),
         (used.secret, 409, "invitation-used"),
         (withdrawn.secret, 403, "invitation-withdrawn"),
     ):
-        body = {"secret": secret.hex(), "public_key": public_key()}
+        key = new_key()
+        shown = base64.b64encode(proof(secret, key)).decode()
+        body = {"secret": secret.hex(), "public_key": key[1], "proof": shown}
         _is_problem(world.client.post("/api/v1/enrolments", json=body), status, name)
 
 
-def test_too_many_attempts_say_how_long_to_wait(world: Any, public_key: Any) -> None:
+def test_too_many_attempts_say_how_long_to_wait(world: Any, new_key: Any) -> None:
     from starlette.testclient import TestClient
 
     from handfed.server.api.app import create_app
     from handfed.server.api.services import Services
 
-    services = Services.over(world.services.database, attempts_per_minute=1)
+    services = Services.over(world.services.database, authority=world.settings.authority, attempts_per_minute=1)
     client = TestClient(create_app(world.settings, services))
-    body = {"secret": "0" * 64, "public_key": public_key()}
-    assert client.post("/api/v1/enrolments", json=body).status_code == 404
+    body = {"secret": "0" * 64, "public_key": new_key()[1], "proof": "AAAA"}
+    _is_problem(client.post("/api/v1/enrolments", json=body), 403, "proof-invalid")
     answer = client.post("/api/v1/enrolments", json=body)
     _is_problem(answer, 429, "too-many-attempts")
     assert 1 <= int(answer.headers["retry-after"]) <= 60

@@ -25,6 +25,7 @@ from handfed.server.api.errors import BusyKeyError, ReusedKeyError
 from handfed.server.devices.registry import RegistryError
 from handfed.server.devices.values import (
     ExpiredInvitationError,
+    ProofError,
     RotationRefusedError,
     UnknownInvitationError,
     UsedInvitationError,
@@ -75,6 +76,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     UsedInvitationError: Kind("invitation-used", 409, "The invitation was used"),
     WithdrawnInvitationError: Kind("invitation-withdrawn", 403, "The invitation was withdrawn"),
     ExpiredInvitationError: Kind("invitation-expired", 403, "The invitation expired"),
+    ProofError: Kind("proof-invalid", 403, "The device has not shown that it holds its key"),
     RotationRefusedError: Kind("rotation-refused", 403, "The key is not replaced"),
     BusyKeyError: Kind("idempotency-key-busy", 409, "The outcome of this request is not known"),
     ReusedKeyError: Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request"),

@@ -33,6 +33,10 @@ class WithdrawnInvitationError(EnrolmentRefusedError):
     """Somebody took the invitation back."""
 
 
+class ProofError(EnrolmentRefusedError):
+    """A device has not shown that it holds its key, for this federation and this invitation."""
+
+
 class RotationRefusedError(AccessError):
     """A device's key is not replaced: who asks has not shown that they are the device."""
 
@@ -108,3 +112,16 @@ class Device:
     enrolled_at: datetime
     revoked_at: datetime | None
     last_seen_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What a device is told when it has joined, or has replaced its key.
+
+    Attributes:
+        device: The device.
+        organisation_name: The school or clinic that it belongs to.
+    """
+
+    device: Device
+    organisation_name: str
