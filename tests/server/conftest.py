@@ -12,22 +12,28 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 from sqlalchemy import text
 
 import handfed.server.tables  # noqa: F401 - tables are known once their models are imported
 from handfed.server.api.services import Services
 from handfed.server.base import Base
 from handfed.server.database import Database, open_database
+from handfed.server.devices.codes import fingerprint
 from handfed.server.devices.memory import MemoryRegistry
+from handfed.server.devices.values import Device
 from handfed.server.people.principals import Principal
+from handfed.shared.enrolment import enrolment_statement
 
 with warnings.catch_warnings():  # Typer asks Click for names that a later Click will not have, Starlette for httpx2
     warnings.simplefilter("ignore")
@@ -190,9 +196,9 @@ def registry() -> MemoryRegistry:
 
 
 @pytest.fixture
-def services(database: Database, registry: MemoryRegistry, clock: Clock) -> Services:
+def services(database: Database, registry: MemoryRegistry, clock: Clock, certificate: Path) -> Services:
     """The services over a database of each kind in turn."""
-    return Services.over(database, registry, clock=clock, attempts_per_minute=1000)
+    return Services.over(database, registry, authority=certificate, clock=clock, attempts_per_minute=1000)
 
 
 @pytest.fixture
@@ -205,6 +211,51 @@ def sqlite_services(sqlite_database: Database, registry: MemoryRegistry, clock: 
 def admin() -> Principal:
     """Who may do everything."""
     return Principal("Ada", "admin")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of a federation's CA."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Handfed")])
+    start = datetime(2026, 5, 6, 12, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=3650))
+    path = tmp_path_factory.mktemp("authority") / "ca.pem"
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    return path
+
+
+Key = tuple[ec.EllipticCurvePrivateKey, str]
+
+
+def prove(certificate: Path, secret: bytes, key: Key) -> bytes:
+    """What a device shows when it joins: that it holds its key."""
+    statement = enrolment_statement(fingerprint(certificate.read_text()), secret, key[1])
+    return key[0].sign(statement, ec.ECDSA(hashes.SHA384()))
+
+
+@pytest.fixture
+def proof(certificate: Path) -> Callable[[bytes, Key], bytes]:
+    """Makes the proof of a key (and its PEM) for an invitation's secret."""
+    return lambda secret, key: prove(certificate, secret, key)
+
+
+@pytest.fixture
+def join(certificate: Path) -> Callable[..., Device]:
+    """Lets a device in, as it asks itself."""
+
+    def enrol(
+        services: Services,
+        secret: bytes,
+        key: Key,
+        name: str | None = None,
+        versions: Mapping[str, str] | None = None,
+        address: str = "a",
+    ) -> Device:
+        shown = prove(certificate, secret, key)
+        return services.enrolment.enrol(secret, key[1], name, versions or {}, address, proof=shown).device
+
+    return enrol
 
 
 @pytest.fixture

@@ -4,29 +4,30 @@ each organisation, and a run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from handfed.server.api.app import create_app
 from handfed.server.api.services import Services
 from handfed.server.database import Database, open_database
+from handfed.server.devices.codes import fingerprint
 from handfed.server.devices.memory import MemoryRegistry
 from handfed.server.people.principals import ROLES, Principal
 from handfed.server.runs.schemas import Rejection, RoundResult, RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.server.settings import ServerSettings
+from handfed.shared.enrolment import enrolment_statement
 
 ADA = Principal("Ada", "admin")
 START = datetime(2026, 5, 6, 12, tzinfo=UTC)
@@ -50,16 +51,9 @@ class World:
         return self.client.request(method, path, headers=headers, **more)
 
 
-def _certificate() -> bytes:
-    key = ec.generate_private_key(ec.SECP384R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Handfed")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, START, START + timedelta(days=3650))
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
-
-
-def _public_key() -> str:
-    public = ec.generate_private_key(ec.SECP384R1()).public_key()
-    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+def _key() -> tuple[ec.EllipticCurvePrivateKey, str]:
+    private = ec.generate_private_key(ec.SECP384R1())
+    return private, private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def _run(database: Database) -> None:
@@ -76,7 +70,7 @@ def _run(database: Database) -> None:
     record.fail(run, "device 18446744073709551615 sent no update")
 
 
-def _populated(services: Services) -> dict[str, str]:
+def _populated(services: Services, certificate: Path) -> dict[str, str]:
     first = services.tokens.ensure_first_admin()
     assert first is not None
     tokens = {"federation admin": first}
@@ -88,37 +82,52 @@ def _populated(services: Services) -> dict[str, str]:
     for organisation in (own, other):
         services.tokens.add(ADA, "spare", "viewer", organisation=organisation)
         used, _ = (services.invitations.invite(ADA, organisation) for _ in range(2))
-        services.enrolment.enrol(used.secret, _public_key(), None, {"handfed": "0.1.0"}, "192.0.2.7")
+        private, public = _key()
+        proof = private.sign(
+            enrolment_statement(fingerprint(certificate.read_text()), used.secret, public), ec.ECDSA(hashes.SHA384())
+        )
+        services.enrolment.enrol(used.secret, public, None, {"handfed": "0.1.0"}, "192.0.2.7", proof=proof)
     _run(services.database)
     return tokens
 
 
-def _world(directory: Path) -> World:
+def _open(directory: Path, tokens: dict[str, str]) -> World:
+    """What speaks to the federation of a directory."""
     settings = ServerSettings.load(directory, address="server.example", environment={})
-    settings.authority.parent.mkdir(parents=True)
-    settings.authority.write_bytes(_certificate())
-    services = Services.over(open_database(settings.database), MemoryRegistry(), attempts_per_minute=100_000)
+    services = Services.over(
+        open_database(settings.database), MemoryRegistry(), authority=settings.authority, attempts_per_minute=100_000
+    )
+    services.registrar.reconcile(thoroughly=True)
     app = create_app(settings, services)
-    return World(settings, services, app, TestClient(app), _populated(services))
+    return World(settings, services, app, TestClient(app), tokens)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> tuple[Path, dict[str, str]]:
+    """A data directory that tests copy, and its tokens: to fill one takes a while."""
+    directory = tmp_path_factory.mktemp("template") / "data"
+    made = _open(directory, {})
+    made.settings.authority.parent.mkdir(parents=True)
+    shutil.copy(certificate, made.settings.authority)
+    tokens = _populated(made.services, certificate)
+    made.services.database.close()
+    return directory, tokens
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, template: tuple[Path, dict[str, str]]) -> Iterator[World]:
     """A federation of this test."""
-    made = _world(tmp_path / "data")
+    shutil.copytree(template[0], tmp_path / "data")
+    made = _open(tmp_path / "data", template[1])
     yield made
     made.services.database.close()
 
 
 @pytest.fixture(scope="module")
-def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def shared_world(tmp_path_factory: pytest.TempPathFactory, template: tuple[Path, dict[str, str]]) -> Iterator[World]:
     """A federation that the tests of a module share."""
-    made = _world(tmp_path_factory.mktemp("shared") / "data")
+    directory = tmp_path_factory.mktemp("shared") / "data"
+    shutil.copytree(template[0], directory)
+    made = _open(directory, template[1])
     yield made
     made.services.database.close()
-
-
-@pytest.fixture
-def public_key() -> Callable[[], str]:
-    """Makes the public half of a new P-384 key, PEM."""
-    return _public_key

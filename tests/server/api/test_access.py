@@ -65,7 +65,7 @@ RULES: list[tuple[str, Any, str]] = [
     # What a device does without a token, here with what lets it do nothing.
     (
         "POST /api/v1/enrolments",
-        lambda: {"secret": "0" * 64, "public_key": _KEY},
+        lambda: {"secret": "0" * 64, "public_key": _KEY, "proof": "AAAA"},
         "422 422 422 422 422 422 422",
     ),
     (

@@ -23,14 +23,16 @@ def clinic(services: Services, admin: Principal) -> int:
 
 
 @pytest.fixture
-def enrol(services: Services, admin: Principal, new_key: NewKey) -> Callable[[int], Device]:
+def enrol(
+    services: Services, admin: Principal, new_key: NewKey, join: Callable[..., Device]
+) -> Callable[[int], Device]:
     """Lets a new device of an organisation join."""
 
-    def join(organisation: int) -> Device:
+    def invited(organisation: int) -> Device:
         secret = services.invitations.invite(admin, organisation).secret
-        return services.enrolment.enrol(secret, new_key()[1], None, {}, "192.0.2.7")
+        return join(services, secret, new_key())
 
-    return join
+    return invited
 
 
 @dataclass
@@ -46,9 +48,9 @@ class Machine:
 
 
 @pytest.fixture
-def machine(services: Services, admin: Principal, clinic: int, new_key: NewKey) -> Machine:
+def machine(services: Services, admin: Principal, clinic: int, new_key: NewKey, join: Callable[..., Device]) -> Machine:
     """A device that has joined, and can sign."""
     secret = services.invitations.invite(admin, clinic).secret
-    private, public = new_key()
-    device = services.enrolment.enrol(secret, public, None, {}, "192.0.2.7")
-    return Machine(device.number, private, device.fingerprint)
+    key = new_key()
+    device = join(services, secret, key)
+    return Machine(device.number, key[0], device.fingerprint)

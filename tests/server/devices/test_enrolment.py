@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from handfed.server.database import Database
 from handfed.server.devices.memory import MemoryRegistry
 from handfed.server.devices.values import (
     ExpiredInvitationError,
+    ProofError,
     RotationRefusedError,
     UnknownInvitationError,
     UsedInvitationError,
@@ -21,19 +24,19 @@ from handfed.server.devices.values import (
 )
 from handfed.server.paging import ALL
 from handfed.server.people.principals import Principal
-from handfed.shared.errors import ConflictError, SettingError, TooManyAttemptsError
+from handfed.shared.errors import ConflictError, SettingError, StorageError, TooManyAttemptsError
 from handfed.shared.key_rotation import rotation_message
 
 
 def test_a_device_that_joins_is_let_in_and_on_record(
-    services: Services, admin: Principal, clinic: int, new_key: Any, registry: MemoryRegistry
+    services: Services, admin: Principal, clinic: int, new_key: Any, registry: MemoryRegistry, join: Any
 ) -> None:
     new = services.invitations.invite(admin, clinic, max_samples=500)
-    public = new_key()[1]
-    device = services.enrolment.enrol(new.secret, public, "Room 12", {"handfed": "0.1.0"}, "192.0.2.7")
+    key = new_key()
+    device = join(services, new.secret, key, "Room 12", {"handfed": "0.1.0"}, "192.0.2.7")
     assert (device.organisation, device.name, device.state, device.max_samples) == (clinic, "Room 12", "enrolled", 500)
     assert device.versions == {"handfed": "0.1.0"}
-    assert registry.keys == {device.node_id: public}
+    assert registry.keys == {device.node_id: key[1]}
     assert services.devices.get(admin, device.number) == device
     entry = services.audit.list(admin).items[-1]
     assert (entry.who, entry.verb, entry.object, entry.address) == ("invitation 1", "enrol", "device/1", "192.0.2.7")
@@ -44,15 +47,17 @@ def test_a_device_that_joins_is_let_in_and_on_record(
     ("invited", "told", "called"), [("A", "B", "A"), (None, "B", "B"), ("A", None, "A"), (None, None, "device 1")]
 )
 def test_what_the_invitation_calls_a_device_goes_before(
-    services: Services, admin: Principal, clinic: int, new_key: Any, invited: Any, told: Any, called: str
+    services: Services, admin: Principal, clinic: int, new_key: Any, invited: Any, told: Any, called: str, join: Any
 ) -> None:
     secret = services.invitations.invite(admin, clinic, name=invited).secret
-    assert services.enrolment.enrol(secret, new_key()[1], told, {}, "a").name == called
+    assert join(services, secret, new_key(), told).name == called
 
 
-def test_each_refusal_is_its_own(services: Services, admin: Principal, clinic: int, new_key: Any, clock: Any) -> None:
+def test_each_refusal_is_its_own(
+    services: Services, admin: Principal, clinic: int, new_key: Any, clock: Any, join: Any
+) -> None:
     used, withdrawn, expired = (services.invitations.invite(admin, clinic) for _ in range(3))
-    services.enrolment.enrol(used.secret, new_key()[1], None, {}, "a")
+    join(services, used.secret, new_key())
     services.invitations.withdraw(admin, withdrawn.invitation.number)
     clock.forward(days=2)
     for secret, refusal, says in (
@@ -63,40 +68,40 @@ def test_each_refusal_is_its_own(services: Services, admin: Principal, clinic: i
         (b"", UnknownInvitationError, "knows no such invitation"),
     ):
         with pytest.raises(refusal, match=says):
-            services.enrolment.enrol(secret, new_key()[1], None, {}, "a")
+            join(services, secret, new_key())
     assert len(services.devices.list(admin, ALL).items) == 1
 
 
 def test_the_same_key_may_ask_again_as_an_answer_may_be_lost(
-    services: Services, admin: Principal, clinic: int, new_key: Any, clock: Any
+    services: Services, admin: Principal, clinic: int, new_key: Any, clock: Any, join: Any
 ) -> None:
     secret = services.invitations.invite(admin, clinic).secret
-    public = new_key()[1]
-    device = services.enrolment.enrol(secret, public, "A", {}, "a")
+    key = new_key()
+    device = join(services, secret, key, "A")
     clock.forward(days=2)
-    assert services.enrolment.enrol(secret, public, "B", {}, "a") == device
+    assert join(services, secret, key, "B") == device
     services.devices.revoke(admin, device.number)
     with pytest.raises(UsedInvitationError):
-        services.enrolment.enrol(secret, public, "A", {}, "a")
+        join(services, secret, key, "A")
 
 
 def test_of_two_devices_with_one_code_one_joins(
-    services: Services, admin: Principal, clinic: int, new_key: Any, registry: MemoryRegistry
+    services: Services, admin: Principal, clinic: int, new_key: Any, registry: MemoryRegistry, join: Any
 ) -> None:
     secret = services.invitations.invite(admin, clinic).secret
-    keys = [new_key()[1] for _ in range(4)]
+    keys = [new_key() for _ in range(4)]
     joined: list[int] = []
     refused: list[Exception] = []
     start = threading.Barrier(len(keys))
 
-    def join(public: str) -> None:
+    def ask(key: Any) -> None:
         start.wait()
         try:
-            joined.append(services.enrolment.enrol(secret, public, None, {}, "a").number)
+            joined.append(join(services, secret, key).number)
         except UsedInvitationError as error:
             refused.append(error)
 
-    threads = [threading.Thread(target=join, args=(key,)) for key in keys]
+    threads = [threading.Thread(target=ask, args=(key,)) for key in keys]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -106,13 +111,15 @@ def test_of_two_devices_with_one_code_one_joins(
     assert len(registry.keys) == len(services.devices.list(admin, ALL).items) == 1
 
 
-def test_a_key_belongs_to_one_device_for_ever(services: Services, admin: Principal, clinic: int, new_key: Any) -> None:
-    public = new_key()[1]
+def test_a_key_belongs_to_one_device_for_ever(
+    services: Services, admin: Principal, clinic: int, new_key: Any, join: Any
+) -> None:
+    key = new_key()
     first, second = (services.invitations.invite(admin, clinic) for _ in range(2))
-    number = services.enrolment.enrol(first.secret, public, None, {}, "a").number
+    number = join(services, first.secret, key).number
     services.devices.revoke(admin, number)
     with pytest.raises(ConflictError, match="another device's"):
-        services.enrolment.enrol(second.secret, public, None, {}, "a")
+        join(services, second.secret, key)
     assert services.invitations.get(admin, second.invitation.number).state == "open"
 
 
@@ -120,33 +127,65 @@ def test_a_key_belongs_to_one_device_for_ever(services: Services, admin: Princip
     "wrong", [{"public_key": "x"}, {"name": "a\x00"}, {"versions": {"a": ""}}, {"versions": {"x" * 101: "1"}}]
 )
 def test_what_cannot_be_used_does_not_use_up_the_invitation(
-    services: Services, admin: Principal, clinic: int, new_key: Any, wrong: dict[str, Any]
+    services: Services, admin: Principal, clinic: int, new_key: Any, wrong: dict[str, Any], proof: Any
 ) -> None:
     new = services.invitations.invite(admin, clinic)
-    asked = {"public_key": new_key()[1], "name": None, "versions": {}, "address": "a"} | wrong
+    key = new_key()
+    asked = {
+        "public_key": key[1],
+        "name": None,
+        "versions": {},
+        "address": "a",
+        "proof": proof(new.secret, key),
+    } | wrong
     with pytest.raises(SettingError):
         services.enrolment.enrol(new.secret, **asked)
     assert services.invitations.get(admin, new.invitation.number).state == "open"
 
 
-def test_attempts_are_limited_by_address(database: Database, new_key: Any) -> None:
-    services = Services.over(database, attempts_per_minute=2)
-    public = new_key()[1]
+def test_who_does_not_hold_the_key_does_not_join(
+    services: Services, admin: Principal, clinic: int, new_key: Any, proof: Any, database: Database, tmp_path: Path
+) -> None:
+    new, other = (services.invitations.invite(admin, clinic) for _ in range(2))
+    mine, theirs = new_key(), new_key()
+    for shown in (b"", proof(new.secret, theirs), proof(other.secret, mine)):
+        with pytest.raises(ProofError):
+            services.enrolment.enrol(new.secret, mine[1], None, {}, "a", proof=shown)
+    another = Services.over(database, authority=_other_certificate(tmp_path))
+    with pytest.raises(ProofError):
+        another.enrolment.enrol(new.secret, mine[1], None, {}, "a", proof=proof(new.secret, mine))
+    assert services.invitations.get(admin, new.invitation.number).state == "open"
+
+
+def test_a_process_without_the_cas_certificate_lets_no_device_in(database: Database, new_key: Any, join: Any) -> None:
+    with pytest.raises(StorageError, match="lets no device in"):
+        join(Services.over(database), bytes(32), new_key())
+
+
+def _other_certificate(directory: Path) -> Path:
+    path = directory / "ca.pem"
+    path.write_text(ssl.DER_cert_to_PEM_cert(b"of another federation"))
+    return path
+
+
+def test_attempts_are_limited_by_address(database: Database, new_key: Any, join: Any, certificate: Any) -> None:
+    services = Services.over(database, authority=certificate, attempts_per_minute=2)
+    key = new_key()
     for _ in range(2):
         with pytest.raises(UnknownInvitationError):
-            services.enrolment.enrol(bytes(32), public, None, {}, "192.0.2.7")
+            join(services, bytes(32), key, address="192.0.2.7")
     with pytest.raises(TooManyAttemptsError):
-        services.enrolment.rotate(1, public, b"", b"", "192.0.2.7")
+        services.enrolment.rotate(1, key[1], b"", b"", "192.0.2.7")
     with pytest.raises(UnknownInvitationError):
-        services.enrolment.enrol(bytes(32), public, None, {}, "192.0.2.8")
+        join(services, bytes(32), key, address="192.0.2.8")
 
 
 def test_a_device_joins_where_the_registry_is_away_and_is_let_in_later(
-    services: Services, admin: Principal, clinic: int, new_key: Any, registry: MemoryRegistry
+    services: Services, admin: Principal, clinic: int, new_key: Any, registry: MemoryRegistry, join: Any
 ) -> None:
     registry.is_there = False
     secret = services.invitations.invite(admin, clinic).secret
-    device = services.enrolment.enrol(secret, new_key()[1], None, {}, "a")
+    device = join(services, secret, new_key())
     assert device.node_id is None
     assert services.registrar.reconcile() == 1
     registry.is_there = True
@@ -160,7 +199,7 @@ def _rotate(services: Services, machine: Any, key: tuple[Any, str], new: Any, **
     message = rotation_message(machine.number, machine.fingerprint, PublicKey.parse(key[1]).fingerprint)
     asked = {"number": machine.number, "public_key": key[1], "address": "192.0.2.7"}
     signed = {"old_signature": machine.sign(message), "new_signature": new.sign(message)}
-    return services.enrolment.rotate(**(asked | signed | other))
+    return services.enrolment.rotate(**(asked | signed | other)).device
 
 
 def test_a_key_is_replaced_by_who_holds_both(

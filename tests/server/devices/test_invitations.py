@@ -51,9 +51,11 @@ def test_withdrawing_is_for_good_and_on_record_once(services: Services, admin: P
     assert [entry.verb for entry in services.audit.list(admin).items].count("withdraw") == 1
 
 
-def test_what_was_used_cannot_be_withdrawn(services: Services, admin: Principal, clinic: int, new_key: Any) -> None:
+def test_what_was_used_cannot_be_withdrawn(
+    services: Services, admin: Principal, clinic: int, new_key: Any, join: Any
+) -> None:
     new = services.invitations.invite(admin, clinic)
-    device = services.enrolment.enrol(new.secret, new_key()[1], None, {}, "a")
+    device = join(services, new.secret, new_key())
     assert services.invitations.get(admin, new.invitation.number).used_by == device.number
     with pytest.raises(ConflictError, match=f"device {device.number} has joined"):
         services.invitations.withdraw(admin, new.invitation.number)

@@ -49,11 +49,13 @@ def test_a_server_that_is_killed_while_a_device_joins_lets_it_in_later(
     registry: MemoryRegistry,
     clock: Any,
     when: str,
+    join: Any,
+    certificate: Any,
 ) -> None:
     secret = services.invitations.invite(admin, clinic).secret
-    killed = Services.over(database, Killed(registry.keys, when), clock=clock)
+    killed = Services.over(database, Killed(registry.keys, when), authority=certificate, clock=clock)
     with pytest.raises(Broken):
-        killed.enrolment.enrol(secret, new_key()[1], None, {}, "a")
+        join(killed, secret, new_key())
     assert services.registrar.reconcile() == 0
     assert list(registry.keys) == [services.devices.get(admin, 1).node_id]
 
@@ -67,8 +69,9 @@ def test_a_server_that_is_killed_while_it_revokes_lets_in_no_more_later(
     registry: MemoryRegistry,
     clock: Any,
     when: str,
+    certificate: Any,
 ) -> None:
-    killed = Services.over(database, Killed(registry.keys, when), clock=clock)
+    killed = Services.over(database, Killed(registry.keys, when), authority=certificate, clock=clock)
     with pytest.raises(Broken):
         killed.devices.revoke(admin, machine.number)
     assert services.devices.get(admin, machine.number).state == "revoked"
@@ -84,12 +87,14 @@ def test_who_joined_unnoticed_and_is_revoked_is_found_by_the_key(
     new_key: Any,
     registry: MemoryRegistry,
     clock: Any,
+    join: Any,
+    certificate: Any,
 ) -> None:
     """Killed after the registry has taken the key: the database does not know the node's id."""
-    killed = Services.over(database, Killed(registry.keys, "after"), clock=clock)
+    killed = Services.over(database, Killed(registry.keys, "after"), authority=certificate, clock=clock)
     secret = services.invitations.invite(admin, clinic).secret
     with pytest.raises(Broken):
-        killed.enrolment.enrol(secret, new_key()[1], None, {}, "a")
+        join(killed, secret, new_key())
     assert len(registry.keys) == 1
     services.devices.revoke(admin, 1)
     assert registry.keys == {}

@@ -5,6 +5,7 @@
     │   ├── SettingError            a setting is unknown or out of its range
     │   ├── DatasetError            a data set, named by file and row
     │   ├── ImageError              an image that cannot be read or holds no ink
+    │   ├── InvitationError         an invitation's code that is none, or was mistyped
     │   ├── NotFoundError           what is named does not exist, or not for whoever asks
     │   ├── InvitationError         an invitation's code that is none, or was mistyped
     │   └── ManifestError           a release, manifest or model file that is not what it should be
@@ -51,6 +52,10 @@ class ImageError(UsageError):
     """An image cannot be read, or holds no ink to recognise."""
 
 
+class InvitationError(UsageError):
+    """The code of an invitation is none, or was not copied as it was printed."""
+
+
 class NotFoundError(UsageError):
     """What is named does not exist; what somebody may not see does not exist for them."""
 
@@ -74,6 +79,14 @@ class MissingExtraError(HandfedError):
 
 class StorageError(HandfedError):
     """The database or a data directory cannot be read or written."""
+
+
+class CertificateError(HandfedError):
+    """A certificate or a private key cannot be trusted, or cannot be used."""
+
+
+class EnrolmentError(HandfedError):
+    """A device cannot join its federation, or change its key; what it had before holds."""
 
 
 class AccessError(HandfedError):

@@ -41,6 +41,12 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else _UNKNOWN
 
 
+def shown_by(request: Request) -> str | None:
+    """The token that a request shows; None where it shows none."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else None
+
+
 async def principal_of(request: Request) -> Principal:
     """Whose token a request shows; looked up once a request.
 
@@ -50,11 +56,10 @@ async def principal_of(request: Request) -> Principal:
     known = request.scope.get("handfed.principal")
     if isinstance(known, Principal):
         return known
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    secret = shown_by(request)
+    if secret is None:
         raise AuthenticationError("this takes a token: send the header Authorization: Bearer hf_...")
-    tokens = services_of(request).tokens
-    found = await run_in_threadpool(tokens.authenticate, secret.strip(), address_of(request))
+    found = await run_in_threadpool(services_of(request).tokens.authenticate, secret, address_of(request))
     request.scope["handfed.principal"] = found
     return found
 

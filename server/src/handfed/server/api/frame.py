@@ -19,6 +19,7 @@ import traceback
 import uuid
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -36,6 +37,7 @@ HEADERS: Final = {
 }
 _TOO_LARGE: Final = 413
 _SERVER_ERROR: Final = 500
+_LONGEST_PATH: Final = 200
 _log = logging.getLogger(__name__)
 
 
@@ -87,7 +89,8 @@ class Frame:
             if status == 0:
                 await problems.answer(error, request_id)(scope, receive, framed)
         spent_ms = 1000 * (self._clock() - began)
-        _log.info("%s %s %d %.0f ms %s", scope["method"], scope["path"], status, spent_ms, request_id)
+        path = quote(scope["path"])[:_LONGEST_PATH]  # encoded, so that nobody writes lines of their own into the log
+        _log.info("%s %s %d %.0f ms %s", scope["method"], path, status, spent_ms, request_id)
 
 
 def _limited(headers: Headers, receive: Receive, most: int) -> Receive:

@@ -17,14 +17,15 @@ from typing import Any, Final
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
+from starlette.routing import compile_path
 
 from handfed.server.api.errors import BusyKeyError, ReusedKeyError
 from handfed.server.devices.registry import RegistryError
 from handfed.server.devices.values import (
     ExpiredInvitationError,
-    InvalidProofError,
+    ProofError,
     RotationRefusedError,
     UnknownInvitationError,
     UsedInvitationError,
@@ -75,7 +76,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     UsedInvitationError: Kind("invitation-used", 409, "The invitation was used"),
     WithdrawnInvitationError: Kind("invitation-withdrawn", 403, "The invitation was withdrawn"),
     ExpiredInvitationError: Kind("invitation-expired", 403, "The invitation expired"),
-    InvalidProofError: Kind("proof-invalid", 403, "The key is not shown"),
+    ProofError: Kind("proof-invalid", 403, "The device has not shown that it holds its key"),
     RotationRefusedError: Kind("rotation-refused", 403, "The key is not replaced"),
     BusyKeyError: Kind("idempotency-key-busy", 409, "The outcome of this request is not known"),
     ReusedKeyError: Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request"),
@@ -131,6 +132,8 @@ def kind_of(error: Exception) -> Kind:
     """The kind of problem that an error is: that of its nearest class in the table."""
     if isinstance(error, RequestValidationError):
         return INVALID
+    if isinstance(error, ClientDisconnect):
+        return PROTOCOL[HTTPStatus.BAD_REQUEST]
     if isinstance(error, HTTPException):
         known = PROTOCOL.get(error.status_code)
         phrase = HTTPStatus(error.status_code).phrase
@@ -166,7 +169,17 @@ def answer(error: Exception, request_id: str) -> JSONResponse:
 
 async def handled(request: Request, error: Exception) -> JSONResponse:
     """`answer`, as Starlette calls it."""
-    return answer(error, request.scope["handfed.request_id"])
+    made = answer(error, request.scope["handfed.request_id"])
+    if made.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        made.headers["Allow"] = _allowed(request) or made.headers["Allow"]
+    return made
+
+
+def _allowed(request: Request) -> str:
+    """The methods of a path; Starlette names those of its first route alone."""
+    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    of_path = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
+    return ", ".join(sorted({method.upper() for methods in of_path for method in methods}))
 
 
 def _detail(error: Exception, kind: Kind) -> str:
@@ -174,7 +187,7 @@ def _detail(error: Exception, kind: Kind) -> str:
         return _UNTOLD
     if isinstance(error, RequestValidationError):
         return "parts of the request are missing, unknown or out of their range: see errors"
-    return str(error.detail) if isinstance(error, HTTPException) else str(error)
+    return str(error.detail) if isinstance(error, HTTPException) else str(error) or kind.title
 
 
 def _parts(error: RequestValidationError) -> list[InvalidPart]:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handfed.server.api.authentication import principal_of
+from handfed.server.api.authentication import principal_of, shown_by
 from handfed.server.api.idempotency import Answer, Idempotency, Named
 
 HEADER: Final = "Idempotency-Key"
@@ -90,10 +90,10 @@ class Replays:
 
 
 async def _named(request: Request, key: str, body: bytes) -> Named:
-    told = request.headers.get("authorization")
+    token = shown_by(request)
     actor, secret = "everybody", body
-    if told is not None:
-        actor, secret = f"token/{(await principal_of(request)).token}", told.encode()
+    if token is not None:
+        actor, secret = f"token/{(await principal_of(request)).token}", token.encode()
     asked = f"{request.url.path}?{request.url.query}"
     return Named.of(actor, key, (request.method, asked), body, secret)
 

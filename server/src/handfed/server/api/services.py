@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from handfed.server.api.idempotency import Idempotency
@@ -12,6 +13,7 @@ from handfed.server.clock import Clock, now
 from handfed.server.credentials import RandomBytes
 from handfed.server.database import Database
 from handfed.server.devices.attempts import PER_MINUTE, Attempts
+from handfed.server.devices.codes import fingerprint, read_authority
 from handfed.server.devices.enrolment import Enrolment
 from handfed.server.devices.invitations import Invitations
 from handfed.server.devices.registry import KeyRegistry, Registrar
@@ -19,6 +21,7 @@ from handfed.server.devices.service import Devices
 from handfed.server.people.organisations import Organisations
 from handfed.server.people.tokens import Tokens
 from handfed.server.runs.reading import RunReading
+from handfed.shared.errors import StorageError
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Services:
         database: Database,
         registry: KeyRegistry | None = None,
         *,
+        authority: Path | None = None,
         attempts_per_minute: int = PER_MINUTE,
         clock: Clock = now,
         random_bytes: RandomBytes = secrets.token_bytes,
@@ -51,6 +55,7 @@ class Services:
         Args:
             database: Where everything is kept; whoever opened it closes it.
             registry: What lets keys in; None in a process that only writes what is wanted.
+            authority: The certificate of the federation's CA; None in a process that lets no device in.
             attempts_per_minute: How often an address may try to enrol.
             clock: Tells the time.
             random_bytes: Makes secrets.
@@ -62,9 +67,17 @@ class Services:
             tokens=Tokens(database, clock, random_bytes),
             audit=AuditLog(database),
             invitations=Invitations(database, clock, random_bytes),
-            enrolment=Enrolment(database, registrar, Attempts(attempts_per_minute), clock),
+            enrolment=Enrolment(
+                database, registrar, Attempts(attempts_per_minute), lambda: _fingerprint(authority), clock
+            ),
             devices=Devices(database, registrar, clock),
             registrar=registrar,
             runs=RunReading(database),
             idempotency=Idempotency(database, clock),
         )
+
+
+def _fingerprint(authority: Path | None) -> bytes:
+    if authority is None:
+        raise StorageError("this process knows no certificate of the federation's CA, and so lets no device in")
+    return fingerprint(read_authority(authority))

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from handfed.server.api.authentication import Asking, Wired
+from handfed.server.api.fields import Moment
 from handfed.server.api.pagination import LINK, Listed, Paging
 from handfed.server.api.problems import refusals
 from handfed.server.audit.export import MEDIA_TYPES, Format, exported
@@ -20,8 +20,8 @@ _Text = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\
 
 
 def _filter(
-    since: Annotated[AwareDatetime | None, Query(description="From this time on.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="From this time on.")] = None,
+    until: Annotated[Moment | None, Query(description="Before this time.")] = None,
     who: Annotated[_Text, Query(description="By whom, exactly.", examples=["Ada, school board"])] = None,
     what: Annotated[
         _Text, Query(alias="object", description="To what: `device/7`, or `device` for all.", examples=["device"])

@@ -3,15 +3,16 @@
 Rules:
 1. A secret lets one key in. The same key may ask again, as an answer may be lost on its way; another is refused.
 2. A secret that is unknown, used, withdrawn or expired is refused, each in its own words: who has the secret may know.
-3. A key belongs to one device, and never comes back once it was replaced or revoked.
-4. A device replaces its key by showing that it holds both (`handfed.shared.key_rotation`). A refusal does not say
+3. The device shows that it holds its key, for this federation and this invitation (`handfed.shared.enrolment`).
+4. A key belongs to one device, and never comes back once it was replaced or revoked.
+5. A device replaces its key by showing that it holds both (`handfed.shared.key_rotation`). A refusal does not say
    whether there is such a device.
-5. Attempts are counted by address (`attempts`).
+6. Attempts are counted by address (`attempts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,8 +31,9 @@ from handfed.server.devices.models import DeviceKeyRow, DeviceRow, InvitationRow
 from handfed.server.devices.registry import Registrar
 from handfed.server.devices.service import device_of, keys_of
 from handfed.server.devices.values import (
-    Device,
+    Enrolled,
     ExpiredInvitationError,
+    ProofError,
     RotationRefusedError,
     UnknownInvitationError,
     UsedInvitationError,
@@ -40,6 +42,7 @@ from handfed.server.devices.values import (
 from handfed.server.naming import MAX_NAME, checked_name
 from handfed.server.people.models import OrganisationRow
 from handfed.server.people.principals import Principal
+from handfed.shared.enrolment import enrolment_statement
 from handfed.shared.errors import SettingError
 from handfed.shared.key_rotation import rotation_message
 
@@ -66,18 +69,34 @@ class Enrolment:
         database: Where invitations and devices are.
         registrar: Makes the key registry as the database wants it.
         attempts: How often an address may try.
+        ca_fingerprint: Tells the SHA-256 of the DER of the federation's CA certificate.
         clock: Tells the time.
     """
 
-    def __init__(self, database: Database, registrar: Registrar, attempts: Attempts, clock: Clock = now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        registrar: Registrar,
+        attempts: Attempts,
+        ca_fingerprint: Callable[[], bytes],
+        clock: Clock = now,
+    ) -> None:
         self._database = database
+        self._ca_fingerprint = ca_fingerprint
         self._registrar = registrar
         self._attempts = attempts
         self._clock = clock
 
     def enrol(
-        self, secret: bytes, public_key: str, name: str | None, versions: Mapping[str, str], address: str
-    ) -> Device:
+        self,
+        secret: bytes,
+        public_key: str,
+        name: str | None,
+        versions: Mapping[str, str],
+        address: str,
+        *,
+        proof: bytes,
+    ) -> Enrolled:
         """Lets a device in.
 
         Args:
@@ -86,18 +105,21 @@ class Enrolment:
             name: What the device calls itself; what the invitation calls it goes before.
             versions: Its software by name.
             address: Where it asks from.
+            proof: The key's signature of `enrolment_statement`.
 
         Returns:
             The device; without a node id where the key registry cannot be reached, which takes its key later.
 
         Raises:
-            EnrolmentRefusedError: The invitation lets this key in no more, or never did.
+            EnrolmentRefusedError: The invitation lets this key in no more, or never did, or the proof is none.
             SettingError: The key, the name or the versions cannot be used.
             ConflictError: The key belongs to another device.
         """
         self._attempts.count(address)
         wished = None if name is None else checked_name(name, "a device")
         asking = _Asking(PublicKey.parse(public_key), wished, _checked_versions(versions), address)
+        if not asking.key.has_signed(enrolment_statement(self._ca_fingerprint(), secret, asking.key.pem), proof):
+            raise ProofError("the proof is not of this key for this invitation and this federation: join once more")
         with self._database.write() as session:
             invitation = _invitation(session, secret)
             number = self._joined_before(session, invitation, asking.key)
@@ -106,10 +128,11 @@ class Enrolment:
                 number = self._join(session, invitation, asking)
             fresh = keys_of(session, number)[0].number
         self._registrar.try_to_settle(fresh)
-        with self._database.read() as session:
-            return device_of(session.get_one(DeviceRow, number), keys_of(session, number)[0])
+        return self._enrolled(number)
 
-    def rotate(self, number: int, public_key: str, old_signature: bytes, new_signature: bytes, address: str) -> Device:
+    def rotate(
+        self, number: int, public_key: str, old_signature: bytes, new_signature: bytes, address: str
+    ) -> Enrolled:
         """Replaces a device's key.
 
         Args:
@@ -140,8 +163,12 @@ class Enrolment:
             fresh = keys_of(session, number)[0].number
             old = keys[0].number
         self._registrar.try_to_settle(fresh, old)
+        return self._enrolled(number)
+
+    def _enrolled(self, number: int) -> Enrolled:
         with self._database.read() as session:
-            return device_of(session.get_one(DeviceRow, number), keys_of(session, number)[0])
+            device = device_of(session.get_one(DeviceRow, number), keys_of(session, number)[0])
+            return Enrolled(device, session.get_one(OrganisationRow, device.organisation).name)
 
     def organisation_of(self, device: Device) -> str:
         """Name of the organisation that a device belongs to."""

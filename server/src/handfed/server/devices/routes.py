@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -13,8 +14,9 @@ from handfed.server.api.pagination import LINK, MAX_NUMBER, Listed, Paging
 from handfed.server.api.problems import refusals
 from handfed.server.api.services import Services
 from handfed.server.devices import schemas
-from handfed.server.devices.codes import check_proof, code_of, read_authority
-from handfed.server.devices.values import Device, DeviceState, Invitation
+from handfed.server.devices.codes import code_of, read_authority
+from handfed.server.devices.values import Device, DeviceState, Enrolled, Invitation
+from handfed.server.settings import ServerSettings
 
 router = APIRouter(tags=["devices"])
 
@@ -66,7 +68,7 @@ def withdraw_invitation(asking: Asking, services: Wired, number: Number) -> Invi
 
 @router.post(
     "/enrolments",
-    response_model=schemas.MemberGiven,
+    response_model=schemas.EnrolledGiven,
     status_code=status.HTTP_201_CREATED,
     responses=refusals(401, 403, 404, 409, 413, 422, 429),
 )
@@ -74,9 +76,10 @@ def enrol(
     services: Wired, settings: Configured, address: Address, wanted: schemas.EnrolmentWanted
 ) -> dict[str, object]:
     """Lets a device in with an invitation's secret, without a token. The same key may ask again."""
-    secret = bytes.fromhex(wanted.secret)
-    check_proof(settings, secret, wanted.public_key, wanted.proof)
-    return _member(services, services.enrolment.enrol(secret, wanted.public_key, wanted.name, wanted.versions, address))
+    enrolled = services.enrolment.enrol(
+        bytes.fromhex(wanted.secret), wanted.public_key, wanted.name, wanted.versions, address, proof=wanted.proof
+    )
+    return _told(enrolled, settings)
 
 
 @router.get("/devices", response_model=Listed[schemas.DeviceGiven], responses={200: LINK, **refusals(401, 403, 422)})
@@ -116,15 +119,17 @@ def revoke_device(asking: Asking, services: Wired, number: Number) -> Device:
 
 @router.post(
     "/devices/{number}/rotate",
-    response_model=schemas.MemberGiven,
+    response_model=schemas.EnrolledGiven,
     responses=refusals(401, 403, 404, 409, 413, 422, 429),
 )
-def rotate_key(services: Wired, address: Address, number: Number, wanted: schemas.RotationWanted) -> dict[str, object]:
+def rotate_key(
+    services: Wired, settings: Configured, address: Address, number: Number, wanted: schemas.RotationWanted
+) -> dict[str, object]:
     """Replaces a device's key, without a token: it signs with the old key and with the new one."""
-    shown = (wanted.public_key, wanted.old_signature, wanted.new_signature)
-    return _member(services, services.enrolment.rotate(number, *shown, address))
+    enrolled = services.enrolment.rotate(number, wanted.public_key, wanted.old_signature, wanted.new_signature, address)
+    return _told(enrolled, settings)
 
 
-def _member(services: Services, device: Device) -> dict[str, object]:
-    """A device, and what it belongs to by name."""
-    return {**vars(device), "organisation_name": services.enrolment.organisation_of(device)}
+def _told(enrolled: Enrolled, settings: ServerSettings) -> dict[str, object]:
+    more = {"organisation_name": enrolled.organisation_name, "superlink_port": settings.superlink_port}
+    return {**asdict(enrolled.device), **more}

@@ -18,8 +18,10 @@ _TAKEN = ConfigDict(extra="forbid")
 _KEY = "-----BEGIN PUBLIC KEY-----\nMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE...\n-----END PUBLIC KEY-----\n"
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 PublicKeyText = Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS, examples=[_KEY])]
+# One of P-384 has up to 104 bytes. The limits are of bytes, and what the document says is of base64.
 Signature = Annotated[
-    Base64Bytes, Field(min_length=4, max_length=200, json_schema_extra={"pattern": _BASE64, "minLength": 4})
+    Base64Bytes,
+    Field(min_length=1, max_length=150, json_schema_extra={"pattern": _BASE64, "minLength": 4, "maxLength": 200}),
 ]
 Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 
@@ -84,10 +86,11 @@ class DeviceGiven(BaseModel):
     last_seen_at: datetime | None = Field(description="When it was last heard of.")
 
 
-class MemberGiven(DeviceGiven):
-    """An enrolled machine, as it is told to itself."""
+class EnrolledGiven(DeviceGiven):
+    """An enrolled machine, and where it finds what it belongs to."""
 
     organisation_name: str = Field(description="The school or clinic that it belongs to.", examples=["Clinic North"])
+    superlink_port: int = Field(description="Port of Flower's SuperLink, on the host of the server.", examples=[8444])
 
 
 class DeviceName(BaseModel):
@@ -109,7 +112,7 @@ class EnrolmentWanted(BaseModel):
     versions: Annotated[dict[Word, Word], Field(max_length=MAX_VERSIONS)] = Field(
         default={}, description="Its software by name.", examples=[{"handfed": "0.1.0"}]
     )
-    proof: Signature = Field(description="By the key, of `handfed.shared.enrolment`'s statement.")
+    proof: Signature = Field(description="By its key, of the statement that `handfed.shared.enrolment` tells.")
 
 
 class RotationWanted(BaseModel):

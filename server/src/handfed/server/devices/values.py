@@ -33,8 +33,8 @@ class WithdrawnInvitationError(EnrolmentRefusedError):
     """Somebody took the invitation back."""
 
 
-class InvalidProofError(EnrolmentRefusedError):
-    """A device has not shown that it holds the key that it sends."""
+class ProofError(EnrolmentRefusedError):
+    """A device has not shown that it holds its key, for this federation and this invitation."""
 
 
 class RotationRefusedError(AccessError):
@@ -112,3 +112,16 @@ class Device:
     enrolled_at: datetime
     revoked_at: datetime | None
     last_seen_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What a device is told when it has joined, or has replaced its key.
+
+    Attributes:
+        device: The device.
+        organisation_name: The school or clinic that it belongs to.
+    """
+
+    device: Device
+    organisation_name: str

@@ -162,7 +162,7 @@ class Tokens:
         with self._database.write() as session:
             moment = self._clock()
             admins = _lock_admins(session, moment)
-            row = _known(session, principal, number)
+            row = _known(session, principal, number, locked=True)
             if row.revoked_at is None:
                 if admins == [row.number]:
                     raise ConflictError(
@@ -208,8 +208,8 @@ class Tokens:
             _log.warning("the use of token %d could not be noted: %s", number, error)
 
 
-def _known(session: Session, principal: Principal, number: int) -> TokenRow:
-    row = session.get(TokenRow, number, populate_existing=True) if is_possible(number) else None
+def _known(session: Session, principal: Principal, number: int, *, locked: bool = False) -> TokenRow:
+    row = session.get(TokenRow, number, with_for_update=locked) if is_possible(number) else None
     if row is None or not principal.reaches(row.organisation):
         raise NotFoundError(f"there is no token {number}; handfed tokens list names those there are")
     return row
