@@ -24,7 +24,6 @@ from handfed.shared.files import write_atomically
 ADDRESS_VARIABLE: Final = "HANDFED_ADDRESS"
 FILE: Final = "server.json"
 DEFAULT_PORT: Final = 8443
-DEFAULT_SUPERLINK_PORT: Final = 8444
 
 
 class ServerSettings(BaseModel):
@@ -34,8 +33,8 @@ class ServerSettings(BaseModel):
         data_dir: Where everything is kept.
         database: URL of the database.
         address: What devices call the server: a host, and `:PORT` where the port is not the usual one.
-        port: Where the control API listens.
-        superlink_port: Where Flower's SuperLink listens, on the same host.
+        host: The address of this machine that it listens at.
+        port: Where it listens.
         max_body_bytes: Of a request to the control API; keys and names are small.
         enrolments_per_minute: How many attempts to enrol an address has in a minute.
     """
@@ -47,7 +46,6 @@ class ServerSettings(BaseModel):
     address: str
     host: str = "0.0.0.0"  # noqa: S104 - devices come from elsewhere
     port: Annotated[int, Field(ge=1, le=65_535)] = DEFAULT_PORT
-    superlink_port: Annotated[int, Field(ge=1, le=65_535)] = DEFAULT_SUPERLINK_PORT
     max_body_bytes: Annotated[int, Field(ge=1024)] = 65_536
     enrolments_per_minute: Annotated[int, Field(ge=1)] = 30
 
@@ -59,17 +57,15 @@ class ServerSettings(BaseModel):
         *,
         address: str | None = None,
         port: int | None = None,
-        superlink_port: int | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> Self:
         """The settings of this machine's server.
 
         Args:
-            data_dir: As the command line says; so are the next four.
+            data_dir: As the command line says; so are the next three.
             database: URL of the database.
             address: What devices call the server.
             port: Where the control API listens.
-            superlink_port: Where Flower's SuperLink listens.
             environment: Variables of the process.
 
         Raises:
@@ -79,7 +75,6 @@ class ServerSettings(BaseModel):
         told = {
             "address": address or environment.get(ADDRESS_VARIABLE),
             "port": port,
-            "superlink_port": superlink_port,
         }
         values = _written(directory) | {name: value for name, value in told.items() if value is not None}
         listening = values.get("port", DEFAULT_PORT)

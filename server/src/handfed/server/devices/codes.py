@@ -6,10 +6,7 @@ import hashlib
 import ssl
 from pathlib import Path
 
-from handfed.server.devices.keys import PublicKey
-from handfed.server.devices.values import InvalidProofError
 from handfed.server.settings import ServerSettings
-from handfed.shared.enrolment import enrolment_statement
 from handfed.shared.errors import StorageError
 
 
@@ -26,25 +23,6 @@ def code_of(secret: bytes, settings: ServerSettings) -> str:
     from handfed.shared.invitation import Invitation
 
     return Invitation(settings.address, fingerprint(read_authority(settings.authority)), secret).encode()
-
-
-def check_proof(settings: ServerSettings, secret: bytes, public_key: str, proof: bytes) -> None:
-    """Makes sure that a device holds the key that it joins with (`handfed.shared.enrolment`).
-
-    Args:
-        settings: Where the CA's certificate is.
-        secret: The invitation's 32 bytes.
-        public_key: The key as it was sent.
-        proof: The device's signature.
-
-    Raises:
-        InvalidProofError: The signature is not of this key over this statement.
-        SettingError: The key cannot be read.
-        StorageError: There is no certificate yet, or it cannot be read.
-    """
-    statement = enrolment_statement(fingerprint(read_authority(settings.authority)), secret, public_key)
-    if not PublicKey.parse(public_key).has_signed(statement, proof):
-        raise InvalidProofError("the proof is not this key's over this invitation: run handfed join again")
 
 
 def read_authority(path: Path) -> str:

@@ -170,11 +170,6 @@ class Enrolment:
             device = device_of(session.get_one(DeviceRow, number), keys_of(session, number)[0])
             return Enrolled(device, session.get_one(OrganisationRow, device.organisation).name)
 
-    def organisation_of(self, device: Device) -> str:
-        """Name of the organisation that a device belongs to."""
-        with self._database.read() as session:
-            return session.get_one(OrganisationRow, device.organisation).name
-
     def _joined_before(self, session: Session, invitation: InvitationRow, key: PublicKey) -> int | None:
         """The device that joined with this invitation and this key already, if it did."""
         if invitation.used_by is None:

@@ -12,11 +12,9 @@ from handfed.server.api.authentication import Address, Asking, Configured, Wired
 from handfed.server.api.fields import Number
 from handfed.server.api.pagination import LINK, MAX_NUMBER, Listed, Paging
 from handfed.server.api.problems import refusals
-from handfed.server.api.services import Services
 from handfed.server.devices import schemas
 from handfed.server.devices.codes import code_of, read_authority
 from handfed.server.devices.values import Device, DeviceState, Enrolled, Invitation
-from handfed.server.settings import ServerSettings
 
 router = APIRouter(tags=["devices"])
 
@@ -79,7 +77,7 @@ def enrol(
     enrolled = services.enrolment.enrol(
         bytes.fromhex(wanted.secret), wanted.public_key, wanted.name, wanted.versions, address, proof=wanted.proof
     )
-    return _told(enrolled, settings)
+    return _told(enrolled)
 
 
 @router.get("/devices", response_model=Listed[schemas.DeviceGiven], responses={200: LINK, **refusals(401, 403, 422)})
@@ -127,9 +125,8 @@ def rotate_key(
 ) -> dict[str, object]:
     """Replaces a device's key, without a token: it signs with the old key and with the new one."""
     enrolled = services.enrolment.rotate(number, wanted.public_key, wanted.old_signature, wanted.new_signature, address)
-    return _told(enrolled, settings)
+    return _told(enrolled)
 
 
-def _told(enrolled: Enrolled, settings: ServerSettings) -> dict[str, object]:
-    more = {"organisation_name": enrolled.organisation_name, "superlink_port": settings.superlink_port}
-    return {**asdict(enrolled.device), **more}
+def _told(enrolled: Enrolled) -> dict[str, object]:
+    return {**asdict(enrolled.device), "organisation_name": enrolled.organisation_name}

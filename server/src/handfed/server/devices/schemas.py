@@ -90,7 +90,6 @@ class EnrolledGiven(DeviceGiven):
     """An enrolled machine, and where it finds what it belongs to."""
 
     organisation_name: str = Field(description="The school or clinic that it belongs to.", examples=["Clinic North"])
-    superlink_port: int = Field(description="Port of Flower's SuperLink, on the host of the server.", examples=[8444])
 
 
 class DeviceName(BaseModel):
