@@ -5,9 +5,12 @@
     │   ├── SettingError            a setting is unknown or out of its range
     │   ├── DatasetError            a data set, named by file and row
     │   ├── ImageError              an image that cannot be read or holds no ink
+    │   ├── WriterError             a writer whom a device's store does not know, or who is to stay forgotten
     │   └── ManifestError           a release, manifest or model file that is not what it should be
     ├── MissingExtraError           an optional dependency is not installed (exit status 2)
     ├── StorageError                the database or a directory cannot be read or written
+    │   ├── LockedStoreError        a device's store is encrypted, and the key to it is missing or wrong
+    │   └── DamagedStoreError       a device's store holds something that was not written by Handfed
     ├── RunFailedError              a federated run that cannot go on
     │   └── QuorumError             too few devices returned a usable update
     └── ReleaseRefusedError         a model that failed a check before publication
@@ -42,6 +45,10 @@ class ImageError(UsageError):
     """An image cannot be read, or holds no ink to recognise."""
 
 
+class WriterError(UsageError):
+    """A device's store does not know a writer, or is to keep one forgotten; the message is for that device only."""
+
+
 class ManifestError(UsageError):
     """A release directory, a manifest or a model file is not what it should be."""
 
@@ -57,6 +64,14 @@ class MissingExtraError(HandfedError):
 
 class StorageError(HandfedError):
     """The database or a data directory cannot be read or written."""
+
+
+class LockedStoreError(StorageError):
+    """A device's store is encrypted, and its passphrase or key is missing or wrong."""
+
+
+class DamagedStoreError(StorageError):
+    """A device's store was damaged or tampered with."""
 
 
 class RunFailedError(HandfedError):

@@ -1,0 +1,30 @@
+"""Which handwriting is trained on and which is held out, fixed for ever by a keyed hash.
+
+Rules:
+1. A writer is on one side with all that he or she ever writes: a recogniser is judged by writers whom it has not seen.
+2. The side follows from the writer's name and the store's key alone. Neither the order of imports nor what else is
+   there has a say; who was forgotten and is imported again comes to the same side.
+3. Where writers are unknown, it follows from the picture.
+
+As each writer falls on a side alone, a store of a few writers may have nobody held out, or everybody.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from handfed.clients.device.store.sealing import Secrets
+
+HELD_OUT: Final = 0.2  # of writers, in the long run
+
+
+def is_held_out(secrets: Secrets, writer: str | None, image: bytes) -> bool:
+    """Whether a sample is held out.
+
+    Args:
+        secrets: The store's.
+        writer: The writer's name; None where it is unknown.
+        image: The pixels.
+    """
+    digest = secrets.hash("split-image", image) if writer is None else secrets.hash("split-writer", writer.encode())
+    return int.from_bytes(digest[:8], "big") < HELD_OUT * 2**64
