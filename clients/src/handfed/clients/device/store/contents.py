@@ -85,7 +85,10 @@ def contents(session: Session) -> Contents:
     ).fetchone()
     (forgotten,) = run("SELECT count(*) FROM forgotten").fetchone()
     return Contents(
-        tuple(Kind(*row, _classes(session, row[0], row[1])) for row in kinds),
+        tuple(
+            Kind(kind, height, training, held_out, unusable, _classes(session, kind, height))
+            for kind, height, training, held_out, unusable in kinds
+        ),
         tuple(
             Import(row, at, None if source is None else session.unsealed("imports", "source", row, source), *rest)
             for row, at, source, *rest in imports

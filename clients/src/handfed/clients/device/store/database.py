@@ -28,6 +28,7 @@ from handfed.shared.errors import DamagedStoreError, StorageError
 FILE: Final = "samples.db"
 _MODE: Final = 0o600
 _PATIENCE_S: Final = 30.0
+_LOG_BYTES: Final = 2**20  # that the log keeps on the disk after a large import
 
 # Python 3.11 gives SQLite's codes as numbers; the lowest byte is the kind of error.
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -60,6 +61,7 @@ class Database:
                 "journal_mode = WAL",
                 "synchronous = FULL",
                 "secure_delete = ON",
+                f"journal_size_limit = {_LOG_BYTES}",
                 "foreign_keys = ON",
             ):
                 self.connection.execute(f"PRAGMA {pragma}")

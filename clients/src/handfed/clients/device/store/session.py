@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from handfed.clients.device.store.schema import SEALED
 from handfed.clients.device.store.sealing import Secrets
+from handfed.shared.errors import DamagedStoreError
 
 # Names of settings.
 HASHING: Final = "hashing-key"  # bytes, where the store is not encrypted
@@ -36,7 +37,12 @@ class Session:
         Raises:
             DamagedStoreError: It is not as it was written.
         """
-        return self.secrets.unseal(table, column, row, value).decode()
+        try:
+            return self.secrets.unseal(table, column, row, value).decode()
+        except (UnicodeDecodeError, AttributeError):  # their text would hold what is in the column
+            raise DamagedStoreError(
+                f"the store is damaged: {column} of row {row} of {table} is no text; put a backup in its place"
+            ) from None
 
     def sealed(self, table: str, column: str, row: int, text: str) -> bytes:
         """What goes into a sealed column for a text."""
