@@ -49,12 +49,8 @@ class Database:
     def __init__(self, folder: Path, *, patience_s: float = _PATIENCE_S) -> None:
         self.path = folder / FILE
         device_folder.make_private(folder)
+        _make_private(self.path)
         with self.explained():
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, _MODE)
-            try:
-                os.fchmod(handle, _MODE)
-            finally:
-                os.close(handle)
             self.connection = sqlite3.connect(self.path, timeout=patience_s, isolation_level=None)
             for pragma in (
                 "temp_store = MEMORY",
@@ -137,8 +133,6 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise self._explanation(error) from error
-        except OSError as error:
-            raise StorageError(f"cannot open {self.path}: {error.strerror}; choose another folder") from error
 
     def _explanation(self, error: sqlite3.Error) -> StorageError:
         kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
@@ -153,3 +147,19 @@ class Database:
         if kind in _BUSY:
             return StorageError(f"another process writes to {self.path} for very long; wait for it and try again")
         return StorageError(f"{self.path}: {error}")
+
+
+def _make_private(path: Path) -> None:
+    """Makes a file unless it is there, and gives it its mode before anything is in it.
+
+    Raises:
+        StorageError: It cannot be opened.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, _MODE)
+        try:
+            os.fchmod(handle, _MODE)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise StorageError(f"cannot open {path}: {error.strerror}; choose another folder with --data") from error
