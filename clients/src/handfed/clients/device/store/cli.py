@@ -5,7 +5,7 @@
     import     {"import", "samples", "duplicates", "writers", "refused", "refused_writers"}
     samples    {"kinds": [{"kind", "height", "training", "held_out", "unusable", "classes"}], "imports": [{"number",
                "at", "source", "task", "count", "left"}], "writers": {consent: count}, "nameless", "forgotten",
-               "require_consent"}
+               "require_consent", "encrypted", "erased"}
     writers    {"writers": [{"number", "name", "consent", "noted_by", "noted_at", "samples", "held_out"}]}
     forget     {"samples", "imports", "erased"}
 
@@ -126,9 +126,9 @@ def _said_of(imported: Imported) -> Iterator[str]:
 def samples(*, data: DataDir = None, as_json: AsJson = False) -> None:
     """Count what is in the store: by task, side, class and import."""
     with _store(data) as store:
-        held, lock = store.contents(), store.lock_kind()
+        held, lock, erased = store.contents(), store.lock_kind(), store.is_erased()
     if as_json:
-        _print_json(_fields(held) | {"encrypted": lock is not None})
+        _print_json(_fields(held) | {"encrypted": lock is not None, "erased": erased})
         return
     console = _console()
     if not held.kinds:
@@ -143,6 +143,10 @@ def samples(*, data: DataDir = None, as_json: AsJson = False) -> None:
         console.print(_imports(held))
     console.print(_writers_line(held))
     console.print(f"Encrypted: {f'yes, opened by a {lock}' if lock else 'no'}")
+    if not erased:
+        console.print(
+            "Something that was deleted is still on the disk: free space, stop what reads the store, run this again."
+        )
 
 
 @commands.command()

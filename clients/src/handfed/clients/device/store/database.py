@@ -31,6 +31,8 @@ _PATIENCE_S: Final = 30.0
 _LOG_BYTES: Final = 2**20  # that the log keeps on the disk after a large import
 
 # Python 3.11 gives SQLite's codes as numbers; the lowest byte is the kind of error.
+_UNCHANGED: Final = "nothing was changed"
+_ON_DISK: Final = "what was deleted goes from the disk when the store is opened next"
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
@@ -105,7 +107,7 @@ class Database:
         Raises:
             StorageError: The disk is full, or the store is damaged.
         """
-        with self.explained():
+        with self.explained(_ON_DISK):
             # The first pass overwrites what was deleted, even should the disk be too full for the rest.
             return self._log_is_emptied() and self._is_rebuilt() and self._log_is_emptied()
 
@@ -123,8 +125,11 @@ class Database:
         return True
 
     @contextlib.contextmanager
-    def explained(self) -> Iterator[None]:
+    def explained(self, state: str = _UNCHANGED) -> Iterator[None]:
         """Turns SQLite's errors into ours; none names what the store holds.
+
+        Args:
+            state: How things are should the block fail.
 
         Raises:
             StorageError: The block failed.
@@ -132,15 +137,15 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise self._explanation(error) from error
+            raise self._explanation(error, state) from error
 
-    def _explanation(self, error: sqlite3.Error) -> StorageError:
+    def _explanation(self, error: sqlite3.Error, state: str) -> StorageError:
         kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if kind == sqlite3.SQLITE_FULL:
-            return StorageError(f"the disk of {self.path} is full; nothing was changed: free space and try again")
+            return StorageError(f"the disk of {self.path} is full; {state}: free space and try again")
         if kind == sqlite3.SQLITE_IOERR:
             return StorageError(
-                f"{self.path} cannot be read or written ({error}); nothing was changed: see whether the disk is full"
+                f"{self.path} cannot be read or written ({error}); {state}: see whether the disk is full"
             )
         if kind in _DAMAGED:
             return DamagedStoreError(f"{self.path} is damaged ({error}); put a backup in its place")

@@ -82,7 +82,8 @@ class Store:
         try:
             _prepare(database)
             store = cls(database, ask)
-            store._finish_erasing()
+            with contextlib.suppress(StorageError):  # of a full disk; who only trains goes on, and `is_erased` tells
+                store._finish_erasing()
         except BaseException:
             database.close()
             raise
@@ -104,6 +105,11 @@ class Store:
         """A number that is another after each change: what was read at the same revision is still so."""
         with self._database.reading() as connection:
             return int(setting(connection, session.REVISION) or 0)
+
+    def is_erased(self) -> bool:
+        """Whether what was deleted is gone from the disk; otherwise the next opening tries again."""
+        with self._database.reading() as connection:
+            return setting(connection, session.ERASING) is None
 
     def handwriting(self, task: Task, alphabet: Alphabet) -> Usable:
         """What is trained on, and what is held out.
