@@ -77,7 +77,7 @@ def test_a_store_with_an_empty_side_says_so(pictures: Path) -> None:
     done("import", pictures, "--task", "digits")
     (kind,) = answer("samples")["kinds"]
     one_sided = 0 in (kind["training"], kind["held_out"])
-    assert ("import more writers" in done("samples")) is one_sided
+    assert ("import another writer with --side" in done("samples")) is one_sided
 
 
 def test_the_path_of_what_was_imported_is_not_kept(device: Path, pictures: Path) -> None:

@@ -140,6 +140,19 @@ def test_unknown_writers_are_one_nameless_writer_an_import_and_split_by_picture(
     assert store.writer(f"#{large.number}") == large
 
 
+@pytest.mark.parametrize("names", [["Ada", "Bob"] * 20, None])
+@pytest.mark.parametrize("held_out", [False, True])
+def test_a_person_may_say_on_which_side_new_writers_come_and_there_they_stay(
+    store: Store, characters: Make, now: datetime, names: list[str] | None, held_out: bool
+) -> None:
+    store.take_in(characters(["0", "1"] * 20, names, held_out=held_out), by="me", now=now)
+    assert {side for _, _, side in held(store)} == {held_out}
+    if names is not None:
+        store.take_in(characters(["2"] * 40, names, seed=1, held_out=not held_out), by="me", now=now)
+        store.take_in(characters(["3"] * 40, names, seed=2), by="me", now=now)
+        assert {side for _, _, side in held(store)} == {held_out}
+
+
 def test_numbers_of_writers_tell_neither_order_nor_name(tmp_path: Path, characters: Make, now: datetime) -> None:
     numbers = []
     for name in ("a", "b"):

@@ -62,6 +62,7 @@ NewPassphraseFile = Annotated[
 ]
 
 _CLASSES_SHOWN: Final = 200
+_SIDES: Final = {"chance": None, "training": False, "held-out": True}
 
 INFLUENCE: Final = (
     "What was learned from it before stays, as a trace among many, in models that were published and in the model that"
@@ -85,6 +86,10 @@ def import_handwriting(
     again: Annotated[
         bool, typer.Option("--again", help="Take back writers who were forgotten, as they agree to it.")
     ] = False,
+    side: Annotated[
+        Literal["chance", "training", "held-out"],
+        typer.Option(help="What its new writers are for, for good; say it where there are few."),
+    ] = "chance",
     by: By = "",
     data: DataDir = None,
     as_json: AsJson = False,
@@ -98,7 +103,7 @@ def import_handwriting(
     with _store(data, make=True) as store:
         with _status("Reading the pictures"):
             dataset = read(reference, found, writer_ids=True)
-        incoming = Incoming(dataset, found, tasks.name_of(task), label.strip(), writer, consent, again)
+        incoming = Incoming(dataset, found, tasks.name_of(task), label.strip(), writer, consent, again, _SIDES[side])
         with _progress(dataset) as progress:
             imported = store.take_in(incoming, by=by or _user(), now=_now(), progress=progress)
     if as_json:
@@ -361,8 +366,9 @@ def _classes_line(classes: dict[str, int]) -> str:
 
 
 def _one_sided(kind: Kind) -> str:
-    missing, then = ("held out", "evaluates nothing") if kind.training else ("trained on", "trains nothing")
-    return f"  Nobody of the few writers is {missing}, so this device {then}; import more writers."
+    if kind.training:
+        return "  Nothing is held out, so this device evaluates nothing: import another writer with --side held-out."
+    return "  All of it is held out, so this device trains nothing: import another writer with --side training."
 
 
 def _imports(held: Contents) -> Table:

@@ -16,7 +16,7 @@ from typing import Final
 
 from handfed.clients.device.store import writers
 from handfed.clients.device.store.session import Session
-from handfed.clients.device.store.split import is_held_out
+from handfed.clients.device.store.split import image_is_held_out
 from handfed.clients.device.store.writers import Consent
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError, WriterError
@@ -42,6 +42,7 @@ class Incoming:
         writer: Who wrote all of it, where the files do not say; None where nobody does.
         consent: Of its writers whose consent is unknown so far.
         again: Whether forgotten writers are to come back.
+        held_out: On which side writers come who are new; None to let the store's key decide.
     """
 
     dataset: Dataset
@@ -51,6 +52,7 @@ class Incoming:
     writer: str | None = None
     consent: Consent = "unknown"
     again: bool = False
+    held_out: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def take_in(session: Session, incoming: Incoming, *, by: str, at: str, progress:
             incoming.task_name,
         ),
     )
-    looked_at = _insert(session, _rows(session, incoming, number, names, numbers), progress)
+    looked_at = _insert(session, _rows(session, incoming, number, numbers), progress)
     (samples,) = session.connection.execute("SELECT count(*) FROM samples WHERE import = ?", (number,)).fetchone()
     _settle(session, number, samples)
     passed_over = len(incoming.dataset) - looked_at
@@ -139,20 +141,19 @@ def _entered(session: Session, name: str | None, incoming: Incoming, by: str, at
     """The store's number of a writer, with consent and without being forgotten, as the import says."""
     if name is not None and incoming.again:
         writers.admit(session, name)
-    number = writers.enter(session, name)
+    number = writers.enter(session, name, held_out=incoming.held_out)
     if incoming.consent != "unknown" and writers.consent_of(session, number) == "unknown":
         writers.note_consent(session, number, incoming.consent, by=by, at=at)
     return number
 
 
-def _rows(
-    session: Session, incoming: Incoming, number: int, names: dict[int, str | None], numbers: dict[int, int]
-) -> Iterator[tuple[object, ...]]:
+def _rows(session: Session, incoming: Incoming, number: int, numbers: dict[int, int]) -> Iterator[tuple[object, ...]]:
     """The rows of the samples that are not passed over, sealed."""
     samples, alphabet = incoming.dataset.samples, incoming.dataset.alphabet
     whose = [0] * len(samples) if incoming.dataset.writers is None else incoming.dataset.writers.tolist()
     height, kind = samples.images.shape[1], incoming.task.kind
     secrets, row = session.secrets, session.next_id("samples")
+    sides = {writer: writers.side_of(session, number) for writer, number in numbers.items()}
     for index, (writer, text) in enumerate(zip(whose, samples.written(), strict=True)):
         if writer not in numbers:
             continue
@@ -168,7 +169,7 @@ def _rows(
             secrets.seal("samples", "image", row, image),
             secrets.seal("samples", "label", row, label),
             secrets.hash("sample", kind.encode(), width.to_bytes(4, "big"), image, label),
-            is_held_out(secrets, names[writer], image),
+            image_is_held_out(secrets, image) if sides[writer] is None else sides[writer],
         )
         row += 1
 

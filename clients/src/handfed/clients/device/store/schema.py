@@ -12,7 +12,8 @@ Rules:
 1. Columns that are sealed where the store is encrypted: `imports.source`, `writers.name`, `writers.noted_by`,
    `samples.label`, `samples.image`. Their plain form is UTF-8, and the image's uint8 row by row.
 2. A sample's `fingerprint` is the keyed hash of its kind, size, pixels and label: what is there twice comes in once.
-3. `held_out` is fixed when a sample comes in (`handfed.clients.device.store.split`).
+3. `held_out` is fixed when a writer and a sample come in (`handfed.clients.device.store.split`); it is NULL of writers
+   without a name, whose samples are split one by one.
 4. `samples.source` and `samples.confirmed` tell what was imported from what a person corrected or confirmed on the
    device. A table that keeps samples for later, such as a replay memory, names them by `samples.id` with ON DELETE
    CASCADE, so that forgetting reaches it.
@@ -45,7 +46,8 @@ _FIRST: Final[Migration] = (
         name_hash BLOB UNIQUE,
         consent TEXT NOT NULL CHECK (consent IN ('unknown', 'given', 'withdrawn')),
         noted_by BLOB,
-        noted_at TEXT
+        noted_at TEXT,
+        held_out INTEGER
     )""",
     """CREATE TABLE samples (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

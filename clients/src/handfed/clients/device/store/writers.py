@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from handfed.clients.device.store.session import Session
+from handfed.clients.device.store.split import writer_is_held_out
 from handfed.shared.errors import WriterError
 
 Consent = Literal["unknown", "given", "withdrawn"]
@@ -78,23 +79,27 @@ def admit(session: Session, name: str) -> None:
     session.connection.execute("DELETE FROM forgotten WHERE name_hash = ?", (name_hash(session, name),))
 
 
-def enter(session: Session, name: str | None) -> int:
+def enter(session: Session, name: str | None, *, held_out: bool | None = None) -> int:
     """The number of a writer, who is put on record unless known.
 
     Args:
         session: That writes.
         name: Tidy; None for a new writer without a name.
+        held_out: On which side a new writer comes; None to let the store's key decide.
     """
     known = None if name is None else _by_hash(session, name_hash(session, name))
     if known is not None:
         return known
     number = _new_number(session)
+    if held_out is None and name is not None:
+        held_out = writer_is_held_out(session.secrets, name)
     session.connection.execute(
-        "INSERT INTO writers (id, name, name_hash, consent) VALUES (?, ?, ?, 'unknown')",
+        "INSERT INTO writers (id, name, name_hash, consent, held_out) VALUES (?, ?, ?, 'unknown', ?)",
         (
             number,
             None if name is None else session.sealed("writers", "name", number, name),
             None if name is None else name_hash(session, name),
+            held_out,
         ),
     )
     return number
@@ -142,6 +147,12 @@ def consent_of(session: Session, number: int) -> Consent:
     (consent,) = session.connection.execute("SELECT consent FROM writers WHERE id = ?", (number,)).fetchone()
     found: Consent = consent
     return found
+
+
+def side_of(session: Session, number: int) -> bool | None:
+    """Whether a writer is held out; None where that is so picture by picture."""
+    (held_out,) = session.connection.execute("SELECT held_out FROM writers WHERE id = ?", (number,)).fetchone()
+    return None if held_out is None else bool(held_out)
 
 
 def listed(session: Session) -> list[Writer]:
