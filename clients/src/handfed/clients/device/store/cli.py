@@ -22,20 +22,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from handfed.clients.device import folder
+from handfed.clients.device.store.terminal import (
+    console,
+    tell_consent,
+    tell_contents,
+    tell_forgotten,
+    tell_imported,
+    tell_locked,
+    tell_writers,
+)
+from handfed.shared.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from rich.console import Console
-    from rich.table import Table
-
-    from handfed.clients.device.store.contents import Contents, Kind
-    from handfed.clients.device.store.importing import Imported
     from handfed.clients.device.store.locks import Lock
     from handfed.clients.device.store.store import Store
-    from handfed.clients.device.store.writers import Forgotten
     from handfed.shared.datasets import Dataset
 
 commands = typer.Typer(no_args_is_help=True)
@@ -55,19 +59,13 @@ WriterArgument = Annotated[
     str, typer.Argument(metavar="WRITER", help="The name, or # and the number, of `handfed device writers`.")
 ]
 UseKeyring = Annotated[
-    bool, typer.Option("--keyring", help="Keep the key in the keyring of this user, not behind words.")
+    bool, typer.Option("--keyring", help="Keep the key in this user's keyring, without a passphrase.")
 ]
 NewPassphraseFile = Annotated[
     Path | None, typer.Option(help="A file with the new passphrase on its first line; otherwise it is asked for.")
 ]
 
-_CLASSES_SHOWN: Final = 200
 _SIDES: Final = {"chance": None, "training": False, "held-out": True}
-
-INFLUENCE: Final = (
-    "What was learned from it before stays, as a trace among many, in models that were published and in the model that"
-    " the federation trains: no round from now on sees it, and nothing takes it out of those."
-)
 
 
 @commands.command(name="import")
@@ -84,7 +82,7 @@ def import_handwriting(
         Literal["given", "unknown"], typer.Option(help="Whether its writers consented to training with it.")
     ] = "unknown",
     again: Annotated[
-        bool, typer.Option("--again", help="Take back writers who were forgotten, as they agree to it.")
+        bool, typer.Option("--again", help="Take back writers who were forgotten; they agree to it.")
     ] = False,
     side: Annotated[
         Literal["chance", "training", "held-out"],
@@ -100,31 +98,15 @@ def import_handwriting(
     from handfed.shared import tasks
 
     found = tasks.find(task)
-    with _store(data, make=True) as store:
-        with _status("Reading the pictures"):
-            dataset = read(reference, found, writer_ids=True)
-        incoming = Incoming(dataset, found, tasks.name_of(task), label.strip(), writer, consent, again, _SIDES[side])
-        with _progress(dataset) as progress:
-            imported = store.take_in(incoming, by=by or _user(), now=_now(), progress=progress)
+    with _status("Reading the pictures"):
+        dataset = read(reference, found, writer_ids=True)
+    incoming = Incoming(dataset, found, tasks.name_of(task), label.strip(), writer, consent, again, _SIDES[side])
+    with _store(data, make=True) as store, _progress(dataset) as progress:
+        imported = store.take_in(incoming, by=by or _user(), now=_now(), progress=progress)
     if as_json:
         _print_json({("import" if name == "number" else name): value for name, value in _fields(imported).items()})
         return
-    for line in _said_of(imported):
-        _console().print(line)
-
-
-def _said_of(imported: Imported) -> Iterator[str]:
-    if imported.number is None:
-        yield "Nothing is new."
-    else:
-        yield f"{imported.samples:,} samples of {_counted(imported.writers, 'writer')} are import {imported.number}."
-    if imported.duplicates:
-        yield f"{imported.duplicates:,} were there already, with the same label, and were not taken twice."
-    if imported.refused:
-        yield (
-            f"{imported.refused:,} samples of {_counted(imported.refused_writers, 'forgotten writer')} were passed"
-            " over: whoever asked to be forgotten does not come back unseen. --again takes them back, if they agree."
-        )
+    tell_imported(imported)
 
 
 @commands.command()
@@ -135,23 +117,7 @@ def samples(*, data: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         _print_json(_fields(held) | {"encrypted": lock is not None, "erased": erased})
         return
-    console = _console()
-    if not held.kinds:
-        console.print("The store is empty; `handfed device import` brings handwriting.")
-    for kind in held.kinds:
-        console.print(_kind_line(kind), style="bold")
-        if kind.classes:
-            console.print(_classes_line(kind.classes))
-        if not kind.training or not kind.held_out:
-            console.print(_one_sided(kind))
-    if held.imports:
-        console.print(_imports(held))
-    console.print(_writers_line(held))
-    console.print(f"Encrypted: {f'yes, opened by a {lock}' if lock else 'no'}")
-    if not erased:
-        console.print(
-            "Something that was deleted is still on the disk: free space, stop what reads the store, run this again."
-        )
+    tell_contents(held, lock, erased=erased)
 
 
 @commands.command()
@@ -162,24 +128,7 @@ def writers(*, data: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         _print_json({"writers": [_fields(writer) for writer in listed]})
         return
-    table = _table("writer", "number", "consent", "noted by", "on", "samples", "side")
-    for each in listed:
-        sides = "both" if 0 < each.held_out < each.samples else ("held out" if each.held_out else "training")
-        table.add_row(
-            *map(
-                _shown,
-                (
-                    each.name or "unknown",
-                    f"#{each.number}",
-                    each.consent,
-                    each.noted_by or "",
-                    (each.noted_at or "")[:10],
-                ),
-            ),
-            f"{each.samples:,}",
-            sides if each.samples else "",
-        )
-    _console().print(table)
+    tell_writers(listed)
 
 
 @commands.command()
@@ -193,14 +142,7 @@ def consent(
     """Note a writer's consent, or that it is withdrawn."""
     with _store(data) as store:
         store.note_consent(writer, answer, by=by or _user(), now=_now())
-    console = _console()
-    if answer == "given":
-        console.print("Noted: the handwriting may be used.")
-    else:
-        console.print(
-            "Noted: the handwriting is kept, and from the next round on not used. `handfed device forget` deletes it."
-        )
-        console.print(INFLUENCE)
+    tell_consent(answer)
 
 
 @commands.command()
@@ -214,7 +156,7 @@ def forget(
     """Delete a writer with all that he or she wrote, from this device's disk and from every later round."""
     with _store(data) as store:
         found = store.writer(writer)
-        name = _shown(found.name or f"#{found.number}")
+        name = printable(found.name or f"#{found.number}")
         question = f"Delete {found.samples:,} samples of {name} for good?"
         if not yes and not typer.confirm(question, err=True):
             raise typer.Exit(1)
@@ -222,27 +164,7 @@ def forget(
     if as_json:
         _print_json(_fields(went) | {"erased": erased})
         return
-    _tell_forgotten(went, erased=erased, has_name=found.name is not None)
-
-
-def _tell_forgotten(went: Forgotten, *, erased: bool, has_name: bool) -> None:
-    console = _console()
-    gone = "are erased from this device's disk" if erased else "are deleted"
-    console.print(f"{went.samples:,} samples and the name {gone}; no later round uses them.")
-    if not erased:
-        console.print(
-            "Another process reads the store just now, so their bytes are still on the disk;"
-            " they go when a command next opens the store, such as `handfed device samples`."
-        )
-    if has_name:
-        console.print(
-            "A keyed hash of the name stays, so that an import of an old folder does not bring the writer back;"
-            " `handfed device import --again` would."
-        )
-    else:
-        console.print("As the writer had no name, a later import of the same files would bring the samples back.")
-    console.print("Delete the files that they were imported from, and backups of this device, yourself.")
-    console.print(INFLUENCE)
+    tell_forgotten(went, erased=erased, has_name=found.name is not None)
 
 
 @commands.command()
@@ -263,7 +185,7 @@ def settings(
         if require_consent is not None:
             store.require_consent(require_consent)
         required = store.contents().require_consent
-    _console().print(f"require consent: {'yes' if required else 'no'}")
+    console().print(f"require consent: {'yes' if required else 'no'}")
 
 
 @commands.command()
@@ -274,9 +196,9 @@ def encrypt(
     with _store(data, make=True) as store:
         if store.lock_kind() is None:
             gone = store.encrypt(_new_lock(new_passphrase_file, keyring=keyring))
-            _tell_locked("The store is encrypted.", gone=gone, keyring=keyring)
+            tell_locked("The store is encrypted.", gone=gone, keyring=keyring)
         else:
-            _console().print("The store is encrypted already; `handfed device passphrase` changes what opens it.")
+            console().print("The store is encrypted already; `handfed device passphrase` changes what opens it.")
 
 
 @commands.command()
@@ -284,7 +206,7 @@ def decrypt(*, data: DataDir = None) -> None:
     """Put the store back in plain."""
     with _store(data) as store:
         store.decrypt()
-    _console().print("The store is no longer encrypted: who can read this user's files can read the handwriting.")
+    console().print("The store is no longer encrypted: who can read this user's files can read the handwriting.")
 
 
 @commands.command()
@@ -299,24 +221,7 @@ def passphrase(
             raise SettingError("the store is not encrypted; `handfed device encrypt` does that")
         store.contents()  # asks for the old one before the new one
         gone = store.change_lock(_new_lock(new_passphrase_file, keyring=keyring))
-    _tell_locked("Changed.", gone=gone, keyring=keyring)
-
-
-def _tell_locked(done: str, *, gone: bool, keyring: bool) -> None:
-    console = _console()
-    console.print(done)
-    if not gone:
-        console.print(
-            "Another process reads the store just now, so what was there before is still on the disk;"
-            " it goes when a command next opens the store, such as `handfed device samples`."
-        )
-    if keyring:
-        console.print("Only this user's keyring opens it. Without the keyring the handwriting is lost.")
-    else:
-        console.print(
-            "Keep the passphrase: without it the handwriting is lost. A service reads it from the file that"
-            " HANDFED_PASSPHRASE_FILE names."
-        )
+    tell_locked("Changed.", gone=gone, keyring=keyring)
 
 
 def _new_lock(file: Path | None, *, keyring: bool) -> Lock:
@@ -355,67 +260,8 @@ def _passphrase() -> str:
     return asked
 
 
-def _kind_line(kind: Kind) -> str:
-    unusable = f"; {kind.unusable:,} not used, for want of consent" if kind.unusable else ""
-    return f"{kind.kind}, {kind.height} pixels high: {kind.training:,} training, {kind.held_out:,} held out{unusable}"
-
-
-def _classes_line(classes: dict[str, int]) -> str:
-    shown = "  ".join(f"{_shown(name)} {count:,}" for name, count in list(classes.items())[:_CLASSES_SHOWN])
-    return f"  {shown}" + (f"  and {len(classes) - _CLASSES_SHOWN:,} more" if len(classes) > _CLASSES_SHOWN else "")
-
-
-def _one_sided(kind: Kind) -> str:
-    if kind.training:
-        return "  Nothing is held out, so this device evaluates nothing: import another writer with --side held-out."
-    return "  All of it is held out, so this device trains nothing: import another writer with --side training."
-
-
-def _imports(held: Contents) -> Table:
-    table = _table("import", "on", "called", "task", "samples", "left")
-    for each in held.imports:
-        cells = (str(each.number), each.at[:10], each.source or "", each.task)
-        table.add_row(*map(_shown, cells), f"{each.count:,}", f"{each.left:,}")
-    return table
-
-
-def _writers_line(held: Contents) -> str:
-    consents = ", ".join(f"{count:,} {consent}" for consent, count in sorted(held.writers.items()))
-    known = sum(held.writers.values())
-    line = f"Writers: {known:,}" + (f" (consent: {consents})" if known else "")
-    line += f"; {held.nameless:,} samples of unknown writers" if held.nameless else ""
-    line += f"; {held.forgotten:,} forgotten" if held.forgotten else ""
-    return line + (". Consent is required." if held.require_consent else ".")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
-
-
-def _table(*columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for name in columns:
-        table.add_column(name, justify="right" if name in {"samples", "left"} else "left", overflow="fold")
-    return table
-
-
-def _shown(text: str) -> str:
-    from handfed.shared.printable import printable
-
-    return printable(text)
-
-
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=not stderr)
-
-
 def _status(what: str) -> AbstractContextManager[object]:
-    return _console(stderr=True).status(what)
+    return console(stderr=True).status(what)
 
 
 def _progress(dataset: Dataset) -> AbstractContextManager[Callable[[int], None]]:
@@ -425,7 +271,7 @@ def _progress(dataset: Dataset) -> AbstractContextManager[Callable[[int], None]]
 
     @contextmanager
     def shown() -> Iterator[Callable[[int], None]]:
-        with Progress(console=_console(stderr=True), transient=True) as progress:
+        with Progress(console=console(stderr=True), transient=True) as progress:
             bar = progress.add_task("Importing", total=len(dataset))
             yield lambda done: progress.update(bar, completed=done)
 
