@@ -62,9 +62,10 @@ def test_what_is_imported_is_counted(pictures: Path) -> None:
     assert "6 samples of 2 writers are import 1." in done("import", pictures, "--label", "Year 3")
     assert "6 were there already" in done("import", pictures)
     shown = done("samples")
-    for expected in ("characters, 28 pixels high", "0 2  1 2  2 2", "Year 3", "Writers: 2 (consent: 2 unknown)", "no"):
+    for expected in ("characters, 28 pixels high", "0 2  1 2  2 2", "Year 3", "Writers: 2 (consent: 2 unknown)"):
         assert expected in shown
     assert "secret-folder" not in shown
+    assert "Encrypted: no" in shown
     held = answer("samples")
     (kind,) = held["kinds"]
     assert kind["training"] + kind["held_out"] == 6
@@ -177,6 +178,16 @@ def test_data_names_another_folder(device: Path, pictures: Path, tmp_path: Path)
     assert not device.exists()
     assert isinstance(run("samples").exception, StorageError)
     assert not device.exists()
+
+
+def test_a_folder_that_was_there_before_keeps_its_mode_and_the_store_in_it_is_private(
+    device: Path, pictures: Path
+) -> None:
+    device.mkdir()
+    device.chmod(0o755)
+    done("import", pictures)
+    assert device.stat().st_mode & 0o777 == 0o755
+    assert (device / "store").stat().st_mode & 0o777 == 0o700
 
 
 def test_what_cannot_be_read_is_refused_before_there_is_a_store(device: Path, tmp_path: Path) -> None:

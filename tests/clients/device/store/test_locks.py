@@ -10,6 +10,7 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
+from keyring.errors import PasswordDeleteError
 
 from handfed.clients.device.store import locks
 from handfed.clients.device.store.locks import Cost, KeyringLock, PassphraseLock
@@ -37,7 +38,8 @@ class MemoryKeyring(KeyringBackend):
         self.kept[service, username] = password
 
     def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
+        if self.kept.pop((service, username), None) is None:
+            raise PasswordDeleteError(username)
 
 
 @pytest.fixture
@@ -144,6 +146,8 @@ def test_a_new_lock_leaves_the_old_one_working_until_it_is_discarded(memory: Mem
     with pytest.raises(LockedStoreError, match="keyring of this user does not have"):
         locks.opened(old, unasked)
     assert len(memory.kept) == 1
+    memory.kept.clear()
+    locks.discard(new)  # of which nothing is left
 
 
 def test_a_system_without_a_keyring_is_told_to_use_a_passphrase() -> None:

@@ -243,7 +243,7 @@ def _store(data: Path | None, *, make: bool = False) -> Store:
     from handfed.clients.device.store.store import Store
 
     device = folder.locate(data)
-    if make:
+    if make and not device.exists():  # one that is there keeps its mode: it may be anything
         folder.make_private(device)
     return Store.open(folder.store_in(device), ask=_passphrase, make=make)
 
@@ -271,7 +271,8 @@ def _progress(dataset: Dataset) -> AbstractContextManager[Callable[[int], None]]
 
     @contextmanager
     def shown() -> Iterator[Callable[[int], None]]:
-        with Progress(console=console(stderr=True), transient=True) as progress:
+        to = console(stderr=True)
+        with Progress(console=to, transient=True, disable=not to.is_terminal) as progress:
             bar = progress.add_task("Importing", total=len(dataset))
             yield lambda done: progress.update(bar, completed=done)
 

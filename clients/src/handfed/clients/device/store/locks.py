@@ -15,6 +15,7 @@ Source: scrypt is RFC 7914; n, r and p are OWASP's for 64 MiB of memory (Passwor
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -149,14 +150,15 @@ def kind_of(lock: str) -> str:
 
 
 def discard(lock: str) -> None:
-    """Takes from the keyring what opened a lock that is no longer in use.
+    """Takes from the keyring what opened a lock that is no longer in use; where that fails, it opens nothing any more.
 
     Raises:
-        StorageError: The keyring cannot be used.
+        DamagedStoreError: The lock is not as it was written.
     """
     fields = _decoded(lock)
     if fields["kind"] == KEYRING:
-        _in_keyring(lambda ring: ring.delete_password(_SERVICE, fields["entry"]))
+        with contextlib.suppress(StorageError):
+            _in_keyring(lambda ring: ring.delete_password(_SERVICE, fields["entry"]))
 
 
 def passphrase_from_file() -> str:
