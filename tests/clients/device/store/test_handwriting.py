@@ -13,8 +13,9 @@ import pytest
 from handfed.clients.device.store.handwriting import Usable
 from handfed.clients.device.store.importing import Incoming
 from handfed.clients.device.store.store import Store
+from handfed.shared import planes
 from handfed.shared.alphabet import Alphabet
-from handfed.shared.errors import DatasetError
+from handfed.shared.errors import DatasetError, SettingError
 from handfed.shared.samples import Samples
 from handfed.shared.tasks import TASKS
 
@@ -102,6 +103,21 @@ def test_the_same_store_gives_the_same_arrays_in_the_order_of_import(
     for part in (one.training, one.held_out):
         rows = [order[image.tobytes()] for image in part.images]
         assert rows == sorted(rows)
+
+
+def test_planes_beside_the_ink_are_those_of_the_pictures_and_those_of_strokes_are_empty(
+    store: Store, characters: Make, words: Make, now: datetime
+) -> None:
+    store.take_in(characters(["0", "1"] * 10), by="me", now=now)
+    usable = store.handwriting(TASKS["digits"], DIGITS, "topology,pen")
+    for part in (usable.training, usable.held_out):
+        assert part.planes is not None
+        assert part.pictures.shape == (len(part), 28, 28, 6)
+        np.testing.assert_array_equal(part.pictures, planes.seen(part.images, ("topology", "pen")))
+        assert not part.planes[..., 2:].any()
+    store.take_in(words(["ab", "ba"]), by="me", now=now)
+    with pytest.raises(SettingError, match="ink alone"):
+        store.handwriting(TASKS["words"], SMALL, "topology")
 
 
 def test_consent_decides_what_is_used(store: Store, characters: Make, now: datetime) -> None:

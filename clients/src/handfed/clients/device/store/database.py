@@ -31,6 +31,14 @@ _PATIENCE_S: Final = 30.0
 _LOG_BYTES: Final = 2**20  # that the log keeps on the disk after a large import
 
 # Python 3.11 gives SQLite's codes as numbers; the lowest byte is the kind of error.
+_PRAGMAS: Final = (
+    "temp_store = MEMORY",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "secure_delete = ON",
+    f"journal_size_limit = {_LOG_BYTES}",
+    "foreign_keys = ON",
+)
 _UNCHANGED: Final = "nothing was changed"
 _ON_DISK: Final = "what was deleted goes from the disk when the store is opened next"
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -54,15 +62,12 @@ class Database:
         _make_private(self.path)
         with self.explained():
             self.connection = sqlite3.connect(self.path, timeout=patience_s, isolation_level=None)
-            for pragma in (
-                "temp_store = MEMORY",
-                "journal_mode = WAL",
-                "synchronous = FULL",
-                "secure_delete = ON",
-                f"journal_size_limit = {_LOG_BYTES}",
-                "foreign_keys = ON",
-            ):
-                self.connection.execute(f"PRAGMA {pragma}")
+            try:
+                for pragma in _PRAGMAS:
+                    self.connection.execute(f"PRAGMA {pragma}")
+            except BaseException:
+                self.connection.close()
+                raise
 
     def close(self) -> None:
         """Closes it; the last process to close it empties the log."""

@@ -13,7 +13,7 @@ are 78 MB.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from handfed.clients.datasets.texts import characters
 from handfed.clients.device.store.session import REQUIRE_CONSENT, Session, setting
-from handfed.shared import alphabets
+from handfed.shared import alphabets, planes
 from handfed.shared.alphabet import Alphabet
-from handfed.shared.errors import DamagedStoreError
+from handfed.shared.errors import DamagedStoreError, SettingError
+from handfed.shared.inputs import parse
 from handfed.shared.samples import WIDTH_STEP, Samples
 from handfed.shared.tasks import Task
 
@@ -51,17 +52,22 @@ class Usable:
     without_consent: int
 
 
-def handwriting(session: Session, task: Task, alphabet: Alphabet) -> Usable:
+def handwriting(session: Session, task: Task, alphabet: Alphabet, inputs: str = "") -> Usable:
     """The handwriting of a task.
 
     Args:
         session: That reads.
         task: Its kind and height count; its alphabet does not.
         alphabet: The classes that labels count in.
+        inputs: What is seen beside the ink, as `handfed.shared.inputs` names it; planes of strokes stay empty.
 
     Raises:
         DamagedStoreError: A sample is not as it was written.
+        SettingError: There are no such inputs, or the task is of texts, of which recognisers see the ink alone.
     """
+    kinds = parse(inputs)
+    if kinds and task.of_texts:
+        raise SettingError("of words and lines a recogniser sees the ink alone; leave inputs out")
     labels: dict[int, list[int]] = {}
     sides: tuple[list[int], list[int]] = ([], [])
     passed_over = 0
@@ -73,7 +79,7 @@ def handwriting(session: Session, task: Task, alphabet: Alphabet) -> Usable:
             sides[side].append(row)
         else:
             passed_over += 1
-    training, held_out = _samples(session, task, labels, sides)
+    training, held_out = (_with_planes(side, kinds) for side in _samples(session, task, labels, sides))
     return Usable(training, held_out, passed_over, _of_kind(session, task) - len(labels) - passed_over)
 
 
@@ -142,6 +148,10 @@ def _samples(
         for rows, stack in zip(sides, stacks, strict=True)
     )
     return training, held_out
+
+
+def _with_planes(samples: Samples, kinds: tuple[str, ...]) -> Samples:
+    return replace(samples, planes=planes.seen(samples.images, kinds)[..., 1:]) if kinds else samples
 
 
 def _texts(task: Task, rows: list[tuple[NDArray[np.uint8], list[int]]]) -> Samples:

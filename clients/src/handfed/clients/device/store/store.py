@@ -111,19 +111,21 @@ class Store:
         with self._database.reading() as connection:
             return setting(connection, session.ERASING) is None
 
-    def handwriting(self, task: Task, alphabet: Alphabet) -> Usable:
+    def handwriting(self, task: Task, alphabet: Alphabet, inputs: str = "") -> Usable:
         """What is trained on, and what is held out.
 
         Args:
             task: Its kind and height count; its alphabet does not.
             alphabet: The classes that labels count in, as the run has them.
+            inputs: What is seen beside the ink, as the run has it; planes of strokes stay empty.
 
         Raises:
             LockedStoreError: The passphrase or key is wrong.
             DamagedStoreError: The store is damaged.
+            SettingError: There are no such inputs.
         """
         with self._reading() as opened:
-            return handwriting.handwriting(opened, task, alphabet)
+            return handwriting.handwriting(opened, task, alphabet, inputs)
 
     def alphabet(self, task: Task) -> Alphabet:
         """The task's alphabet; where it has none of its own, the classes of what is usable here.
