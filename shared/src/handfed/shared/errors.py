@@ -7,10 +7,12 @@
     │   ├── ImageError              an image that cannot be read or holds no ink
     │   ├── InvitationError         an invitation's code that is none, or was mistyped
     │   ├── NotFoundError           what is named does not exist, or not for whoever asks
-    │   ├── InvitationError         an invitation's code that is none, or was mistyped
+    │   ├── WriterError             a writer whom a device's store does not know, or who is to stay forgotten
     │   └── ManifestError           a release, manifest or model file that is not what it should be
     ├── MissingExtraError           an optional dependency is not installed (exit status 2)
     ├── StorageError                the database or a directory cannot be read or written
+    │   ├── LockedStoreError        a device's store is encrypted, and the key to it is missing or wrong
+    │   └── DamagedStoreError       a device's store holds something that was not written by Handfed
     ├── CertificateError            a certificate or key cannot be trusted or used
     ├── EnrolmentError              a device cannot join its federation, or change its key
     ├── AccessError                 somebody may not do what they ask for
@@ -60,8 +62,8 @@ class NotFoundError(UsageError):
     """What is named does not exist; what somebody may not see does not exist for them."""
 
 
-class InvitationError(UsageError):
-    """The code of an invitation is none, or was not copied as it was printed."""
+class WriterError(UsageError):
+    """A device's store does not know a writer, or is to keep one forgotten; the message is for that device only."""
 
 
 class ManifestError(UsageError):
@@ -79,6 +81,14 @@ class MissingExtraError(HandfedError):
 
 class StorageError(HandfedError):
     """The database or a data directory cannot be read or written."""
+
+
+class LockedStoreError(StorageError):
+    """A device's store is encrypted, and its passphrase or key is missing or wrong."""
+
+
+class DamagedStoreError(StorageError):
+    """A device's store was damaged or tampered with."""
 
 
 class CertificateError(HandfedError):
@@ -111,14 +121,6 @@ class TooManyAttemptsError(AccessError):
 
 class ConflictError(HandfedError):
     """What is asked for contradicts how things are: a name is taken, or a state does not allow it."""
-
-
-class CertificateError(HandfedError):
-    """A certificate or a private key cannot be trusted, or cannot be used."""
-
-
-class EnrolmentError(HandfedError):
-    """A device cannot join its federation, or change its key; what it had before holds."""
 
 
 class RunFailedError(HandfedError):

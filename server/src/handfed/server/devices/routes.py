@@ -70,9 +70,7 @@ def withdraw_invitation(asking: Asking, services: Wired, number: Number) -> Invi
     status_code=status.HTTP_201_CREATED,
     responses=refusals(401, 403, 404, 409, 413, 422, 429),
 )
-def enrol(
-    services: Wired, settings: Configured, address: Address, wanted: schemas.EnrolmentWanted
-) -> dict[str, object]:
+def enrol(services: Wired, address: Address, wanted: schemas.EnrolmentWanted) -> dict[str, object]:
     """Lets a device in with an invitation's secret, without a token. The same key may ask again."""
     enrolled = services.enrolment.enrol(
         bytes.fromhex(wanted.secret), wanted.public_key, wanted.name, wanted.versions, address, proof=wanted.proof
@@ -120,9 +118,7 @@ def revoke_device(asking: Asking, services: Wired, number: Number) -> Device:
     response_model=schemas.EnrolledGiven,
     responses=refusals(401, 403, 404, 409, 413, 422, 429),
 )
-def rotate_key(
-    services: Wired, settings: Configured, address: Address, number: Number, wanted: schemas.RotationWanted
-) -> dict[str, object]:
+def rotate_key(services: Wired, address: Address, number: Number, wanted: schemas.RotationWanted) -> dict[str, object]:
     """Replaces a device's key, without a token: it signs with the old key and with the new one."""
     enrolled = services.enrolment.rotate(number, wanted.public_key, wanted.old_signature, wanted.new_signature, address)
     return _told(enrolled)
