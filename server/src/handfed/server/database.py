@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -112,6 +113,39 @@ def open_existing(url: str) -> Database | None:
     if _is_sqlite(parsed) and not Path(str(parsed.database)).exists():
         return None
     return open_database(url)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a database is like, before anybody opens it.
+
+    Attributes:
+        revision: Of its schema; None where it has none of ours.
+        clock: Its server's time, aware; None of a file.
+    """
+
+    revision: str | None
+    clock: datetime | None
+
+
+def look_at(url: str) -> Condition | None:
+    """What a database is like, without migrating it; None instead of a new SQLite file.
+
+    Raises:
+        SettingError: The URL is of another kind.
+        StorageError: The database cannot be reached or read, or its driver is not installed.
+    """
+    parsed = _parsed(url)
+    if _is_sqlite(parsed) and not Path(str(parsed.database)).exists():
+        return None
+    with errors_named("open", parsed):
+        engine = _engine(parsed)
+        try:
+            with engine.connect() as connection:
+                clock = None if _is_sqlite(parsed) else connection.scalar(text("SELECT clock_timestamp()"))
+                return Condition(schema_version.revision_of(connection), clock)
+        finally:
+            engine.dispose()
 
 
 def snapshot(kind: type[Snapshot], row: Base, **more: object) -> Snapshot:

@@ -37,6 +37,17 @@ def known() -> tuple[str, ...]:
     return tuple(sorted(name.partition("_")[0] for name in names if name[:1].isdigit() and name.endswith(".py")))
 
 
+def revision_of(connection: Connection) -> str | None:
+    """The revision of a database's schema, or None where it has none of ours.
+
+    Raises:
+        SQLAlchemyError: The database cannot be read.
+    """
+    if TABLE not in inspect(connection).get_table_names():
+        return None
+    return connection.scalar(select(table(TABLE, column("version_num")).c.version_num))
+
+
 def bring_up_to_date(engine: Engine, name: str) -> None:
     """Migrates a database to the newest revision that this software knows.
 

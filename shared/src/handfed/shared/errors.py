@@ -5,9 +5,12 @@
     │   ├── SettingError            a setting is unknown or out of its range
     │   ├── DatasetError            a data set, named by file and row
     │   ├── ImageError              an image that cannot be read or holds no ink
+    │   ├── InvitationError         an invitation's code that is none, or was mistyped
     │   └── ManifestError           a release, manifest or model file that is not what it should be
     ├── MissingExtraError           an optional dependency is not installed (exit status 2)
     ├── StorageError                the database or a directory cannot be read or written
+    ├── CertificateError            a certificate or key cannot be trusted or used
+    ├── EnrolmentError              a device cannot join its federation, or change its key
     ├── RunFailedError              a federated run that cannot go on
     │   └── QuorumError             too few devices returned a usable update
     └── ReleaseRefusedError         a model that failed a check before publication
@@ -42,6 +45,10 @@ class ImageError(UsageError):
     """An image cannot be read, or holds no ink to recognise."""
 
 
+class InvitationError(UsageError):
+    """The code of an invitation is none, or was not copied as it was printed."""
+
+
 class ManifestError(UsageError):
     """A release directory, a manifest or a model file is not what it should be."""
 
@@ -57,6 +64,14 @@ class MissingExtraError(HandfedError):
 
 class StorageError(HandfedError):
     """The database or a data directory cannot be read or written."""
+
+
+class CertificateError(HandfedError):
+    """A certificate or a private key cannot be trusted, or cannot be used."""
+
+
+class EnrolmentError(HandfedError):
+    """A device cannot join its federation, or change its key; what it had before holds."""
 
 
 class RunFailedError(HandfedError):

@@ -1,5 +1,7 @@
 """Writing files so that a reader sees the whole old file or the whole new one, also after a power cut.
 
+Nobody but their owner may read them: they have mode 0600 from their first byte, whatever the umask.
+
 Source: POSIX rename(2) is atomic within a file system; fsync(2) of the file, then of its directory, makes it last.
 """
 
@@ -42,6 +44,22 @@ def write_atomically(path: Path, content: bytes) -> None:
         sync_directory(path.parent)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; free space or choose another folder") from error
+
+
+def make_private(directory: Path) -> None:
+    """Makes a directory that only its owner may enter (mode 0700); one that is there is closed to others.
+
+    Raises:
+        StorageError: It cannot be made, is no directory, or belongs to somebody else.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if directory.stat().st_mode & 0o077:
+            directory.chmod(0o700)
+    except OSError as error:
+        raise StorageError(
+            f"cannot make the private directory {directory}: {error.strerror}; choose another, or run this as its owner"
+        ) from error
 
 
 @contextlib.contextmanager

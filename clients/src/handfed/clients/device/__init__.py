@@ -1,0 +1,1 @@
+"""A school's or clinic's device as a member of a federation: how it joins, what it keeps, what it runs."""

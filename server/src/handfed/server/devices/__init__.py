@@ -1,0 +1,1 @@
+"""Invitations, and the devices that joined with them."""
