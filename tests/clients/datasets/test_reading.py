@@ -114,3 +114,18 @@ def test_reading_an_npz_needs_no_pillow() -> None:
         "import handfed.clients.datasets.npz, handfed.clients.datasets.labelled"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("whose", [["zoe", "adam", "zoe"], [7, 3, 7]])
+def test_writers_own_ids_are_kept_only_where_they_are_asked_for(tmp_path: Path, whose: list[object]) -> None:
+    pictures = np.zeros((3, 20, 20), np.uint8)
+    pictures[:, 4:16, 9:11] = 255
+    path = str(tmp_path / "a.npz")
+    np.savez(path, allow_pickle=False, x=pictures, y=[0, 1, 0], writer=np.array(whose))
+    kept, dropped = read(path, writer_ids=True), read(path)
+    assert kept.writers is not None
+    assert kept.writer_ids is not None
+    assert [kept.writer_ids[number] for number in kept.writers] == [str(each) for each in whose]
+    assert dropped.writer_ids is None
+    assert kept.take(np.array([0])).writer_ids is None
+    assert str(whose[0]) not in repr(kept).partition("writers=")[2]

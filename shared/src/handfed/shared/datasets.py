@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,9 +23,11 @@ class Dataset:
         alphabet: The classes.
         samples: Images with their labels, which are positions in the alphabet.
         writers: int32 (n,), one number a writer, counted from 0; None where writers are unknown. The numbers mean
-            nothing outside this object: writers' own ids are not kept.
+            nothing outside this object.
         source: Where the handwriting comes from, in a sentence.
         licence: The licence it may be used under, or "unknown".
+        writer_ids: What the writer of each number is called where they were read; None, as nearly always, where that is
+            not kept. It is for a device's private store alone: nothing prints, sends or passes it on.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Dataset:
     writers: NDArray[np.int32] | None
     source: str
     licence: str
+    writer_ids: tuple[str, ...] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.samples)

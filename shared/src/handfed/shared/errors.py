@@ -6,9 +6,12 @@
     │   ├── DatasetError            a data set, named by file and row
     │   ├── ImageError              an image that cannot be read or holds no ink
     │   ├── InvitationError         an invitation's code that is none, or was mistyped
+    │   ├── WriterError             a writer whom a device's store does not know, or who is to stay forgotten
     │   └── ManifestError           a release, manifest or model file that is not what it should be
     ├── MissingExtraError           an optional dependency is not installed (exit status 2)
     ├── StorageError                the database or a directory cannot be read or written
+    │   ├── LockedStoreError        a device's store is encrypted, and the key to it is missing or wrong
+    │   └── DamagedStoreError       a device's store holds something that was not written by Handfed
     ├── CertificateError            a certificate or key cannot be trusted or used
     ├── EnrolmentError              a device cannot join its federation, or change its key
     ├── RunFailedError              a federated run that cannot go on
@@ -49,6 +52,10 @@ class InvitationError(UsageError):
     """The code of an invitation is none, or was not copied as it was printed."""
 
 
+class WriterError(UsageError):
+    """A device's store does not know a writer, or is to keep one forgotten; the message is for that device only."""
+
+
 class ManifestError(UsageError):
     """A release directory, a manifest or a model file is not what it should be."""
 
@@ -72,6 +79,14 @@ class CertificateError(HandfedError):
 
 class EnrolmentError(HandfedError):
     """A device cannot join its federation, or change its key; what it had before holds."""
+
+
+class LockedStoreError(StorageError):
+    """A device's store is encrypted, and its passphrase or key is missing or wrong."""
+
+
+class DamagedStoreError(StorageError):
+    """A device's store was damaged or tampered with."""
 
 
 class RunFailedError(HandfedError):

@@ -5,7 +5,8 @@ do; nothing is loaded half. `available` lists the names. A module reads each for
 pictures), `classfolders`, `pages` (PAGE and ALTO XML), and those of published data sets, `idx`, `mat`, `leaf`, `iam`
 and `gnt`.
 
-Writers' own ids become numbers as they are read and are not kept. Images are decoded by Pillow (extra `edge`).
+Writers' own ids become numbers as they are read and are not kept, unless a device's private store asks for them.
+Images are decoded by Pillow (extra `edge`).
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from handfed.clients.datasets.samples import assemble, normalised_pixels, number_writers
+from handfed.clients.datasets.samples import assemble, normalised_pixels
 from handfed.clients.datasets.trees import FolderTree, read_bounded
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
@@ -132,6 +132,6 @@ def _read(path: Path, files: Sequence[Path]) -> Dataset:
         path,
         alphabet=alphabet,
         samples=Samples(np.stack(images), np.array([position[each] for each in characters], np.int32)),
-        writers=number_writers(writers),
+        writers=writers,
         kind="CASIA-HWDB files",
     )

@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.clients.datasets import xmltree
-from handfed.clients.datasets.samples import assemble, bordered, decoded_picture, normalised_pixels, number_writers
+from handfed.clients.datasets.samples import assemble, bordered, decoded_picture, normalised_pixels
 from handfed.clients.datasets.texts import tokenised
 from handfed.clients.datasets.trees import FolderTree
 from handfed.shared.datasets import Dataset
@@ -112,7 +112,7 @@ def read_iam(path: Path, tree: FolderTree, task: Task) -> Dataset:
         path,
         alphabet=alphabet,
         samples=Samples.of_texts([_image(entry, tree, task, where) for entry in used], labels),
-        writers=None if writers is None else number_writers(writers),
+        writers=writers,
         kind=f"copy of IAM; {left_out:,} {task.kind} in doubt are left out" if left_out else "copy of IAM",
     )
 

@@ -22,7 +22,7 @@ from typing import Final
 
 import numpy as np
 
-from handfed.clients.datasets.samples import assemble, normalised_picture, number_writers
+from handfed.clients.datasets.samples import assemble, normalised_picture
 from handfed.clients.datasets.texts import characters, tokenised
 from handfed.clients.datasets.trees import FileTree, FolderTree, ZipTree
 from handfed.shared.datasets import Dataset
@@ -77,7 +77,7 @@ def read_labelled(path: Path, tree: FolderTree | ZipTree, task: Task) -> Dataset
         samples=Samples.of_texts(images, labels)
         if task.of_texts
         else Samples(np.stack(images), np.array(labels, np.int32)[:, 0]),
-        writers=number_writers(writers) if writers else None,
+        writers=writers or None,
         kind="labelled pictures",
     )
 

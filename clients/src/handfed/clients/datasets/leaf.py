@@ -32,7 +32,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from handfed.clients.datasets.samples import assemble, normalised_rows, number_writers
+from handfed.clients.datasets.samples import assemble, normalised_rows
 from handfed.clients.datasets.trees import FolderTree, read_bounded
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
@@ -109,7 +109,7 @@ def _assemble(path: Path, writers: Sequence[Writer]) -> Dataset:
         path,
         alphabet=Alphabet.of([CHARACTERS[label] for label in occurring], where=str(path)),
         samples=Samples(np.concatenate([writer.images for writer in writers]), positions.reshape(-1).astype(np.int32)),
-        writers=number_writers(ids),
+        writers=ids,
         kind="LEAF file",
     )
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from handfed.clients.datasets.mapping import Mapping
 from handfed.clients.datasets.matfile import Value, read_variable
-from handfed.clients.datasets.samples import assemble, normalised_rows, number_writers
+from handfed.clients.datasets.samples import assemble, normalised_rows
 from handfed.clients.datasets.trees import read_bounded
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import DatasetError
@@ -111,14 +111,14 @@ def _part(value: Value, where: str) -> Part:
     )
 
 
-def _writers(parts: Sequence[Part], where: str) -> NDArray[np.int32] | None:
-    """All writers by numbers from 0; None where no part states them."""
+def _writers(parts: Sequence[Part], where: str) -> NDArray[np.int64] | None:
+    """All writers; None where no part states them."""
     columns = [part.writers for part in parts if part.writers is not None]
     if not columns:
         return None
     if len(columns) < len(parts):
         raise DatasetError(f"{where}: only one of 'train' and 'test' has writers; give both writers, or neither")
-    return number_writers(np.concatenate(columns))
+    return np.concatenate(columns)
 
 
 def _column(value: Value, rows: int, where: str) -> NDArray[np.int64]:

@@ -24,7 +24,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from handfed.clients.datasets.samples import assemble, number_writers
+from handfed.clients.datasets.samples import assemble
 from handfed.clients.datasets.trees import MAX_TOTAL_BYTES, ZipTree
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
@@ -80,7 +80,7 @@ def read_npz(path: Path) -> Dataset:
         path,
         alphabet=alphabet,
         samples=Samples(images, labels.astype(np.int32)),
-        writers=None if writers is None else number_writers(writers),
+        writers=writers,
         kind=".npz file",
     )
 

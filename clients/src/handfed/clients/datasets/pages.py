@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from handfed.clients.datasets import altoxml, pagexml, xmltree
 from handfed.clients.datasets.regions import Page, cut, scale_of
-from handfed.clients.datasets.samples import assemble, bordered, decoded_picture, normalised_pixels, number_writers
+from handfed.clients.datasets.samples import assemble, bordered, decoded_picture, normalised_pixels
 from handfed.clients.datasets.texts import tokenised
 from handfed.clients.datasets.trees import FolderTree
 from handfed.shared.datasets import Dataset
@@ -99,7 +99,7 @@ def read_pages(path: Path, tree: FolderTree, names: Sequence[str], task: Task) -
         path,
         alphabet=alphabet,
         samples=Samples.of_texts(images, labels),
-        writers=number_writers(writers),
+        writers=writers,
         kind=f"pages in XML; {left_out:,} {task.kind} without text are left out" if left_out else "pages in XML",
     )
 

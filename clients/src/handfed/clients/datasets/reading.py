@@ -37,7 +37,14 @@ FORMATS: Final = {
 }
 
 
-def read(reference: str, task: str | Task = "characters", inputs: str = "", *, need_strokes: bool = True) -> Dataset:
+def read(
+    reference: str,
+    task: str | Task = "characters",
+    inputs: str = "",
+    *,
+    need_strokes: bool = True,
+    writer_ids: bool = False,
+) -> Dataset:
     """Reads a data set whole, with every image normalised.
 
     Args:
@@ -47,6 +54,7 @@ def read(reference: str, task: str | Task = "characters", inputs: str = "", *, n
         inputs: What is seen beside the ink, as `handfed.shared.inputs` names it.
         need_strokes: Whether it is an error that there are no strokes for inputs that are made of them; otherwise those
             stay empty.
+        writer_ids: Whether the writers' own ids are kept beside their numbers; only a device's private store asks.
 
     Raises:
         DatasetError: There is no such data set, it breaks a rule of its format, or it is not of the task; the message
@@ -58,6 +66,8 @@ def read(reference: str, task: str | Task = "characters", inputs: str = "", *, n
 
     wanted = tasks.find(task) if isinstance(task, str) else task
     dataset = _read(reference, wanted)
+    if not writer_ids:
+        dataset = dataclasses.replace(dataset, writer_ids=None)
     if dataset.samples.are_texts != wanted.of_texts:
         raise DatasetError(
             f"{reference}: holds single characters, and the task is of {wanted.kind}, which are read from labels.tsv,"

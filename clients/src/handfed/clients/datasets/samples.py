@@ -90,10 +90,10 @@ def normalised_rows(pictures: NDArray[np.uint8], *, where: str) -> NDArray[np.ui
         raise DatasetError(f"{where}, {error}; leave the row out and save the data set anew") from None
 
 
-def number_writers(ids: Sequence[str] | NDArray[np.generic]) -> NDArray[np.int32]:
-    """int32 (n,): writers' ids replaced by numbers from 0, which is all that is kept of them."""
-    _, numbers = np.unique(np.asarray(ids), return_inverse=True)
-    return numbers.reshape(-1).astype(np.int32)
+def number_writers(ids: Sequence[str] | NDArray[np.generic]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The ids of writers in order, each once, and int32 (n,): which of them wrote each sample, from 0."""
+    known, numbers = np.unique(np.asarray(ids), return_inverse=True)
+    return tuple(map(str, known.tolist())), numbers.reshape(-1).astype(np.int32)
 
 
 def refuse_empty_classes(labels: NDArray[np.int32], alphabet: Alphabet, *, where: str) -> None:
@@ -116,10 +116,22 @@ def assemble(
     *,
     alphabet: Alphabet,
     samples: Samples,
-    writers: NDArray[np.int32] | None,
+    writers: Sequence[str] | NDArray[np.generic] | None,
     kind: str,
 ) -> Dataset:
-    """Builds the data set of a file or folder; its name is the file's without the suffix."""
+    """Builds the data set of a file or folder; its name is the file's without the suffix.
+
+    Args:
+        path: The file or folder.
+        alphabet: The classes.
+        samples: The samples.
+        writers: The id of each sample's writer, as the files have it; None where writers are unknown.
+        kind: What the files are.
+
+    Raises:
+        DatasetError: A class has no sample.
+    """
     refuse_empty_classes(samples.labels, alphabet, where=str(path))
     name = path.resolve().stem if path.is_file() else path.resolve().name
-    return Dataset(name, alphabet, samples, writers, source=f"Your own {kind}", licence="unknown")
+    ids, numbers = (None, None) if writers is None else number_writers(writers)
+    return Dataset(name, alphabet, samples, numbers, source=f"Your own {kind}", licence="unknown", writer_ids=ids)

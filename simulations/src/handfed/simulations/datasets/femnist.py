@@ -77,7 +77,7 @@ class Femnist:
             self.name,
             alphabet,
             Samples(images[with_ink], shown),
-            number_writers(writers[with_ink]),
+            number_writers(writers[with_ink])[1],
             source=f"FEMNIST of the LEAF benchmark, as the Hugging Face Hub has it in {self.repository}{left_out}",
             licence=self.licence,
         )

@@ -1,0 +1,107 @@
+"""How much is in the store, for the operator's own terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from handfed.clients.device.store.session import REQUIRE_CONSENT, Session, setting
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The samples of one kind and height.
+
+    Attributes:
+        kind: characters, words or lines.
+        height: In pixels.
+        training: Samples that are trained on, where consent allows it.
+        held_out: Samples that are only evaluated with.
+        unusable: Of both, those whose writers' consent does not allow it.
+        classes: How often each label occurs; of texts empty.
+    """
+
+    kind: str
+    height: int
+    training: int
+    held_out: int
+    unusable: int
+    classes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import: its number, when it was, what the person called it, the task, what was new and what is left of it."""
+
+    number: int
+    at: str
+    source: str | None
+    task: str
+    count: int
+    left: int
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is in the store.
+
+    Attributes:
+        kinds: By kind and height.
+        imports: By number.
+        writers: Who have names, and how many there are of each consent.
+        nameless: Samples of unknown writers.
+        forgotten: Writers who are to stay forgotten.
+        require_consent: Whether only handwriting with consent is used.
+    """
+
+    kinds: tuple[Kind, ...]
+    imports: tuple[Import, ...]
+    writers: dict[str, int]
+    nameless: int
+    forgotten: int
+    require_consent: bool
+
+
+def contents(session: Session) -> Contents:
+    """Counts what is there.
+
+    Raises:
+        DamagedStoreError: A label is not as it was written.
+    """
+    run = session.connection.execute
+    require = bool(setting(session.connection, REQUIRE_CONSENT))
+    kinds = run(
+        "SELECT s.kind, s.height, sum(NOT s.held_out), sum(s.held_out),"
+        " sum(w.consent = 'withdrawn' OR (w.consent = 'unknown' AND ?))"
+        " FROM samples s JOIN writers w ON w.id = s.writer GROUP BY s.kind, s.height ORDER BY s.kind, s.height",
+        (require,),
+    ).fetchall()
+    imports = run(
+        "SELECT i.id, i.at, i.source, i.task, i.count, count(s.id)"
+        " FROM imports i LEFT JOIN samples s ON s.import = i.id GROUP BY i.id ORDER BY i.id"
+    )
+    (nameless,) = run(
+        "SELECT count(*) FROM samples s JOIN writers w ON w.id = s.writer WHERE w.name IS NULL"
+    ).fetchone()
+    (forgotten,) = run("SELECT count(*) FROM forgotten").fetchone()
+    return Contents(
+        tuple(
+            Kind(kind, height, training, held_out, unusable, _classes(session, kind, height))
+            for kind, height, training, held_out, unusable in kinds
+        ),
+        tuple(
+            Import(row, at, None if source is None else session.unsealed("imports", "source", row, source), *rest)
+            for row, at, source, *rest in imports
+        ),
+        dict(run("SELECT consent, count(*) FROM writers WHERE name IS NOT NULL GROUP BY consent").fetchall()),
+        nameless,
+        forgotten,
+        require,
+    )
+
+
+def _classes(session: Session, kind: str, height: int) -> dict[str, int]:
+    if kind != "characters":
+        return {}
+    rows = session.connection.execute("SELECT id, label FROM samples WHERE kind = ? AND height = ?", (kind, height))
+    return dict(sorted(Counter(session.unsealed("samples", "label", row, label) for row, label in rows).items()))

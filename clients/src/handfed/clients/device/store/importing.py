@@ -1,0 +1,201 @@
+"""Handwriting on its way into the store: all of one import, or nothing.
+
+Rules:
+1. What is there already (the same pixels of the same size and kind with the same label) is not taken twice.
+2. A forgotten writer's handwriting is passed over, unless it is said that the writer is to come back.
+3. Consent that comes with an import holds for its writers whose consent is unknown: an import neither takes consent
+   away nor gives it for who withdrew it.
+4. A store has no path or name of a file, but for writers that are called like one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from handfed.clients.device.store import writers
+from handfed.clients.device.store.session import Session
+from handfed.clients.device.store.split import image_is_held_out
+from handfed.clients.device.store.writers import Consent
+from handfed.shared.datasets import Dataset
+from handfed.shared.errors import DatasetError, WriterError
+from handfed.shared.tasks import Task
+
+_AT_ONCE: Final = 500  # samples between two looks at the clock on the wall
+_INSERT: Final = (
+    "INSERT INTO samples"
+    " (id, import, writer, kind, height, width, image, label, fingerprint, held_out, source, confirmed)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'import', 0) ON CONFLICT (fingerprint) DO NOTHING"
+)
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What a person imports.
+
+    Attributes:
+        dataset: The handwriting, with its writers' own ids where they are known.
+        task: What it shows.
+        task_name: What the task is called.
+        source: What the person calls it; empty for nothing.
+        writer: Who wrote all of it, where the files do not say; None where nobody does.
+        consent: Of its writers whose consent is unknown so far.
+        again: Whether forgotten writers are to come back.
+        held_out: On which side writers come who are new; None to let the store's key decide.
+    """
+
+    dataset: Dataset
+    task: Task
+    task_name: str
+    source: str = ""
+    writer: str | None = None
+    consent: Consent = "unknown"
+    again: bool = False
+    held_out: bool | None = None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of an import.
+
+    Attributes:
+        number: The import's; None where nothing was new.
+        samples: How many are new.
+        duplicates: How many were there already.
+        writers: How many writers they are of.
+        refused: Samples of forgotten writers, which were passed over.
+        refused_writers: How many such writers.
+    """
+
+    number: int | None
+    samples: int
+    duplicates: int
+    writers: int
+    refused: int
+    refused_writers: int
+
+
+def take_in(session: Session, incoming: Incoming, *, by: str, at: str, progress: Callable[[int], None]) -> Imported:
+    """Puts an import on record, within the transaction that is open.
+
+    Args:
+        session: That writes.
+        incoming: What is imported.
+        by: Who imports it.
+        at: When, RFC 3339.
+        progress: Told how many samples were looked at so far.
+
+    Raises:
+        DatasetError: A writer is named, and the files name theirs.
+        WriterError: All of it is of forgotten writers.
+    """
+    names = _names(incoming)
+    refused = {} if incoming.again else {i: name for i, name in names.items() if _is_forgotten(session, name)}
+    numbers = {i: _entered(session, name, incoming, by, at) for i, name in names.items() if i not in refused}
+    if not numbers:
+        raise WriterError(
+            "all of it is of writers who are forgotten, so nothing was imported; --again takes them back, if they agree"
+        )
+    number = session.next_id("imports")
+    session.connection.execute(
+        "INSERT INTO imports VALUES (?, ?, ?, ?, 0)",
+        (
+            number,
+            at,
+            session.sealed("imports", "source", number, incoming.source) if incoming.source else None,
+            incoming.task_name,
+        ),
+    )
+    looked_at = _insert(session, _rows(session, incoming, number, numbers), progress)
+    (samples,) = session.connection.execute("SELECT count(*) FROM samples WHERE import = ?", (number,)).fetchone()
+    _settle(session, number, samples)
+    passed_over = len(incoming.dataset) - looked_at
+    return Imported(number if samples else None, samples, looked_at - samples, len(numbers), passed_over, len(refused))
+
+
+def _names(incoming: Incoming) -> dict[int, str | None]:
+    """The tidy name of each writer's number in the data set; one writer, 0, where writers are unknown.
+
+    Raises:
+        DatasetError: A writer is named, and the files name theirs; or the name is empty.
+    """
+    dataset = incoming.dataset
+    if dataset.writers is None:
+        if incoming.writer is not None and not writers.tidy(incoming.writer):
+            raise DatasetError("the writer's name is empty; leave --writer out where the writer is unknown")
+        return {0: None if incoming.writer is None else writers.tidy(incoming.writer)}
+    if incoming.writer is not None:
+        raise DatasetError(f"{dataset.name} says who wrote what; leave --writer out")
+    occurring = sorted(set(dataset.writers.tolist()))
+    # Of a data set that has a name, writers have numbers only.
+    ids = dataset.writer_ids or [f"{dataset.name} {number}" for number in range(dataset.writer_count)]
+    return {number: writers.tidy(ids[number]) or None for number in occurring}
+
+
+def _is_forgotten(session: Session, name: str | None) -> bool:
+    return name is not None and writers.is_forgotten(session, name)
+
+
+def _entered(session: Session, name: str | None, incoming: Incoming, by: str, at: str) -> int:
+    """The store's number of a writer, with consent and without being forgotten, as the import says."""
+    if name is not None and incoming.again:
+        writers.admit(session, name)
+    number = writers.enter(session, name, held_out=incoming.held_out)
+    if incoming.consent != "unknown" and writers.consent_of(session, number) == "unknown":
+        writers.note_consent(session, number, incoming.consent, by=by, at=at)
+    return number
+
+
+def _rows(session: Session, incoming: Incoming, number: int, numbers: dict[int, int]) -> Iterator[tuple[object, ...]]:
+    """The rows of the samples that are not passed over, sealed."""
+    samples, alphabet = incoming.dataset.samples, incoming.dataset.alphabet
+    whose = [0] * len(samples) if incoming.dataset.writers is None else incoming.dataset.writers.tolist()
+    height, kind = samples.images.shape[1], incoming.task.kind
+    secrets, row = session.secrets, session.next_id("samples")
+    sides = {writer: writers.side_of(session, number) for writer, number in numbers.items()}
+    for index, (writer, text) in enumerate(zip(whose, samples.written(), strict=True)):
+        if writer not in numbers:
+            continue
+        width = samples.images.shape[2] if samples.widths is None else int(samples.widths[index])
+        image, label = samples.images[index, :, :width].tobytes(), alphabet.text_of(text).encode()
+        yield (
+            row,
+            number,
+            numbers[writer],
+            kind,
+            height,
+            width,
+            secrets.seal("samples", "image", row, image),
+            secrets.seal("samples", "label", row, label),
+            secrets.hash("sample", kind.encode(), width.to_bytes(4, "big"), image, label),
+            image_is_held_out(secrets, image) if sides[writer] is None else sides[writer],
+        )
+        row += 1
+
+
+def _insert(session: Session, rows: Iterator[tuple[object, ...]], progress: Callable[[int], None]) -> int:
+    """Writes rows, but for those that are there; returns how many were looked at."""
+    looked_at = 0
+
+    def counted() -> Iterator[tuple[object, ...]]:
+        nonlocal looked_at
+        for row in rows:
+            yield row
+            looked_at += 1
+            if looked_at % _AT_ONCE == 0:
+                progress(looked_at)
+
+    session.connection.executemany(_INSERT, counted())
+    progress(looked_at)
+    return looked_at
+
+
+def _settle(session: Session, number: int, samples: int) -> None:
+    """Puts the count on record; an import that brought nothing, and writers of nothing, do not stay."""
+    run = session.connection.execute
+    if samples:
+        run("UPDATE imports SET count = ? WHERE id = ?", (samples, number))
+    else:
+        run("DELETE FROM imports WHERE id = ?", (number,))
+    run("DELETE FROM writers WHERE name IS NULL AND id NOT IN (SELECT writer FROM samples)")

@@ -1,0 +1,115 @@
+"""The tables of `samples.db`, in numbered versions; the number is SQLite's `user_version`.
+
+| table       | a row is                                                                                     |
+|-------------|----------------------------------------------------------------------------------------------|
+| `settings`  | one value: the store's own number, its keys, what it is set to, and its revision             |
+| `imports`   | one `handfed device import`: when, what the person called it, the task and how many were new |
+| `writers`   | a person: a random number, the name, its keyed hash, and the consent with who noted it, when |
+| `samples`   | a picture with what it says                                                                  |
+| `forgotten` | the keyed hash of the name of a writer who is to stay forgotten                              |
+
+Rules:
+1. Columns that are sealed where the store is encrypted: `imports.source`, `writers.name`, `writers.noted_by`,
+   `samples.label`, `samples.image`. Their plain form is UTF-8, and the image's uint8 row by row.
+2. A sample's `fingerprint` is the keyed hash of its kind, size, pixels and label: what is there twice comes in once.
+3. `held_out` is fixed when a writer and a sample come in (`handfed.clients.device.store.split`); it is NULL of writers
+   without a name, whose samples are split one by one.
+4. `samples.source` and `samples.confirmed` tell what was imported from what a person corrected or confirmed on the
+   device. A table that keeps samples for later, such as a replay memory, names them by `samples.id` with ON DELETE
+   CASCADE, so that forgetting reaches it.
+5. Numbers of imports and samples are never used again (AUTOINCREMENT): a seal is bound to its row.
+6. A change of the tables is one more entry of `MIGRATIONS`; an entry that was released is not changed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from handfed.shared.errors import StorageError
+
+Migration = Sequence[str]  # SQL statements
+
+_FIRST: Final[Migration] = (
+    "CREATE TABLE settings (name TEXT PRIMARY KEY, value NOT NULL)",
+    """CREATE TABLE imports (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        source BLOB,
+        task TEXT NOT NULL,
+        count INTEGER NOT NULL
+    )""",
+    """CREATE TABLE writers (
+        id INTEGER PRIMARY KEY,
+        name BLOB,
+        name_hash BLOB UNIQUE,
+        consent TEXT NOT NULL CHECK (consent IN ('unknown', 'given', 'withdrawn')),
+        noted_by BLOB,
+        noted_at TEXT,
+        held_out INTEGER
+    )""",
+    """CREATE TABLE samples (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        import INTEGER NOT NULL REFERENCES imports,
+        writer INTEGER NOT NULL REFERENCES writers,
+        kind TEXT NOT NULL,
+        height INTEGER NOT NULL,
+        width INTEGER NOT NULL,
+        image BLOB NOT NULL,
+        label BLOB NOT NULL,
+        fingerprint BLOB NOT NULL UNIQUE,
+        held_out INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        confirmed INTEGER NOT NULL
+    )""",
+    "CREATE INDEX samples_of_writer ON samples (writer)",
+    "CREATE INDEX samples_of_import ON samples (import)",
+    "CREATE TABLE forgotten (name_hash BLOB PRIMARY KEY, at TEXT NOT NULL)",
+)
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST,)
+
+# Every column that is sealed, as (table, column).
+SEALED: Final = (
+    ("imports", "source"),
+    ("writers", "name"),
+    ("writers", "noted_by"),
+    ("samples", "label"),
+    ("samples", "image"),
+)
+
+
+def is_newest(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> bool:
+    """Whether the tables are of the newest version.
+
+    Raises:
+        StorageError: A newer Handfed made the store.
+    """
+    return _version(connection, len(migrations)) == len(migrations)
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Brings the tables to the newest version, in the transaction that is open: all steps or none.
+
+    Args:
+        connection: Of the store, within a transaction that writes.
+        migrations: From no tables to the newest; entry `i` leads from version `i` to the next.
+
+    Raises:
+        StorageError: A newer Handfed made the store.
+    """
+    version = _version(connection, len(migrations))
+    for migration in migrations[version:]:
+        for statement in migration:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(migrations)}")
+
+
+def _version(connection: sqlite3.Connection, newest: int) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > newest:
+        raise StorageError(
+            f"the store is of version {version}, and this Handfed knows versions up to {newest};"
+            " update Handfed on this device"
+        )
+    return int(version)

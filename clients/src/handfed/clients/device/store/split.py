@@ -1,0 +1,32 @@
+"""Which handwriting is trained on and which is held out, fixed for ever by a keyed hash.
+
+Rules:
+1. A writer is on one side with all that he or she ever writes: a recogniser is judged by writers whom it has not seen.
+2. The side follows from the writer's name and the store's key alone. Neither the order of imports nor what else is
+   there has a say; who was forgotten and is imported again comes to the same side.
+3. Where writers are unknown, it follows from the picture.
+4. As each writer falls on a side alone, a store of a few writers may have nobody held out, or everybody. So whoever
+   imports may say on which side writers come who are new.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from handfed.clients.device.store.sealing import Secrets
+
+HELD_OUT: Final = 0.2  # of writers, in the long run
+
+
+def writer_is_held_out(secrets: Secrets, name: str) -> bool:
+    """Whether everything of the writer of that name is held out."""
+    return _falls_below(secrets.hash("split-writer", name.encode()))
+
+
+def image_is_held_out(secrets: Secrets, image: bytes) -> bool:
+    """Whether a picture by an unknown writer is held out."""
+    return _falls_below(secrets.hash("split-image", image))
+
+
+def _falls_below(digest: bytes) -> bool:
+    return int.from_bytes(digest[:8], "big") < HELD_OUT * 2**64
