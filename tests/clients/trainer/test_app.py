@@ -15,7 +15,8 @@ from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 from numpy.typing import NDArray
 
-from handfed.clients.trainer.app import DeviceError, Handwriting, bounded, create_app
+from handfed.clients.trainer.app import Handwriting, bounded, create_app
+from handfed.clients.trainer.discretion import DeviceError
 from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.calibration import TEMPERATURES
@@ -57,7 +58,9 @@ def app(mine: Handwriting) -> ClientApp:
     return create_app(lambda *_: mine)
 
 
-def ask(app: ClientApp, message_type: str, arrays: dict[str, NDArray[np.float32]], node: int = 7, **config: Any) -> Message:
+def ask(
+    app: ClientApp, message_type: str, arrays: dict[str, NDArray[np.float32]], node: int = 7, **config: Any
+) -> Message:
     content = RecordDict(
         {
             wire.ARRAYS: ArrayRecord({name: Array(array) for name, array in arrays.items()}),
