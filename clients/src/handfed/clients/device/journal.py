@@ -3,7 +3,7 @@
 Rules:
 1. The node's id is kept with the key that it belongs to; after a change of keys it counts for nothing.
 2. The message that is worked on is on record from before its content is fetched until its answer is sent: a server
-   hands a message out once, so whoever comes back answers that it was lost. Of the message only Flower's metadata is kept.
+   hands a message out once, so whoever comes back answers that it was lost. Only Flower's metadata of it is kept.
 3. A disk that cannot be written costs a wait of a minute after the next `kill -9`, and nothing else.
 """
 
