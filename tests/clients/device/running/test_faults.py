@@ -17,6 +17,8 @@ from handfed.clients.device import credentials, keys
 if TYPE_CHECKING:
     from tests.clients.device.running.conftest import MakeDevice, SuperLink
 
+pytestmark = pytest.mark.slow
+
 
 class Wire:
     """A TCP connection to the server that can be cut: what is open is closed, what is new is refused."""
@@ -182,6 +184,7 @@ def test_a_key_that_was_changed_is_taken_up_without_a_restart(superlink: SuperLi
 def test_a_full_disk_does_not_keep_a_device_from_its_work(superlink: SuperLink, make_device: MakeDevice) -> None:
     device = make_device()
     device.start(file_bytes=0)
+    device.until(lambda: superlink.state_of(device.node_id) == "online")
     superlink.pid(superlink.ask(device.node_id))
     assert device.end() == 0
     assert device.process is not None

@@ -46,7 +46,7 @@ from handfed.shared.errors import EnrolmentError
 _BEAT_S: Final = 20.0
 _BEAT_AGAIN_S: Final = 3.0
 _SETTLED_S: Final = 5.0
-_GLANCE_S: Final = 10.0  # at the clock, outside of hours
+_GLANCE_S: Final = 2.0  # at the clock, outside of hours
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 10.0
 _STILL_ONLINE_S: Final = 75.0  # the server takes a silent node for gone after 60
