@@ -132,13 +132,15 @@ class SuperLink:
         from flwr.proto.control_pb2 import ListNodesRequest
 
         nodes = self.control.ListNodes(ListNodesRequest()).nodes_info
-        return next(node.status for node in nodes if node.node_id == node_id)
+        return str(next(node.status for node in nodes if node.node_id == node_id))
 
     @cached_property
     def control(self) -> Any:
         from flwr.supercore.control import ControlHttpClient
 
-        return ControlHttpClient.from_server_address(self.address, False, self.ca.certificate, interceptors=[])
+        return ControlHttpClient.from_server_address(
+            self.address, insecure=False, root_certificates=self.ca.certificate, interceptors=[]
+        )
 
     def serve_run(self) -> None:
         """Starts a run, and takes the part of its ServerApp."""
@@ -158,8 +160,8 @@ class SuperLink:
         self.control.StartRun(StartRunRequest(fab=Fab(hash_str=hashlib.sha256(fab).hexdigest(), content=fab)))
         with RuntimeHttpClient.from_server_address(
             self.address,
-            False,
-            self.ca.certificate,
+            insecure=False,
+            root_certificates=self.ca.certificate,
             interceptors=[
                 RuntimeVersionHttpInterceptor(component_name="flwr-serverapp"),
                 SuperExecAuthHttpInterceptor(
@@ -187,12 +189,17 @@ class SuperLink:
 
     def ask(self, node_id: int, do: str = "add", *, ttl_s: float = 120.0, **more: float) -> str:
         """Sends a message for training; its id."""
-        from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+        from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
         arrays = ArrayRecord({"weights": Array(np.arange(1000, dtype=np.float32))})
         content = RecordDict({"arrays": arrays, "config": ConfigRecord({"do": do, **more})})
-        message = Message(content, node_id, "train", ttl=ttl_s)
-        (identity,) = self.grid.push_messages([message])
+        return self.send(node_id, "train", content, ttl_s=ttl_s)
+
+    def send(self, node_id: int, kind: str, content: Any, *, ttl_s: float = 120.0) -> str:
+        """Sends a message; its id."""
+        from flwr.app import Message
+
+        (identity,) = self.grid.push_messages([Message(content, node_id, kind, ttl=ttl_s)])
         return str(identity)
 
     def answer(self, identity: str, timeout_s: float = PATIENCE_S) -> Any:
@@ -229,20 +236,21 @@ class Device:
     options: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
-    def start(self, **options: Any) -> None:
+    def start(self, environment: dict[str, str] | None = None, **options: Any) -> None:
         options = {**self.options, **options, "folder": str(self.folder)}
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+        known = {**os.environ, **(environment or {})}
+        known = {**known, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, str(HERE / "start_device.py"), json.dumps(options)],
                 stdout=log if "file_bytes" not in options else subprocess.DEVNULL,
                 stderr=log if "file_bytes" not in options else subprocess.PIPE,
-                env=environment,
+                env=known,
             )
 
-    def begin(self, **options: Any) -> None:
+    def begin(self, environment: dict[str, str] | None = None, **options: Any) -> None:
         """Starts it, and waits until it waits."""
-        self.start(**options)
+        self.start(environment, **options)
         self.wait_for("waiting")
 
     def until(self, done: Callable[[], Any]) -> None:

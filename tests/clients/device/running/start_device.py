@@ -34,7 +34,7 @@ settings = DeviceSettings(
     limits=Limits(**given.get("limits", {})),
     hours=Hours.parse(given["hours"]) if "hours" in given else None,
     poll_s=0.1,
-    app="numpy_app:create",
+    app=given.get("app", "numpy_app:create"),
     clock=lambda: time.time() + ahead_s,
     now=now,
 )

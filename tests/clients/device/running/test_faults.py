@@ -15,6 +15,7 @@ import pytest
 from handfed.clients.device import credentials, keys
 
 if TYPE_CHECKING:
+    from tests.clients.device.conftest import Servers
     from tests.clients.device.running.conftest import MakeDevice, SuperLink
 
 pytestmark = pytest.mark.slow
@@ -141,6 +142,14 @@ def test_a_device_begins_where_there_is_no_network_yet(
     wire.mend()
     device.wait_for("waiting")
     superlink.pid(superlink.ask(device.node_id))
+
+
+def test_a_device_trains_through_a_proxy(superlink: SuperLink, make_device: MakeDevice, servers: Servers) -> None:
+    proxy = servers.proxy()
+    device = make_device()
+    device.begin({"HTTPS_PROXY": proxy.url})
+    superlink.pid(superlink.ask(device.node_id))
+    assert set(proxy.asked) == {f"CONNECT {superlink.address}"}
 
 
 def test_a_revoked_device_ends_and_says_why(superlink: SuperLink, make_device: MakeDevice) -> None:

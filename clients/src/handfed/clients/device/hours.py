@@ -5,11 +5,14 @@ They go past midnight where they end before they begin. The first minute counts,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import time
-from typing import Self
+from typing import Final, Self
 
 from handfed.shared.errors import SettingError
+
+_FORM: Final = re.compile(r"(\d\d:\d\d)-(\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,12 @@ class Hours:
         Raises:
             SettingError: It is not of that form, or no time at all.
         """
-        begin, dash, end = text.replace(" ", "").partition("-")
+        written = _FORM.fullmatch(text.replace(" ", ""))
         try:
-            hours = cls(time.fromisoformat(begin), time.fromisoformat(end))
+            hours = cls(*map(time.fromisoformat, written.groups())) if written else None
         except ValueError:
             hours = None
-        if hours is None or not dash or hours.begin == hours.end:
+        if hours is None or hours.begin == hours.end:
             raise SettingError(f"hours are written like 22:00-06:00, not {text!r}")
         return hours
 

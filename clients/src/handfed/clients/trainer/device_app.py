@@ -63,6 +63,11 @@ class StoredHandwriting:
         except StorageError:
             raise DeviceError("the device has no handwriting yet, or cannot read it") from None
 
+    def close(self) -> None:
+        """Closes the store."""
+        if self._store is not None:
+            self._store.close()
+
     def _read(self, subject: Subject) -> Handwriting:
         self._store = self._store or Store.open(self._folder, make=False)
         key = self._store.revision(), subject
