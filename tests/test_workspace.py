@@ -13,7 +13,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("shared", "clients", "server", "simulations", "dashboards")
-HEAVY = ("tensorflow", "tf_keras", "flwr", "sqlalchemy", "alembic", "numpy", "PIL", "matplotlib", "ai_edge_litert")
+HEAVY = (
+    *("tensorflow", "tf_keras", "flwr", "sqlalchemy", "alembic", "numpy", "PIL", "matplotlib", "ai_edge_litert"),
+    *("fastapi", "pydantic", "cryptography"),
+)
 
 
 def in_python(code: str) -> str:

@@ -13,8 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, MetaData, Text, text
 
-import handfed.server.releases.models
-import handfed.server.runs.models  # noqa: F401 - tables are known once their models are imported
+import handfed.server.tables  # noqa: F401 - tables are known once their models are imported
 from handfed.server import schema_version
 from handfed.server.base import Base
 from handfed.server.database import Database, open_database

@@ -56,7 +56,7 @@ def test_a_newer_server_may_say_more(answer: EnrolmentAnswer) -> None:
     assert EnrolmentAnswer.from_json({**answer.as_json(), "colour": "green"}) == answer
 
 
-@given(values | st.lists(values) | st.dictionaries(st.sampled_from(["number", "name", "superlink_port"]), values))
+@given(values | st.lists(values) | st.dictionaries(st.sampled_from(["number", "name", "organisation_name"]), values))
 def test_any_other_json_is_refused(document: Any) -> None:
     with pytest.raises(EnrolmentError):
         EnrolmentAnswer.from_json(document)
@@ -68,14 +68,14 @@ def test_any_other_json_is_refused(document: Any) -> None:
         {"number": 0},
         {"number": True},
         {"number": "7"},
-        {"superlink_port": None},
+        {"organisation_name": None},
         {"max_samples": 0},
         {"max_samples": "many"},
         {"name": 3},
     ],
 )
 def test_an_answer_with_a_wrong_field_is_refused(wrong: dict[str, Any]) -> None:
-    right = EnrolmentAnswer(7, "reception", "Clinic North", None, 8444).as_json()
+    right = EnrolmentAnswer(7, "reception", "Clinic North", None).as_json()
     with pytest.raises(EnrolmentError):
         EnrolmentAnswer.from_json(right | wrong)
 

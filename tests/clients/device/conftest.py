@@ -92,7 +92,7 @@ class FederationServer:
         return 200, self._described(number, None)
 
     def _described(self, number: int, name: str | None) -> dict[str, Any]:
-        return EnrolmentAnswer(number, name or "reception", "Clinic North", 5000, 8444).as_json()
+        return EnrolmentAnswer(number, name or "reception", "Clinic North", 5000).as_json()
 
 
 def key_digest(public_key: str) -> str:

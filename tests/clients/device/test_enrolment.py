@@ -64,7 +64,7 @@ def test_a_device_that_joined_has_a_key_that_the_server_knows_and_nobody_else_ma
     assert (folder / "ca.pem").read_bytes() == server.ca.certificate
     assert credentials.load(folder) == enrolment
     assert (enrolment.device, enrolment.name, enrolment.organisation) == (1, "reception", "Clinic North")
-    assert (enrolment.server, enrolment.superlink) == (f"127.0.0.1:{server.port}", "127.0.0.1:8444")
+    assert enrolment.server == f"127.0.0.1:{server.port}"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == dict.fromkeys(FILES, 0o600)
 
@@ -470,7 +470,7 @@ def test_a_device_that_is_in_no_federation_is_told_how_to_join(folder: Path) -> 
 
 
 def test_an_enrolment_file_of_a_newer_format_or_damaged_is_refused() -> None:
-    enrolment = Enrolment("server:8443", "00" * 32, 7, "a", "b", None, 8444, "then", "then")
+    enrolment = Enrolment("server:8443", "00" * 32, 7, "a", "b", None, "then", "then")
     content = enrolment.encode()
     assert Enrolment.decode(content) == enrolment
     assert Enrolment.decode(content.replace(b"{", b'{"colour": "green",', 1)) == enrolment

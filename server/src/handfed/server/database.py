@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Session, sessionmaker
 
 from handfed.server import schema_version
 from handfed.server.base import Base
-from handfed.shared.errors import SettingError, StorageError
+from handfed.shared.errors import ConflictError, SettingError, StorageError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -172,6 +172,22 @@ def errors_named(action: str, url: URL) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise StorageError(f"cannot {action} the database {_name(url)}: {_reason(error, url)}") from error
+
+
+@contextmanager
+def unique(message: str) -> Iterator[None]:
+    """Turns a broken rule of uniqueness into an error that people understand; flush within, and only that.
+
+    Args:
+        message: What is there already.
+
+    Raises:
+        ConflictError: In place of the database's refusal.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        raise ConflictError(message) from error
 
 
 def _reason(error: SQLAlchemyError, url: URL) -> str:

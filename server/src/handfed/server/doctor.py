@@ -25,7 +25,6 @@ from handfed.shared import data_directory
 if TYPE_CHECKING:
     from handfed.shared.checkup import Check
 
-SUPERLINK_PORT: Final = 8444
 _LARGEST_PORT: Final = 65_535
 _ANSWER_TIMEOUT_S: Final = 3.0
 _NEEDED_DISK: Final = 500_000_000  # bytes: a backup, a checkpoint, a release
@@ -45,9 +44,6 @@ def doctor(
         typer.Option(help="By which devices reach this server; may be repeated.", show_default=False),
     ] = None,
     port: Annotated[int, typer.Option(help="Of the control API.", min=1, max=_LARGEST_PORT)] = 8443,
-    superlink_port: Annotated[
-        int, typer.Option(help="Of Flower's SuperLink.", min=1, max=_LARGEST_PORT)
-    ] = SUPERLINK_PORT,
     as_json: AsJson = False,
 ) -> None:
     """Check everything that a server needs, and say how to mend what is amiss."""
@@ -55,7 +51,7 @@ def doctor(
 
     directory = data_directory.locate(data_dir)
     url = data_directory.database_url(directory, database)
-    checks = examine(directory, url, tuple(address or ()), (port, superlink_port), now=datetime.now(UTC))
+    checks = examine(directory, url, tuple(address or ()), port, now=datetime.now(UTC))
     if as_json:
         typer.echo(json.dumps(checkup.as_json(checks), indent=2))
     else:
@@ -65,16 +61,14 @@ def doctor(
     raise typer.Exit(checkup.exit_status(checks))
 
 
-def examine(
-    directory: Path, database: str, addresses: tuple[str, ...], ports: tuple[int, int], *, now: datetime
-) -> list[Check]:
+def examine(directory: Path, database: str, addresses: tuple[str, ...], port: int, *, now: datetime) -> list[Check]:
     """All checks of a server, in the order in which a person mends them.
 
     Args:
         directory: The data directory.
         database: The database's URL.
         addresses: By which devices reach the server.
-        ports: Of the control API and of the SuperLink.
+        port: Where the server listens.
         now: The time, aware.
     """
     from handfed.server.authority.files import authority_in
@@ -93,8 +87,7 @@ def examine(
         machine.file_clock(directory, now=time.time()),
         look("database", lambda: check_database(database, now=now)),
         look("certificates", lambda: check_certificates(authority, addresses, now=now)),
-        check_port("port of the API", ports[0], authority),
-        check_port("port of Flower", ports[1], authority),
+        check_port("port", port, authority),
     ]
 
 

@@ -85,8 +85,7 @@ def _is_current(connection: Connection, name: str) -> bool:
 
 def _refuse_foreign(connection: Connection, tables: set[str], name: str) -> None:
     """An SQLite file has one owner; a PostgreSQL database may have several, if no names collide."""
-    import handfed.server.releases.models
-    import handfed.server.runs.models  # noqa: F401 - tables are known once their models are imported
+    import handfed.server.tables  # noqa: F401 - tables are known once their models are imported
     from handfed.server.base import Base
 
     others = tables if connection.dialect.name == "sqlite" else tables & set(Base.metadata.tables)

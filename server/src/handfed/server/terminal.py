@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from handfed.shared import data_directory
+from handfed.shared.errors import SettingError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,6 +71,19 @@ class Choices:
         from handfed.server.database import open_existing
 
         return open_existing(data_directory.database_url(self.directory, self.database))
+
+    def open_server(self) -> Database:
+        """The database of a server that was started.
+
+        Raises:
+            SettingError: There is none: a server is made by starting it, not by a mistyped directory.
+        """
+        opened = self.open()
+        if opened is None:
+            raise SettingError(
+                f"no server was ever started in {self.directory}: handfed serve makes one, --data-dir names another"
+            )
+        return opened
 
 
 def print_json(document: object) -> None:

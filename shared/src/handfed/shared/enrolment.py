@@ -15,7 +15,7 @@ signed.
      "proof": "<base64 of a signature over enrolment_statement(...)>"}
 
     {"number": 7, "name": "reception", "organisation_name": "Clinic North", "max_samples": 5000 or null,
-     "superlink_port": 8444, and whatever else the API tells of a device}
+     and whatever else the API tells of a device}
 
 `POST /api/v1/devices/7/rotate` with `RotationRequest` -> 200 and an `EnrolmentAnswer`; needs no token:
 
@@ -122,14 +122,12 @@ class EnrolmentAnswer:
         name: What it is called.
         organisation_name: The school or clinic that it belongs to.
         max_samples: How many samples a round may count for at most; None where there is no cap.
-        superlink_port: Port of Flower's SuperLink, on the host of the address.
     """
 
     number: int
     name: str
     organisation_name: str
     max_samples: int | None
-    superlink_port: int
 
     def as_json(self) -> dict[str, Any]:
         """The JSON object."""
@@ -146,7 +144,7 @@ class EnrolmentAnswer:
             raise EnrolmentError("the server's answer is no JSON object: is it a Handfed server, and up to date?")
         values: dict[str, Any] = {name: document.get(name) for name in cls.__dataclass_fields__}
         most = values["max_samples"]
-        numbers = (values["number"], values["superlink_port"], 1 if most is None else most)
+        numbers = (values["number"], 1 if most is None else most)
         texts = (values["name"], values["organisation_name"])
         if not (all(type(n) is int and n > 0 for n in numbers) and all(isinstance(text, str) for text in texts)):
             raise EnrolmentError("the server's answer lacks a field that this software needs: update the older of both")

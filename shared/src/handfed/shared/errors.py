@@ -6,6 +6,7 @@
     │   ├── DatasetError            a data set, named by file and row
     │   ├── ImageError              an image that cannot be read or holds no ink
     │   ├── InvitationError         an invitation's code that is none, or was mistyped
+    │   ├── NotFoundError           what is named does not exist, or not for whoever asks
     │   ├── WriterError             a writer whom a device's store does not know, or who is to stay forgotten
     │   └── ManifestError           a release, manifest or model file that is not what it should be
     ├── MissingExtraError           an optional dependency is not installed (exit status 2)
@@ -14,6 +15,11 @@
     │   └── DamagedStoreError       a device's store holds something that was not written by Handfed
     ├── CertificateError            a certificate or key cannot be trusted or used
     ├── EnrolmentError              a device cannot join its federation, or change its key
+    ├── AccessError                 somebody may not do what they ask for
+    │   ├── AuthenticationError     nobody knows who asks
+    │   ├── ForbiddenError          who asks is known and may not
+    │   └── TooManyAttemptsError    too many attempts from one address
+    ├── ConflictError               what is asked for contradicts how things are
     ├── RunFailedError              a federated run that cannot go on
     │   └── QuorumError             too few devices returned a usable update
     └── ReleaseRefusedError         a model that failed a check before publication
@@ -52,6 +58,10 @@ class InvitationError(UsageError):
     """The code of an invitation is none, or was not copied as it was printed."""
 
 
+class NotFoundError(UsageError):
+    """What is named does not exist; what somebody may not see does not exist for them."""
+
+
 class WriterError(UsageError):
     """A device's store does not know a writer, or is to keep one forgotten; the message is for that device only."""
 
@@ -73,6 +83,14 @@ class StorageError(HandfedError):
     """The database or a data directory cannot be read or written."""
 
 
+class LockedStoreError(StorageError):
+    """A device's store is encrypted, and its passphrase or key is missing or wrong."""
+
+
+class DamagedStoreError(StorageError):
+    """A device's store was damaged or tampered with."""
+
+
 class CertificateError(HandfedError):
     """A certificate or a private key cannot be trusted, or cannot be used."""
 
@@ -81,12 +99,28 @@ class EnrolmentError(HandfedError):
     """A device cannot join its federation, or change its key; what it had before holds."""
 
 
-class LockedStoreError(StorageError):
-    """A device's store is encrypted, and its passphrase or key is missing or wrong."""
+class AccessError(HandfedError):
+    """Somebody may not do what they ask for."""
 
 
-class DamagedStoreError(StorageError):
-    """A device's store was damaged or tampered with."""
+class AuthenticationError(AccessError):
+    """A token is missing, unknown, expired or revoked."""
+
+
+class ForbiddenError(AccessError):
+    """The role or the scope of whoever asks does not reach what they ask for."""
+
+
+class TooManyAttemptsError(AccessError):
+    """Too many attempts came from one address; `retry_after_s` is how long to wait, in seconds."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ConflictError(HandfedError):
+    """What is asked for contradicts how things are: a name is taken, or a state does not allow it."""
 
 
 class RunFailedError(HandfedError):

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 SIDE: Final = 28  # pixels, of the normalised picture of a character
 
 
@@ -24,8 +21,3 @@ class Geometry:
     height: int = SIDE
     width: int | None = SIDE
     channels: int = 1
-
-
-def with_channels(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 (n, height, width, channels) of pictures whose axis of channels may be left out where there is one."""
-    return pictures if pictures.ndim == 4 else pictures[..., None]  # noqa: PLR2004

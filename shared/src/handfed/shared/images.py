@@ -195,3 +195,8 @@ def _offset(moment: int, total: int, size: int) -> int:
     """Offset that brings a centre of mass of `moment / (2 * total)` to the middle of pixel 14, rounded half up."""
     offset = ((SIDE + 1) * total - moment + total) // (2 * total)
     return min(max(offset, 0), SIDE - size)
+
+
+def with_channels(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 (n, height, width, channels) of pictures whose axis of channels may be left out where there is one."""
+    return pictures if pictures.ndim == 4 else pictures[..., None]  # noqa: PLR2004

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.errors import ManifestError, MissingExtraError
-from handfed.shared.geometry import SIDE, with_channels
+from handfed.shared.geometry import SIDE
+from handfed.shared.images import with_channels
 from handfed.shared.quiet import quiet
 
 _BATCH: Final = 256

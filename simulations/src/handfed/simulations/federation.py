@@ -178,31 +178,18 @@ class Outcome:
 
     def summary(self) -> dict[str, object]:
         """The closing figures, as `--json` prints them and the record keeps them; rates are fractions."""
-        verdict = self.publication.verdict
         return {
             "run": self.run,
-            "release": self.publication.number,
             "model_path": str(self.publication.directory / "model.tflite"),
-            "samples": verdict.samples,
-            "accuracy_float": verdict.accuracy_float,
-            "accuracy_int8": verdict.accuracy_int8,
-            "accuracy_int8_calibrated_only": self.publication.calibrated.accuracy_int8,
-            "float_minus_int8": {
-                **self.publication.difference.as_json(),
-                "only_float": verdict.only_float,
-                "only_int8": verdict.only_int8,
-            },
+            **self.publication.summary(),
             **self.error_rates(),
             **self.tolerant(),
             **({} if self.decoders is None else self.decoders.as_json()),
             **({} if self.readings.writer is None else {"writers": self.readings.by(self.readings.writer).as_json()}),
-            "temperature": self.publication.temperature,
             "expected_calibration_error": self.readings.reliability.expected_calibration_error(),
-            "size_bytes": len(self.publication.model),
             "latency_ms_median": self.latency_ms,
             "wall_s": round(self.wall_s, 2),
             "peak_memory_bytes": self.peak_memory_bytes,
-            "weights_sha256": self.publication.weights_sha256,
         }
 
     def error_rates(self) -> dict[str, float]:

@@ -319,7 +319,6 @@ def enrol(folder: Path, key: bytes, ca: Credential, port: int) -> None:
         name="reception",
         organisation="Clinic North",
         max_samples=None,
-        superlink_port=port,
         enrolled_at="2026-01-01T00:00:00+00:00",
         key_since="2026-01-01T00:00:00+00:00",
     )

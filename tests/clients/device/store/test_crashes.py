@@ -77,9 +77,9 @@ def killed(folder: Path, *, at: str, what: str) -> None:
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, folder, at, what], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout:
-        assert process.stdout.readline() == f"{at}\n"
+        reached = process.stdout.readline()
         process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert (process.wait(), reached) == (-signal.SIGKILL, f"{at}\n")
 
 
 def is_whole(store: Store) -> bool:

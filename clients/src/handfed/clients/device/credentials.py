@@ -69,7 +69,6 @@ class Enrolment:
         name: What it is called.
         organisation: Name of the school or clinic that it belongs to.
         max_samples: How many samples a round may count for at most; None where there is no cap.
-        superlink_port: Port of Flower's SuperLink, on the server's host.
         enrolled_at: When it joined, RFC 3339.
         key_since: When its key became its key, RFC 3339.
     """
@@ -80,7 +79,6 @@ class Enrolment:
     name: str
     organisation: str
     max_samples: int | None
-    superlink_port: int
     enrolled_at: str
     key_since: str
 
@@ -88,11 +86,6 @@ class Enrolment:
     def address(self) -> Address:
         """Where the server's API is."""
         return Address.parse(self.server)
-
-    @property
-    def superlink(self) -> str:
-        """Host and port of Flower's SuperLink."""
-        return Address(self.address.host, self.superlink_port).authority
 
     def encode(self) -> bytes:
         """The file."""

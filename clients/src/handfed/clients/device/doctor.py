@@ -74,16 +74,13 @@ def examine(folder: Path, *, clock: Clock) -> list[Check]:
 
 def _of_membership(folder: Path, enrolment: Enrolment, clock: Clock) -> list[Check]:
     from handfed.clients.device.server_link import ServerLink
-    from handfed.shared.address import Address
     from handfed.shared.checkup import look
 
     link = ServerLink(enrolment.address, clock=clock)
-    superlink = ServerLink(Address.parse(enrolment.superlink), clock=clock)
     return [
         look("membership", lambda: check_key(folder, enrolment)),
         *check_server(link, enrolment),
         look("certificate", lambda: check_certificate("certificate", link, folder, clock)),
-        look("Flower's server", lambda: check_certificate("Flower's server", superlink, folder, clock)),
     ]
 
 

@@ -91,7 +91,6 @@ def join(
             name=answer.name,
             organisation=answer.organisation_name,
             max_samples=answer.max_samples,
-            superlink_port=answer.superlink_port,
             enrolled_at=now,
             key_since=now,
         )
@@ -133,7 +132,6 @@ def rotate(folder: Path, *, clock: Clock = utc_now) -> Enrolment:
             name=answer.name,
             organisation=answer.organisation_name,
             max_samples=answer.max_samples,
-            superlink_port=answer.superlink_port,
             key_since=clock().isoformat(timespec="seconds"),
         )
         credentials.commit(folder, changed, key, ca)

@@ -1,7 +1,7 @@
 """`handfed join`, and `handfed device show` and `handfed device rotate`.
 
 With `--json` each prints the membership as one object: server, fingerprint (of the CA), key_fingerprint, device, name,
-organisation, max_samples, superlink_port, enrolled_at, key_since, folder. None of it is secret.
+organisation, max_samples, enrolled_at, key_since, folder. None of it is secret.
 """
 
 from __future__ import annotations

@@ -40,7 +40,6 @@ from handfed.clients.device.hours import Hours
 from handfed.clients.device.journal import Journal
 from handfed.clients.device.status import Status
 from handfed.clients.device.trainer_process import TRAINER, Limits, TrainerError, TrainerProcess
-from handfed.shared.address import Address
 from handfed.shared.errors import EnrolmentError
 
 _BEAT_S: Final = 20.0
@@ -313,7 +312,7 @@ class Supervisor:
         key = credentials.read(self._folder, credentials.KEY)
         fingerprint = keys.key_fingerprint(key)
         ca = credentials.read(self._folder, credentials.CA)
-        fleet = Fleet(Address.parse(enrolment.superlink), ca, key, self._clock)
+        fleet = Fleet(enrolment.address, ca, key, self._clock)
         known = self._journal.node_id(fingerprint)
         if known is not None:
             fleet.node_id = known

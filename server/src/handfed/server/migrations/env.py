@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from alembic import context
 
-import handfed.server.releases.models
-import handfed.server.runs.models  # noqa: F401 - tables are known once their models are imported
+import handfed.server.tables  # noqa: F401 - tables are known once their models are imported
 from handfed.server.base import Base
 from handfed.server.schema_version import TABLE
 

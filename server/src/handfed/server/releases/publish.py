@@ -101,6 +101,24 @@ class Publication(Judged):
     calibrated: Verdict
     floating: Arrays
 
+    def summary(self) -> dict[str, object]:
+        """The closing figures of the run, as its record keeps them; rates are fractions."""
+        return {
+            "release": self.number,
+            "samples": self.verdict.samples,
+            "accuracy_float": self.verdict.accuracy_float,
+            "accuracy_int8": self.verdict.accuracy_int8,
+            "accuracy_int8_calibrated_only": self.calibrated.accuracy_int8,
+            "float_minus_int8": {
+                **self.difference.as_json(),
+                "only_float": self.verdict.only_float,
+                "only_int8": self.verdict.only_int8,
+            },
+            "temperature": self.temperature,
+            "size_bytes": len(self.model),
+            "weights_sha256": self.weights_sha256,
+        }
+
 
 class Publisher:
     """Publishes what a run trained; the `ServerApp` calls it once.

@@ -17,7 +17,7 @@ class Run(Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        CheckConstraint("status IN ('running', 'done', 'failed', 'stopped')", name="status"),
+        CheckConstraint("status IN ('queued', 'running', 'done', 'failed', 'stopped')", name="status"),
         {"sqlite_autoincrement": True},  # no number is given twice
     )
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from handfed.server.wording import spans
 from handfed.shared.errors import StorageError, UsageError
 
-Status = Literal["running", "done", "failed", "stopped"]
+Status = Literal["queued", "running", "done", "failed", "stopped"]
 Phase = Literal["float", "qat"]
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.orm import Session
 
 from handfed.server.base import is_possible
+from handfed.server.clock import Clock, now
 from handfed.server.database import Database, snapshot
 from handfed.server.runs.models import Checkpoint, DeviceRound, RejectedUpdate, Round, Run
 from handfed.server.runs.schemas import (
@@ -34,13 +34,7 @@ from handfed.server.runs.schemas import (
     UnknownRunError,
 )
 
-Clock = Callable[[], datetime]
 Result = TypeVar("Result", DeviceResult, Rejection)
-
-
-def now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
 
 
 class RunRecord:

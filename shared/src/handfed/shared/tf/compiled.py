@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared import inputs
-from handfed.shared.geometry import with_channels
+from handfed.shared.images import with_channels
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.samples import Samples
 from handfed.shared.tf.augment import augment_pictures, hide

@@ -6,8 +6,8 @@ Rules:
 2. Readers see the store as it was when they began and never wait for a writer (write-ahead log); of two writers one
    waits.
 3. Nothing of the store lies outside of its folder: what SQLite puts aside while it works stays in memory.
-4. What is deleted is overwritten (`secure_delete`). As copies may be left in unused parts of pages and in the log,
-   `erase` then empties the log, rebuilds the file and empties the log again.
+4. What is deleted is overwritten (`secure_delete`). The log holds pages as they were, and SQLite promises nothing
+   of copies in unused parts of pages, so `erase` empties the log, rebuilds the file and empties the log again.
 
 Source: https://sqlite.org/wal.html, https://sqlite.org/pragma.html#pragma_secure_delete,
 https://sqlite.org/lang_vacuum.html

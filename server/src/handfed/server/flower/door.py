@@ -1,0 +1,185 @@
+"""Who may ask Flower what, and how long an answer may wait: two ASGI apps around one `Link`.
+
+    outside    TLS, for all: `/v1/fleet/*` goes to Flower, everything else to the control API and the pages
+    inside     loopback, for the processes of runs: `/v1/runtime/*` goes to Flower, by the token of its run
+
+Flower's clients ask again and again whether there is something for them, every three seconds. Here a question that has
+no answer yet is held until there may be one, for `HOLD_S` at most, and then put to Flower once more. So a message is on
+its way as soon as it is written, and who waits hardly costs anything.
+
+Rules:
+1. A held question is answered by Flower alone: what rings here is a hint, and a hint too many does no harm.
+2. A device that asks for messages has sent what it had to send; a run that asks for replies has sent its messages.
+3. A body has at most `MOST_BYTES`; Flower cuts arrays into parts of 5 MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from flwr.proto.fleet_pb2 import PullMessagesRequest
+from flwr.proto.runtime_pb2 import PushAppMessagesRequest
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+HOLD_S: Final = 20.0  # less than the 30 seconds that Flower's clients wait, and than most proxies do
+MOST_BYTES: Final = 16 * 1024 * 1024
+
+_FLEET: Final = "/v1/fleet/"
+_RUNTIME: Final = "/v1/runtime/"
+_ANY_RUN: Final = 0
+
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class _Bells:
+    """Who waits for what, by number; all on the thread of one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, asyncio.Event] = {}
+
+    def at(self, who: int) -> asyncio.Event:
+        return self._waiting.setdefault(who, asyncio.Event())
+
+    def ring(self, who: int) -> None:
+        event = self._waiting.pop(who, None)
+        if event is not None:
+            event.set()
+
+
+class Door:
+    """The two apps.
+
+    Attributes:
+        asked_at: When each device last asked for messages, by node id, in seconds of `time.time`.
+
+    Args:
+        flower: Flower's app.
+        ours: The control API and the pages.
+        hold_s: How long a question without an answer is held.
+    """
+
+    def __init__(self, flower: App, ours: App, *, hold_s: float = HOLD_S) -> None:
+        self._flower, self._ours = flower, ours
+        self._hold_s = hold_s
+        self._devices, self._runs = _Bells(), _Bells()
+        self._written_to: set[int] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.asked_at: dict[int, float] = {}
+
+    def ring(self, node: int) -> None:
+        """Has a device that waits ask again at once, from any thread: it was revoked, say."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._devices.ring, node)
+
+    async def outside(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """What the world reaches."""
+        self._loop = asyncio.get_running_loop()
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not path.startswith(_FLEET):
+            await self._ours(scope, receive, send)
+            return
+        body = await _body(receive)
+        if body is None:
+            await _refuse(send, 413)
+        elif path == f"{_FLEET}pull-messages":
+            await self._pull_of_device(scope, body, receive, send)
+        else:
+            await self._flower(scope, _once(body, receive), send)
+
+    async def inside(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """What the processes of runs reach."""
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not path.startswith(_RUNTIME):
+            await _refuse(send, 404)
+            return
+        body = await _body(receive)
+        if body is None:
+            await _refuse(send, 413)
+        elif path == f"{_RUNTIME}pull-messages":
+            while self._written_to:
+                self._devices.ring(self._written_to.pop())
+            await self._held(scope, body, receive, send, self._runs.at(_ANY_RUN))
+        else:
+            if path == f"{_RUNTIME}push-messages":
+                with contextlib.suppress(DecodeError):
+                    messages = PushAppMessagesRequest.FromString(body).messages_list
+                    self._written_to |= {message.metadata.dst_node_id for message in messages}
+            await self._flower(scope, _once(body, receive), send)
+
+    async def _pull_of_device(self, scope: MutableMapping[str, Any], body: bytes, receive: Receive, send: Send) -> None:
+        try:
+            node = PullMessagesRequest.FromString(body).node.node_id
+        except DecodeError:
+            await self._flower(scope, _once(body, receive), send)
+            return
+        self._runs.ring(_ANY_RUN)
+        if await self._held(scope, body, receive, send, self._devices.at(node)):
+            self.asked_at[node] = time.time()
+
+    async def _held(
+        self, scope: MutableMapping[str, Any], body: bytes, receive: Receive, send: Send, bell: asyncio.Event
+    ) -> bool:
+        """Asks Flower, and where it has nothing asks once more when the bell rings; whether Flower let who asks in."""
+        answer = await self._ask(scope, body, receive)
+        if _is_empty(answer):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(bell.wait(), self._hold_s)
+            answer = await self._ask(scope, body, receive)
+        for event in answer:
+            await send(event)
+        return bool(answer) and answer[0].get("status") == 200  # noqa: PLR2004
+
+    async def _ask(self, scope: MutableMapping[str, Any], body: bytes, receive: Receive) -> list[Event]:
+        answer: list[Event] = []
+
+        async def keep(event: Event) -> None:
+            answer.append(event)
+
+        await self._flower(dict(scope), _once(body, receive), keep)
+        return answer
+
+
+def _is_empty(answer: list[Event]) -> bool:
+    return (
+        bool(answer) and answer[0].get("status") == 200 and not any(event.get("body") for event in answer[1:])  # noqa: PLR2004
+    )
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; None of one that is too long."""
+    parts, length, more = [], 0, True
+    while more:
+        event = await receive()
+        part = event.get("body", b"")
+        length += len(part)
+        if length > MOST_BYTES:
+            return None
+        parts.append(part)
+        more = event.get("more_body", False)
+    return b"".join(parts)
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """Gives a body that was received already, and then what comes after it."""
+    given = False
+
+    async def again() -> Event:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+async def _refuse(send: Send, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,152 @@
+"""The process that serves a federation: the control API and Flower's Fleet API on one TLS port, and the runs.
+
+python -m handfed.server.serving        what `handfed serve` keeps going; settings come as JSON on standard input
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from handfed.server.api.app import create_app
+from handfed.server.api.services import Services
+from handfed.server.authority import files as authority
+from handfed.server.database import open_database
+from handfed.server.flower.conductor import Conductor, Launch
+from handfed.server.flower.door import Door
+from handfed.server.flower.link import Link
+from handfed.server.runs.control import RunQueue
+from handfed.server.runs.service import RunRecord
+from handfed.server.settings import ServerSettings
+from handfed.shared.address import Address
+
+LINK_STATE: Final = Path("superlink") / "link.sqlite"  # in the data directory
+LOOPBACK: Final = "127.0.0.1"
+_LEAVE_S: Final = 2  # that who is connected has to leave, when the server ends
+_TOUCH_S: Final = 10.0
+_RECONCILE_S: Final = 30.0
+_log = logging.getLogger(__name__)
+
+
+def serve(settings: ServerSettings) -> None:
+    """Serves until the process is told to end."""
+    (settings.data_dir / LINK_STATE).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    host = Address.parse(settings.address).host
+    certificates = authority.ensure(
+        authority.authority_in(settings.data_dir), [host, "localhost", LOOPBACK], now=datetime.now(UTC)
+    )
+    with open_database(settings.database) as database:
+        link = Link(settings.data_dir / LINK_STATE)
+        link.end_all()
+        services = Services.over(database, link, attempts_per_minute=settings.enrolments_per_minute)
+        ours = create_app(settings, services)
+        door = Door(link.app, ours)
+        link.revoked = door.ring
+        inside = _free_socket()
+        address = f"{LOOPBACK}:{inside.getsockname()[1]}"
+        queue, runs = RunQueue(database), RunRecord(database)
+        conductor = Conductor(queue, runs, link, Launch(settings.data_dir, settings.database, address))
+        upkeep = threading.Event()
+        threads = [
+            threading.Thread(target=conductor.work, name="runs"),
+            threading.Thread(target=_keep_up, args=(services, door, upkeep), name="upkeep"),
+        ]
+        try:
+            asyncio.run(_listen(settings, certificates, link, ours, door, inside, threads))
+        finally:
+            conductor.close()
+            upkeep.set()
+            for thread in threads:
+                if thread.is_alive():
+                    thread.join()
+
+
+class _Quiet(uvicorn.Server):
+    """A server that leaves signals to another."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes none."""
+        yield
+
+
+async def _listen(  # noqa: PLR0917 - what listens has that many parts
+    settings: ServerSettings,
+    certificates: authority.Authority,
+    link: Link,
+    ours: FastAPI,
+    door: Door,
+    inside: socket.socket,
+    threads: list[threading.Thread],
+) -> None:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with link.lifespan():
+            yield
+
+    ours.router.lifespan_context = lifespan
+    public = uvicorn.Server(
+        uvicorn.Config(
+            door.outside,
+            interface="asgi3",
+            host=settings.host,
+            port=settings.port,
+            ssl_certfile=certificates.certificate_path,
+            ssl_keyfile=str(certificates.key_path),
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=_LEAVE_S,
+        )
+    )
+    private = _Quiet(uvicorn.Config(door.inside, interface="asgi3", lifespan="off", access_log=False, log_config=None))
+
+    async def until_public_ends() -> None:
+        await public.serve()
+        private.should_exit = True
+
+    for thread in threads:
+        thread.start()
+    await asyncio.gather(until_public_ends(), private.serve(sockets=[inside]))
+
+
+def _keep_up(services: Services, door: Door, over: threading.Event) -> None:
+    """Notes which devices were heard of, and lets keys in that could not be let in before."""
+    services.registrar.reconcile(thoroughly=True)
+    reconciled = time.monotonic()
+    since = time.time()
+    while not over.wait(_TOUCH_S):
+        heard = [node for node, at in list(door.asked_at.items()) if at >= since]
+        since = time.time()
+        services.devices.touch(heard)
+        if time.monotonic() - reconciled >= _RECONCILE_S:
+            services.registrar.reconcile()
+            reconciled = time.monotonic()
+
+
+def _free_socket() -> socket.socket:
+    """A listening socket on loopback, at any free port."""
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    found.bind((LOOPBACK, 0))
+    return found
+
+
+def main() -> None:
+    """Serves with the settings on standard input."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    serve(ServerSettings.model_validate_json(sys.stdin.read()))
+
+
+if __name__ == "__main__":
+    main()
