@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handfed.clients.device.fleet import ServerClock
+from handfed.clients.device.server_clock import ServerClock
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 

@@ -187,6 +187,11 @@ class SuperLink:
 
         threading.Thread(target=beat, daemon=True).start()
 
+    def stop_run(self) -> None:
+        from flwr.proto.control_pb2 import StopRunRequest
+
+        self.control.StopRun(StopRunRequest(run_id=self.grid.run.run_id))
+
     def ask(self, node_id: int, do: str = "add", *, ttl_s: float = 120.0, **more: float) -> str:
         """Sends a message for training; its id."""
         from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict

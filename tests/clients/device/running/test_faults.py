@@ -176,6 +176,18 @@ def test_a_device_that_is_revoked_at_work_stops_working(superlink: SuperLink, ma
     device.until_gone(trainer)
 
 
+def test_what_a_run_asked_for_is_dropped_when_it_is_over(superlink: SuperLink, make_device: MakeDevice) -> None:
+    device = make_device()
+    device.begin()
+    superlink.ask(device.node_id, "hang")
+    device.wait_for("training")
+    superlink.stop_run()
+    device.wait_for("waiting")  # a heartbeat comes every 20 s
+    assert "the run is over" in device.text()
+    superlink.serve_run()
+    superlink.pid(superlink.ask(device.node_id))
+
+
 def test_a_key_that_was_changed_is_taken_up_without_a_restart(superlink: SuperLink, make_device: MakeDevice) -> None:
 
     device = make_device()

@@ -35,6 +35,15 @@ def test_rounds_are_answered_by_one_warm_process(superlink: SuperLink, make_devi
     device.until_gone(number(replies[0], "pid"))
 
 
+def test_two_devices_may_send_the_very_same_arrays(superlink: SuperLink, make_device: MakeDevice) -> None:
+    devices = [make_device(), make_device()]
+    for device in devices:
+        device.begin()
+    for _ in range(3):
+        messages = [superlink.ask(device.node_id) for device in devices]
+        assert len({superlink.pid(message) for message in messages}) == 2
+
+
 def test_what_a_trainer_raises_stays_on_the_device(superlink: SuperLink, make_device: MakeDevice) -> None:
     device = make_device()
     device.begin()

@@ -18,17 +18,17 @@ device that was killed goes on with the node that it has.
 
 from __future__ import annotations
 
-import logging
+import os
 import threading
-import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
+
+# Before Flower is imported: it tells nobody that it runs.
+os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -47,6 +47,7 @@ from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
 from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, Metadata, ObjectTree
 from flwr.proto.message_pb2 import Message as ProtoMessage
 from flwr.proto.node_pb2 import Node
+from flwr.proto.run_pb2 import GetRunRequest
 from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
 from flwr.supercore.inflatable.inflatable_object import (
     get_all_nested_objects,
@@ -71,39 +72,24 @@ from flwr.supercore.runtime_version_compatibility import RuntimeVersionMetadata
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from handfed.clients.device import keys
-from handfed.clients.device.server_link import ServerLink, clock_difference, clock_words, trusting
+from handfed.clients.device.fleet_errors import (
+    LinkError,
+    NotActivatedError,
+    RunOverError,
+    UnreadableError,
+    UnwelcomeError,
+)
+from handfed.clients.device.server_clock import ServerClock
+from handfed.clients.device.server_link import ServerLink, trusting
 from handfed.shared.address import Address
 from handfed.shared.errors import EnrolmentError, HandfedError
 
 HEARTBEAT_S: Final = 30  # that the server is told; it gives up on a node that is silent for two of them
 
 _TIMEOUT_S: Final = 30.0  # a request for messages may be held for 20
-_CLOCK_TOLERANCE_S: Final = 1.0
 _FIRST_WAIT_S: Final = 0.05  # for an object that the server does not have yet
 _LONGEST_WAIT_S: Final = 1.0
 _PUSHES: Final = 3
-
-_log = logging.getLogger(__name__)
-
-
-class LinkError(HandfedError):
-    """The server cannot be reached, or does not work, now; it may later."""
-
-
-class UnwelcomeError(HandfedError):
-    """The server does not take this device's signature: its key was revoked, or the time is wrong."""
-
-
-class NotActivatedError(HandfedError):
-    """The server does not let this node begin: it does not know its key, or has it as online."""
-
-
-class RunOverError(HandfedError):
-    """The run that a message is of is over; nobody waits for an answer."""
-
-
-class UnreadableError(HandfedError):
-    """A message cannot be fetched or read."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +120,11 @@ class Assignment:
         return self._decoded.message_type
 
     @property
+    def is_training(self) -> bool:
+        """Whether training is asked for."""
+        return self.kind.partition(".")[0] == "train"
+
+    @property
     def expires_at(self) -> float:
         """When nobody waits for the answer any more, seconds since 1970 by the server's clock."""
         return self._decoded.created_at + self._decoded.ttl
@@ -161,45 +152,6 @@ class Reply:
     objects: dict[str, bytes]
     seconds: float
     error: str | None
-
-
-class ServerClock:
-    """The server's time, as far as its answers tell.
-
-    Args:
-        local: This machine's clock, seconds since 1970.
-    """
-
-    def __init__(self, local: Callable[[], float] = time.time) -> None:
-        self.local = local
-        self.ahead_s = 0.0  # of the local clock
-
-    def now(self) -> datetime:
-        """The server's time, up to a second or two behind."""
-        return datetime.fromtimestamp(self.local(), UTC) + timedelta(seconds=self.ahead_s)
-
-    def observe(self, sent: datetime, received: datetime, date: str | None) -> bool:
-        """Learns from an answer.
-
-        Args:
-            sent: When the request went, by this clock.
-            received: When the answer was there, by this clock.
-            date: The answer's `Date`.
-
-        Returns:
-            Whether this clock was certainly wrong, and is set now.
-        """
-        try:
-            told = parsedate_to_datetime(date or "")
-        except ValueError:
-            return False
-        if abs(clock_difference(sent, received, told)) <= _CLOCK_TOLERANCE_S:
-            return False
-        self.ahead_s += (told - received).total_seconds()
-        if abs(self.ahead_s) > _CLOCK_TOLERANCE_S:
-            words = clock_words(-self.ahead_s)
-            _log.warning("this device's clock is %s the server's; taken into account, but better set it", words)
-        return True
 
 
 class Signature:
@@ -327,6 +279,17 @@ class Fleet:
             return None
         return Assignment(response.messages_list[0].metadata.SerializeToString(), response.message_object_trees[0])
 
+    def check_wanted(self, assignment: Assignment) -> None:
+        """Asks whether somebody still waits for an answer.
+
+        Raises:
+            RunOverError: Nobody does.
+            UnwelcomeError: The server does not take this device's signature.
+            LinkError: There is no way to the server.
+        """
+        with self._explained():
+            self._client.GetRun(GetRunRequest(node=self._node, run_id=assignment.run))
+
     def fetch(self, assignment: Assignment) -> bytes:
         """Fetches a message's content.
 
@@ -445,11 +408,6 @@ class Fleet:
             raise UnreadableError("the message is gone from the server") from error
         except ValueError as error:  # Flower's, of an answer that is no protobuf
             raise LinkError("what answers is no Handfed server, or one of another version") from error
-
-
-def is_trained(kind: str) -> bool:
-    """Whether a message of that kind asks for training."""
-    return kind.partition(".")[0] == "train"
 
 
 def _meaning(status: int) -> HandfedError:

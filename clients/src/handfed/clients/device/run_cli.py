@@ -11,7 +11,6 @@ anything else. Of `status`: 0 all is well, 1 it is not.
 from __future__ import annotations
 
 import json
-import os
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -25,11 +24,6 @@ from handfed.shared.errors import HandfedError, UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-_QUIET_FLOWER: Final = {
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
 _PATIENCE_S: Final = 1.0
 
 
@@ -53,7 +47,6 @@ def run(
 ) -> None:
     """Take part in the federation, until stopped by Ctrl+C or SIGTERM."""
     check_platform(platform.system())
-    os.environ.update(_QUIET_FLOWER)  # read when Flower is imported
     from handfed.clients.device.hours import Hours
     from handfed.clients.device.run import run as run_device
     from handfed.clients.device.supervisor import DeviceSettings
@@ -159,6 +152,8 @@ def _tell(found: dict[str, Any]) -> None:
 
 def _state_words(found: dict[str, Any]) -> str:
     state, since = found["state"], found.get("since")
+    if state is None:
+        return "has not run yet"
     if not found["running"]:
         ended = {"stopped": "it was stopped", "revoked": "its key was revoked", "error": "it failed"}
         return f"does not run: {ended.get(state, 'it was killed, or never started')}"

@@ -24,20 +24,17 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from handfed.clients.device import credentials, keys
-from handfed.clients.device.fleet import (
-    Assignment,
-    Fleet,
+from handfed.clients.device.fleet import Assignment, Fleet, Reply
+from handfed.clients.device.fleet_errors import (
     LinkError,
     NotActivatedError,
-    Reply,
     RunOverError,
-    ServerClock,
     UnreadableError,
     UnwelcomeError,
-    is_trained,
 )
 from handfed.clients.device.hours import Hours
 from handfed.clients.device.journal import Journal
+from handfed.clients.device.server_clock import ServerClock
 from handfed.clients.device.status import Status
 from handfed.clients.device.trainer_process import TRAINER, Limits, TrainerError, TrainerProcess
 from handfed.shared.errors import EnrolmentError
@@ -112,10 +109,15 @@ class Supervisor:
         self._trainer = TrainerProcess(folder, settings.limits, settings.app)
         self._fleet: Fleet | None = None
         self._is_present = threading.Event()
-        self._is_unwelcome = threading.Event()
+        self._unwanted: str | None = None
+        self._at_work: Assignment | None = None
         self._answered_at = -_SETTLED_S
         self._trouble: str | None = None
-        self.is_at_work = False
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a message is being answered."""
+        return self._at_work is not None
 
     def run(self) -> None:
         """Works until it is stopped.
@@ -168,9 +170,9 @@ class Supervisor:
             began = time.monotonic()
             assignment = self._until_done(Fleet.receive)
             if assignment is not None:
-                self.is_at_work = True
+                self._unwanted, self._at_work = None, assignment
                 self._answer(assignment)
-                self.is_at_work = False
+                self._at_work = None
                 continue
             if self._trainer.let_go_if_idle():
                 _log.info("the trainer was let go, as there is nothing to do")
@@ -205,15 +207,16 @@ class Supervisor:
 
     def _send(self, assignment: Assignment, reply: Reply) -> None:
         if reply.error is not None:
-            _log.error("%s: %s", _words(assignment), reply.error)
-            self._status.complain(reply.error)
+            _log.warning("%s: %s", _words(assignment), reply.error)
+            if self._unwanted is None:
+                self._status.complain(reply.error)
         try:
             self._until_done(lambda fleet: fleet.push(reply))
         except RunOverError as error:
             _log.info("%s: %s", _words(assignment), error)
         else:
             self._answered_at = time.monotonic()
-            self._status.count(trained=is_trained(assignment.kind), failed=reply.error is not None)
+            self._status.count(trained=assignment.is_training, failed=reply.error is not None)
             _log.info("%s: answered after %.1f s", _words(assignment), reply.seconds)
         self._journal.take(b"")
         self._status.enter("waiting")
@@ -226,9 +229,7 @@ class Supervisor:
 
     def _why_not(self) -> str | None:
         """Why a message is not to be worked on any longer."""
-        if self._stop.is_set():
-            return "the device is being stopped"
-        return "the server takes this device's key no more" if self._is_unwelcome.is_set() else None
+        return "the device is being stopped" if self._stop.is_set() else self._unwanted
 
     @property
     def _linked(self) -> Fleet:
@@ -300,7 +301,6 @@ class Supervisor:
                 break
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         self._fleet = fleet
-        self._is_unwelcome.clear()
         self._is_present.set()
         _log.info("connected as node %d", fleet.node_id)
         self._mended()
@@ -333,7 +333,7 @@ class Supervisor:
         return fleet
 
     def _beat(self) -> None:
-        """Says from time to time that the device is there, while it works too."""
+        """Says from time to time that the device is there, and asks whether what it works on is still wanted."""
         pause_s = _BEAT_S
         while not self._stop.wait(pause_s):
             self._status.tick()
@@ -343,8 +343,12 @@ class Supervisor:
                 continue
             try:
                 fleet.beat()
+                if self._at_work is not None:
+                    fleet.check_wanted(self._at_work)
             except UnwelcomeError:
-                self._is_unwelcome.set()
+                self._unwanted = "the server takes this device's key no more"
+            except RunOverError:
+                self._unwanted = "the run is over"
             except LinkError:  # the loop, which asks too, says so
                 pause_s = _BEAT_AGAIN_S
             else:
