@@ -15,7 +15,8 @@ from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 from numpy.typing import NDArray
 
-from handfed.clients.trainer.app import DeviceError, Handwriting, bounded, create_app
+from handfed.clients.trainer.app import Handwriting, bounded, create_app
+from handfed.clients.trainer.discretion import DeviceError
 from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.calibration import TEMPERATURES

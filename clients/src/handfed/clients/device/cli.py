@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from handfed.clients.device.doctor import doctor
+from handfed.clients.device.enrolment_cli import rotate, show
+from handfed.clients.device.run_cli import run, status
 from handfed.clients.device.store.cli import commands as store_commands
 
-commands = typer.Typer(help="This device: the handwriting that it keeps to itself.", no_args_is_help=True)
+commands = typer.Typer(
+    help="This device: its part in the federation, and the handwriting that it keeps to itself.", no_args_is_help=True
+)
+for command in (run, status, show, rotate, doctor):
+    commands.command()(command)
 commands.add_typer(store_commands)

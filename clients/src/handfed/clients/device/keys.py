@@ -28,7 +28,7 @@ def public_key_of(key: bytes) -> str:
         CertificateError: The key is damaged.
     """
     pem = (
-        _read(key)
+        private_key(key)
         .public_key()
         .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
@@ -41,7 +41,7 @@ def sign(key: bytes, statement: bytes) -> str:
     Raises:
         CertificateError: The key is damaged.
     """
-    return base64.b64encode(_read(key).sign(statement, ec.ECDSA(hashes.SHA384()))).decode("ascii")
+    return base64.b64encode(private_key(key).sign(statement, ec.ECDSA(hashes.SHA384()))).decode("ascii")
 
 
 def key_fingerprint(key: bytes) -> str:
@@ -51,14 +51,19 @@ def key_fingerprint(key: bytes) -> str:
         CertificateError: The key is damaged.
     """
     der = (
-        _read(key)
+        private_key(key)
         .public_key()
         .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
     return hashlib.sha256(der).hexdigest()
 
 
-def _read(key: bytes) -> ec.EllipticCurvePrivateKey:
+def private_key(key: bytes) -> ec.EllipticCurvePrivateKey:
+    """Reads a private key, PEM.
+
+    Raises:
+        CertificateError: The key is damaged.
+    """
     try:
         parsed = serialization.load_pem_private_key(key, password=None)
     except (ValueError, TypeError):  # TypeError: it is encrypted

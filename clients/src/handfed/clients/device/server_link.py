@@ -184,14 +184,14 @@ class ServerLink:
             EnrolmentError: One of this module's.
         """
         client = self._client(trusting(ca))
-        with client, self._failures_named(), client.stream("GET", self._url + AUTHORITY) as response:
+        with client, self.failures_named(), client.stream("GET", self._url + AUTHORITY) as response:
             connection = response.extensions["network_stream"].get_extra_info("ssl_object")
             end = ssl.cert_time_to_seconds(connection.getpeercert()["notAfter"])
         return datetime.fromtimestamp(end, UTC)
 
     def _send(self, request: httpx.Request, context: ssl.SSLContext) -> httpx.Response:
         """One request; the answer is read to a limit, and redirections are not followed."""
-        with self._client(context) as client, self._failures_named():
+        with self._client(context) as client, self.failures_named():
             response = client.send(request, stream=True)
             content = bytearray()
             for chunk in response.iter_bytes():
@@ -202,7 +202,12 @@ class ServerLink:
             return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
     @contextmanager
-    def _failures_named(self) -> Iterator[None]:
+    def failures_named(self) -> Iterator[None]:
+        """Turns what httpx raises within the block into errors that say what to do.
+
+        Raises:
+            EnrolmentError: One of this module's.
+        """
         try:
             yield
         except httpx.ProxyError as error:

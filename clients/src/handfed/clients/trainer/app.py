@@ -10,10 +10,8 @@ Rules:
 
 from __future__ import annotations
 
-import logging
 import math
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,13 +19,13 @@ from typing import Any, Final
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
-from flwr.clientapp.typing import ClientAppCallable, Mod
+from flwr.clientapp.typing import Mod
 from numpy.typing import NDArray
 
+from handfed.clients.trainer.discretion import DeviceError, discreet
 from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.calibration import TemperatureCurve
-from handfed.shared.errors import HandfedError
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.reading import read, temperature_curve
@@ -38,10 +36,6 @@ from handfed.shared.tf.training import Trainer, trainer
 from handfed.shared.transcripts import Transcripts
 
 _LEAST_SUMMED: Final = 10  # samples
-
-
-class DeviceError(HandfedError):
-    """A device cannot take part; the message is safe to leave the device."""
 
 
 @dataclass(frozen=True)
@@ -57,26 +51,6 @@ class Handwriting:
     alphabet: Alphabet
     training: Samples
     held_out: Samples
-
-
-def discreet(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
-    """A Flower mod: what goes wrong on a device stays there, since Flower sends the text of an exception to the server.
-
-    Raises:
-        DeviceError: Anything went wrong; but for an error that is safe to send, it names the kind alone.
-    """
-    try:
-        return call_next(message, context)
-    except DeviceError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the edge of a device: nothing may leave it unseen
-        # Not the error's text, which may name a file or a label: its kind, and where in the code.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        kind = type(error).__name__
-        logging.getLogger(__name__).error(  # noqa: TRY400 - a traceback would end with that text
-            "no answer to %s: %s in %s, line %s", message.metadata.message_type, kind, place.name, place.lineno
-        )
-        raise DeviceError(f"the device failed with {kind}; its own log says where") from None
 
 
 HandwritingOf = Callable[[Context, Subject], Handwriting]
