@@ -1,7 +1,7 @@
 """The server's time, as far as its answers tell.
 
-SuperLink takes a request whose signature is up to five seconds ahead of its own clock, or five minutes behind. The clock
-of a device may be wrong by hours, and its user may not be allowed to set it.
+SuperLink takes a request whose signature is up to five seconds ahead of its own clock, or five minutes behind. The
+clock of a device may be wrong by hours, and its user may not be allowed to set it.
 
 Source: RFC 9110 section 6.6.1 (Date).
 """
