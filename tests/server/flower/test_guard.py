@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 from flwr.serverapp.strategy import FedAvg
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
 from flwr.supercore.task_identity import TaskIdentity
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +96,8 @@ def test_only_devices_with_samples_are_asked_and_each_gets_every_array_as_one(gr
     for message in messages:
         for name, array in numpy_of(message.content.array_records[wire.ARRAYS]).items():
             np.testing.assert_array_equal(array, state(0)[name])
+        # Each is a request to Flower's server: the message, its content, two records, and the array and its bytes.
+        assert len(get_all_nested_objects(message)) == 6
 
 
 def test_good_updates_are_averaged_by_samples_and_ranges_by_their_median(grid: LocalGrid) -> None:
