@@ -13,6 +13,7 @@ from handfed.shared.tf import recognisers
 from handfed.shared.tf.pruning import prune
 from handfed.shared.tf.recognisers import blocks
 from handfed.shared.tf.variables import NamedVariables
+from handfed.shared.wire import Role
 
 PRUNABLE = [name for name, family in FAMILIES.items() if family.prunable]
 HEIGHT = 32
@@ -27,7 +28,8 @@ def random_state(variables: NamedVariables) -> dict[str, np.ndarray]:
     """Every array drawn anew, so that none is of zeros or ones; moments of a variance near 1."""
     rng = np.random.default_rng(1)
     state = {name: array + 0.3 * rng.normal(size=array.shape) for name, array in variables.dump().items()}
-    for mean, second in variables.schema.moments():
+    means, seconds = (variables.schema.names(role) for role in (Role.MEAN, Role.SECOND_MOMENT))
+    for mean, second in zip(means, seconds, strict=True):
         state[second] = np.square(state[mean]) + rng.uniform(0.5, 1.5, state[mean].shape)
     return {name: array.astype(np.float32) for name, array in state.items()}
 
