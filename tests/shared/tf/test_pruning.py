@@ -47,7 +47,7 @@ def test_channels_that_say_nothing_are_left_out_and_the_model_says_the_same(name
             state[array_name][..., of_narrow.shape[-1] :] = 0
     variables.load(state)
     left = prune(wide, narrow, state)
-    smaller.schema.check(left)
+    smaller.schema.check(smaller.schema.pack(left))
     smaller.load(left)
     assert smaller.schema.names() == variables.schema.names()
     np.testing.assert_allclose(narrow(batch(name)), wide(batch(name)), rtol=1e-4, atol=1e-4)
