@@ -60,7 +60,14 @@ def test_help_imports_nothing_heavy() -> None:
     assert not {name.partition(".")[0] for name in loaded} & set(HEAVY)
 
 
-@pytest.mark.parametrize("command", ["simulate", "recognise", "evaluate", "data", "runs", "releases"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("simulate", "train", "recognise", "recognisers", "evaluate", "data", "runs", "releases"),
+        *("serve", "invite", "devices", "organisations", "tokens", "audit", "backup", "restore", "doctor"),
+        *("join", "device"),
+    ],
+)
 def test_every_command_explains_itself(command: str) -> None:
     handfed = Path(sys.executable).parent / "handfed"
     done = subprocess.run([str(handfed), command, "--help"], capture_output=True, text=True, check=False)

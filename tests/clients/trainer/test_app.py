@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
 from flwr.supercore.task_identity import TaskIdentity
 from numpy.typing import NDArray
 
@@ -28,6 +29,7 @@ from handfed.shared.reading import temperature_curve
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.subject import Subject
 from handfed.shared.tf.training import trainer
+from handfed.shared.wire import Role, Schema
 
 NAMES = [str(digit) for digit in range(10)]
 COMMON: dict[str, Any] = {
@@ -59,16 +61,35 @@ def app(mine: Handwriting) -> ClientApp:
 
 
 def ask(
-    app: ClientApp, message_type: str, arrays: dict[str, NDArray[np.float32]], node: int = 7, **config: Any
+    app: ClientApp,
+    message_type: str,
+    arrays: dict[str, NDArray[np.float32]] | ArrayRecord,
+    node: int = 7,
+    **config: Any,
 ) -> Message:
+    carried = arrays if isinstance(arrays, ArrayRecord) else record(arrays)
     content = RecordDict(
         {
-            wire.ARRAYS: ArrayRecord({name: Array(array) for name, array in arrays.items()}),
+            wire.ARRAYS: carried,
             wire.CONFIG: ConfigRecord({**COMMON, **{k.replace("_", "-"): v for k, v in config.items()}}),
         }
     )
     message = Message(content, dst_node_id=node, message_type=message_type)
     return app(message, Context(1, node, {}, RecordDict(), {}))
+
+
+def record(arrays: dict[str, NDArray[np.float32]]) -> ArrayRecord:
+    return ArrayRecord({schema().title: Array(schema().pack(arrays))}) if arrays else ArrayRecord()
+
+
+def schema() -> Schema:
+    return trainer("cnn", 10, seed=0).schema(quantized=False)
+
+
+def arrays_of(reply: Message) -> dict[str, NDArray[np.float32]]:
+    carried = reply.content.array_records[wire.ARRAYS]
+    assert set(carried) == {schema().title}
+    return schema().unpack(carried[schema().title].numpy())
 
 
 def start() -> dict[str, NDArray[np.float32]]:
@@ -82,15 +103,15 @@ def test_a_device_describes_itself_by_two_counts(app: ClientApp) -> None:
 
 def test_an_update_is_of_the_schema_and_says_how_many_samples_it_saw(app: ClientApp) -> None:
     reply = ask(app, wire.TRAIN, start(), **TRAINING)
-    arrays = {name: array.numpy() for name, array in reply.content.array_records[wire.ARRAYS].items()}
-    trainer("cnn", 10, seed=0).schema(quantized=False).check(arrays)
+    arrays = arrays_of(reply)
+    schema().check(schema().pack(arrays))
     assert reply.content.metric_records[wire.METRICS][wire.NUM_EXAMPLES] == 80
     assert not np.array_equal(arrays["conv1/kernel"], start()["conv1/kernel"])
 
 
 def test_two_devices_with_the_same_handwriting_shuffle_differently(app: ClientApp) -> None:
     one, two, again = (ask(app, wire.TRAIN, start(), node=node, **TRAINING) for node in (1, 2, 1))
-    kernels = [reply.content.array_records[wire.ARRAYS]["conv1/kernel"].numpy() for reply in (one, two, again)]
+    kernels = [arrays_of(reply)["conv1/kernel"] for reply in (one, two, again)]
     assert not np.array_equal(kernels[0], kernels[1])
     np.testing.assert_array_equal(kernels[0], kernels[2])
 
@@ -135,7 +156,7 @@ def test_an_update_says_which_arrays_it_was_trained_from(app: ClientApp) -> None
         ask(app, wire.TRAIN, arrays, **TRAINING).content.metric_records[wire.METRICS][wire.START]
         for arrays in (start(), start(), {name: array * 2 for name, array in start().items()})
     ]
-    assert said[0] == said[1] == wire.checksum(start())
+    assert said[0] == said[1] == wire.checksum(schema().pack(start()))
     assert said[2] != said[0]
 
 
@@ -158,8 +179,6 @@ def test_no_reply_carries_an_image_or_a_list_of_labels(
 
 def sent_bytes(message: Message) -> bytes:
     """A message as Flower puts it on the wire: itself, and the objects it is made of."""
-    from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
-
     return b"".join(part.deflate() for part in get_all_nested_objects(message).values())
 
 
@@ -194,10 +213,54 @@ def test_another_wire_version_is_refused(app: ClientApp) -> None:
         ask(app, wire.TRAIN, start(), **TRAINING, wire_version=wire.VERSION + 1)
 
 
+WITH_ARRAYS = [wire.MEASURE, wire.CALIBRATE, wire.TRAIN, wire.EVALUATE, wire.JUDGE]
+
+
+@pytest.mark.parametrize("kind", WITH_ARRAYS)
+def test_arrays_of_another_model_are_refused_by_name_and_not_misread(kind: str, app: ClientApp) -> None:
+    flat = schema().pack(start())
+    first, *others = schema().specs
+    moved = Schema((*others, first))  # as many values, in another order
+    for other in (moved, schema().only(Role.WEIGHT)):
+        with pytest.raises(DeviceError, match=f"other arrays than this device's, {re.escape(schema().title)}"):
+            ask(app, kind, ArrayRecord({other.title: Array(flat)}), **TRAINING, model=b"")
+    with pytest.raises(DeviceError, match="other arrays"):
+        ask(app, kind, ArrayRecord({name: Array(array) for name, array in start().items()}), **TRAINING, model=b"")
+    with pytest.raises(DeviceError, match="is not what it says"):
+        ask(app, kind, ArrayRecord({schema().title: Array(flat[:-1])}), **TRAINING, model=b"")
+
+
+@pytest.mark.parametrize("kind", WITH_ARRAYS)
+def test_a_reply_is_few_objects_however_many_arrays_the_model_has(
+    kind: str, app: ClientApp, trained_model_bytes: bytes
+) -> None:
+    """Each is a request to Flower's server: the message, its content, two records, and the array and its bytes."""
+    reply = ask(app, kind, start(), **TRAINING, model=trained_model_bytes)
+    assert len(get_all_nested_objects(reply)) <= 6
+
+
+def test_a_teacher_comes_as_one_array_of_its_own_schema(app: ClientApp) -> None:
+    lesson = trainer("cnn", 10, seed=0).teacher_schema("lenet", 0.0)
+    taught = {**TRAINING, "teacher": "lenet", "teacher-pruning": 0.0, "distillation-weight": 0.5}
+    arrays = ArrayRecord({lesson.title: Array(lesson.pack(trainer("lenet", 10, seed=0).initial()))})
+
+    def train(teacher: ArrayRecord) -> Message:
+        config = ConfigRecord({**COMMON, **taught})
+        content = RecordDict({wire.ARRAYS: record(start()), wire.TEACHER: teacher, wire.CONFIG: config})
+        message = Message(content, dst_node_id=7, message_type=wire.TRAIN)
+        return app(message, Context(1, 7, {}, RecordDict(), {}))
+
+    assert not np.array_equal(
+        arrays_of(train(arrays))["conv1/kernel"], arrays_of(ask(app, wire.TRAIN, start(), **TRAINING))["conv1/kernel"]
+    )
+    with pytest.raises(DeviceError, match="other arrays"):
+        train(record(start()))
+
+
 def test_a_device_clips_its_update_where_the_run_says_so(app: ClientApp) -> None:
     def trained(most: float) -> dict[str, NDArray[np.float32]]:
         reply = ask(app, wire.TRAIN, start(), **{**TRAINING, "clip-update": most})
-        return {name: array.numpy() for name, array in reply.content.array_records[wire.ARRAYS].items()}
+        return arrays_of(reply)
 
     def length(arrays: dict[str, NDArray[np.float32]]) -> float:
         return math.sqrt(sum(float(np.square(arrays[name] - array).sum()) for name, array in start().items()))
@@ -209,7 +272,7 @@ def test_a_device_clips_its_update_where_the_run_says_so(app: ClientApp) -> None
 
 def test_weights_that_are_not_finite_never_leave_the_device() -> None:
     with pytest.raises(DeviceError, match="not finite"):
-        bounded({"kernel": np.zeros(2, np.float32)}, {"kernel": np.array([1, np.nan], np.float32)}, 0.0)
+        bounded(np.zeros(2, np.float32), np.array([1, np.nan], np.float32), 0.0)
 
 
 def test_other_planes_than_the_run_s_take_no_part(app: ClientApp) -> None:

@@ -62,6 +62,10 @@ RULES: list[tuple[str, Any, str]] = [
     ("GET /api/v1/runs/1", None, "401 200 200 200 200 200 200"),
     ("GET /api/v1/runs/1/rounds", None, "401 200 200 200 200 200 200"),
     ("GET /api/v1/runs/1/rejections", None, "401 200 200 200 403 403 403"),
+    ("GET /api/v1/runs/1/events", None, "401 200 200 200 200 200 200"),
+    ("POST /api/v1/runs", dict, "401 403 201 201 403 403 403"),
+    ("POST /api/v1/runs/1/stop", None, "401 403 404 404 403 403 403"),
+    ("POST /api/v1/runs/1/resume", None, "401 403 404 404 403 403 403"),
     # What a device does without a token, here with what lets it do nothing.
     (
         "POST /api/v1/enrolments",

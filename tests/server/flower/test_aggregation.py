@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -32,17 +33,17 @@ def test_the_combined_variance_is_that_of_all_samples_together(devices: list[lis
     updates = []
     for values in devices:
         mean, spread = f32([np.mean(values)]), f32([np.var(values)])
-        updates.append({"mean": mean, "second": second_moment(mean, spread), "range": f32([0, 1])})
-    combined = combine(updates, [len(values) for values in devices], SCHEMA)
+        updates.append(SCHEMA.pack({"mean": mean, "second": second_moment(mean, spread), "range": f32([0, 1])}))
+    combined = SCHEMA.unpack(combine(updates, [len(values) for values in devices], SCHEMA))
     everything = np.concatenate([np.array(values, np.float64) for values in devices])
     np.testing.assert_allclose(combined["mean"], [everything.mean()], atol=1e-4)
     np.testing.assert_allclose(variance(combined["mean"], combined["second"]), [everything.var()], atol=1e-3)
 
 
 def test_one_device_cannot_stretch_a_range() -> None:
-    honest = [{"mean": np.zeros(1, np.float32), "second": np.ones(1, np.float32), "range": f32([0, 6])}] * 4
-    liar = {**honest[0], "range": f32([0, 6e6])}
-    np.testing.assert_array_equal(combine([*honest, liar], [10] * 5, SCHEMA)["range"], [0, 6])
+    honest, liar = f32([0, 1, 0, 6]), f32([0, 1, 0, 6e6])
+    np.testing.assert_array_equal(combine([*[honest] * 4, liar], [10] * 5, SCHEMA), honest)
+    assert combine([*[honest] * 4, liar], [10] * 5, SCHEMA, by_sums=True)[-1] == pytest.approx(4.8 + 1.2e6)
 
 
 def test_a_mean_weighs_by_samples() -> None:
@@ -51,8 +52,12 @@ def test_a_mean_weighs_by_samples() -> None:
 
 @given(st.permutations(range(4)))
 def test_a_median_and_a_mean_do_not_depend_on_who_is_first(order: list[int]) -> None:
-    updates = [{"mean": f32([i]), "second": f32([i * i + 1]), "range": f32([-i, i])} for i in range(4)]
+    updates = [f32([i, i * i + 1, -i, i]) for i in range(4)]
     combined = combine([updates[i] for i in order], [i + 1 for i in order], SCHEMA)
     reference = combine(updates, [1, 2, 3, 4], SCHEMA)
-    for name, array in reference.items():
-        np.testing.assert_allclose(combined[name], array, rtol=1e-6)
+    np.testing.assert_allclose(combined, reference, rtol=1e-6)
+
+
+def test_weights_are_left_to_the_strategy() -> None:
+    whole = Schema((ArraySpec("kernel", (2,), Role.WEIGHT), *SCHEMA.specs))
+    np.testing.assert_array_equal(combine([f32([7, 8, 0, 1, 0, 6])], [1], whole), [0, 1, 0, 6])

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 from flwr.serverapp.strategy import FedAvg
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
 from flwr.supercore.task_identity import TaskIdentity
+from hypothesis import given
+from hypothesis import strategies as st
 
+from handfed.server.flower.exchange import read_array
 from handfed.server.flower.guard import Guarded, Rules
 from handfed.server.flower.strategies import strategy
 from handfed.shared import wire
 from handfed.shared.run_settings import STRATEGIES, RunSettings
-from handfed.shared.wire import ArraySpec, Reason, Role, Schema
+from handfed.shared.wire import ArraySpec, Reason, RejectedError, Role, Schema
 from handfed.simulations.engines.grid import LocalGrid
 
 SCHEMA = Schema(
@@ -50,7 +54,11 @@ def state(value: float) -> dict[str, np.ndarray]:
 
 
 def record(arrays: dict[str, np.ndarray]) -> ArrayRecord:
-    return ArrayRecord({name: Array(array) for name, array in arrays.items()})
+    return one(SCHEMA.pack(arrays))
+
+
+def one(flat: np.ndarray, title: str = SCHEMA.title) -> ArrayRecord:
+    return ArrayRecord({title: Array(flat)})
 
 
 def guarded(**options: object) -> Guarded:
@@ -61,30 +69,35 @@ def ask(guard: Guarded, grid: LocalGrid, number: int = 1) -> list[Message]:
     return list(guard.configure_train(number, record(state(0)), ConfigRecord(), grid))
 
 
-def reply(message: Message, arrays: dict[str, np.ndarray], **metrics: object) -> Message:
+def reply(message: Message, arrays: dict[str, np.ndarray] | ArrayRecord, **metrics: object) -> Message:
     said = {
         wire.WIRE_VERSION: wire.VERSION,
         wire.NUM_EXAMPLES: 100,
         wire.LOSS: 0.5,
         wire.SECONDS: 1.0,
-        wire.START: wire.checksum(numpy_of(message.content.array_records[wire.ARRAYS])),
+        wire.START: wire.checksum(message.content.array_records[wire.ARRAYS][SCHEMA.title].numpy()),
         **{name.replace("_", "-"): value for name, value in metrics.items()},
     }
     kept = {name: value for name, value in said.items() if value is not None}
-    content = RecordDict({wire.ARRAYS: record(arrays), wire.METRICS: MetricRecord(kept)})  # type: ignore[arg-type]
+    carried = arrays if isinstance(arrays, ArrayRecord) else record(arrays)
+    content = RecordDict({wire.ARRAYS: carried, wire.METRICS: MetricRecord(kept)})  # type: ignore[arg-type]
     return Message(content, reply_to=message)
 
 
 def numpy_of(arrays: ArrayRecord | None) -> dict[str, np.ndarray]:
     assert arrays is not None
-    return {name: array.numpy() for name, array in arrays.items()}
+    assert set(arrays) == {SCHEMA.title}
+    return SCHEMA.unpack(arrays[SCHEMA.title].numpy())
 
 
-def test_only_devices_with_samples_are_asked_and_each_gets_every_array(grid: LocalGrid) -> None:
+def test_only_devices_with_samples_are_asked_and_each_gets_every_array_as_one(grid: LocalGrid) -> None:
     messages = ask(guarded(), grid)
     assert [message.metadata.dst_node_id for message in messages] == [1, 2, 3]
     for message in messages:
-        assert tuple(message.content.array_records[wire.ARRAYS]) == SCHEMA.names()
+        for name, array in numpy_of(message.content.array_records[wire.ARRAYS]).items():
+            np.testing.assert_array_equal(array, state(0)[name])
+        # Each is a request to Flower's server: the message, its content, two records, and the array and its bytes.
+        assert len(get_all_nested_objects(message)) == 6
 
 
 def test_good_updates_are_averaged_by_samples_and_ranges_by_their_median(grid: LocalGrid) -> None:
@@ -102,15 +115,20 @@ def test_good_updates_are_averaged_by_samples_and_ranges_by_their_median(grid: L
     assert guard.rejections == ()
 
 
+FLAT = SCHEMA.pack(state(1))
 BAD = [
     (lambda m: reply(m, state(float("nan"))), Reason.NOT_FINITE),
     (lambda m: reply(m, state(1) | {"dense/bias": np.full(3, np.inf, np.float32)}), Reason.NOT_FINITE),
-    (lambda m: reply(m, state(1) | {"dense/bias": np.ones((1, 3), np.float32)}), Reason.SHAPE),
-    (lambda m: reply(m, state(1) | {"dense/bias": np.ones(1, np.float32)}), Reason.SHAPE),
-    (lambda m: reply(m, state(1) | {"dense/bias": np.ones(3, np.float64)}), Reason.DTYPE),
-    (lambda m: reply(m, state(1) | {"dense/bias": np.ones(3, np.int32)}), Reason.DTYPE),
-    (lambda m: reply(m, {name: a for name, a in state(1).items() if name != "dense/bias"}), Reason.NAMES),
-    (lambda m: reply(m, state(1) | {"extra": np.ones(3, np.float32)}), Reason.NAMES),
+    (lambda m: reply(m, one(FLAT[:-1])), Reason.SHAPE),
+    (lambda m: reply(m, one(np.append(FLAT, FLAT[-1:]))), Reason.SHAPE),
+    (lambda m: reply(m, one(FLAT[None])), Reason.SHAPE),
+    (lambda m: reply(m, one(FLAT.astype(np.float64))), Reason.DTYPE),
+    (lambda m: reply(m, one(FLAT.astype(np.int32))), Reason.DTYPE),
+    (lambda m: reply(m, ArrayRecord()), Reason.NAMES),
+    (lambda m: reply(m, one(FLAT, "weight+mean+second-moment+range-00000000")), Reason.NAMES),
+    (lambda m: reply(m, one(FLAT[:9], SCHEMA.only(Role.WEIGHT).title)), Reason.NAMES),
+    (lambda m: reply(m, ArrayRecord({**one(FLAT), "extra": Array(FLAT)})), Reason.NAMES),
+    (lambda m: reply(m, ArrayRecord({name: Array(array) for name, array in state(1).items()})), Reason.NAMES),
     (lambda m: reply(m, state(1) | {"relu/output_range": np.array([3, 1], np.float32)}), Reason.RANGE),
     (lambda m: reply(m, state(1) | {"norm/second_moment": np.zeros(3, np.float32)}), Reason.MOMENTS),
     (lambda m: reply(m, state(1), num_examples=10**12), Reason.COUNT),
@@ -124,7 +142,7 @@ BAD = [
     (lambda m: reply(m, state(1), seconds=-1.0), Reason.NOT_FINITE),
     (lambda m: reply(m, state(1), wire_version=wire.VERSION + 1), Reason.VERSION),
     (lambda m: reply(m, state(1), wire_version=None), Reason.VERSION),
-    (lambda m: reply(m, state(1), start_checksum=wire.checksum(state(0.5))), Reason.START),
+    (lambda m: reply(m, state(1), start_checksum=wire.checksum(SCHEMA.pack(state(0.5)))), Reason.START),
     (lambda m: reply(m, state(1), start_checksum=None), Reason.START),
     (lambda m: Message(RecordDict(), reply_to=m), Reason.CONTENT),
     (lambda m: Message(Error(1, "/home/ann/scans/anna.png is broken"), reply_to=m), Reason.ERROR),
@@ -149,13 +167,48 @@ def test_what_a_failing_device_says_is_not_recorded(grid: LocalGrid) -> None:
     assert all("anna" not in rejection.detail for rejection in guard.rejections)
 
 
-def test_an_array_that_cannot_be_decoded_is_dropped(grid: LocalGrid) -> None:
+NPY = Array(FLAT).data
+HEADER = len(NPY) - FLAT.nbytes
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not an array",
+        NPY[:-1],
+        NPY + b"\0",
+        NPY[:HEADER],
+        NPY[HEADER:],
+        b"PK\x05\x06" + bytes(18),  # an empty zip, which NumPy takes for several arrays
+        NPY[:6] + b"\x02" + NPY[7:],
+        NPY[:8] + b"\xff\xff" + NPY[10:],
+        Array(np.zeros(10**6, np.float32)).data,
+    ],
+)
+def test_an_array_that_cannot_be_decoded_is_dropped(data: bytes, grid: LocalGrid) -> None:
     guard = guarded()
     one, two, three = ask(guard, grid)
     broken = reply(one, state(1))
-    broken.content.array_records[wire.ARRAYS]["dense/bias"] = Array("float32", (3,), "numpy.ndarray", b"not an array")
+    broken.content.array_records[wire.ARRAYS][SCHEMA.title] = Array("float32", FLAT.shape, "numpy.ndarray", data)
     guard.aggregate_train(1, [broken, reply(two, state(2)), reply(three, state(3))])
     assert [rejection.reason for rejection in guard.rejections] == [Reason.CONTENT]
+
+
+@given(st.lists(st.tuples(st.integers(0, len(NPY) - 1), st.integers(0, 255)), max_size=6))
+def test_whatever_a_device_sends_only_a_rejection_comes_of_it(changes: list[tuple[int, int]]) -> None:
+    """NumPy's own reader of such bytes raises eight kinds of errors, and takes any length at its word."""
+    data = bytearray(NPY)
+    for place, value in changes:
+        data[place] = value
+    try:
+        flat = read_array(
+            ArrayRecord({SCHEMA.title: Array("float32", FLAT.shape, "numpy.ndarray", bytes(data))}), SCHEMA
+        )
+    except RejectedError:
+        return
+    assert flat.tobytes() == data[HEADER:]
+    SCHEMA.check(flat)
 
 
 def test_a_silent_device_is_recorded_and_below_the_quorum_nothing_changes(grid: LocalGrid) -> None:
@@ -190,26 +243,28 @@ def test_every_strategy_works_inside_whatever_the_order_of_replies(name: str, gr
             combined, _ = guard.aggregate_train(number, [replies[i] for i in order])
             assert combined is not None
             arrays = combined
-        SCHEMA.check(numpy_of(arrays))
+        SCHEMA.check(SCHEMA.pack(numpy_of(arrays)))
         results.append(numpy_of(arrays))
     for name_of_array, array in results[0].items():
         np.testing.assert_array_equal(array, results[1][name_of_array])
 
 
 def test_a_strategy_never_sees_statistics_or_ranges(grid: LocalGrid) -> None:
-    seen: list[set[str]] = []
+    seen: list[list[float]] = []
 
     class Watching(FedAvg):
         def aggregate_train(
             self, server_round: int, replies: Iterable[Message]
         ) -> tuple[ArrayRecord | None, MetricRecord | None]:
             replies = list(replies)
-            seen.extend(set(each.content.array_records[wire.ARRAYS]) for each in replies)
+            for each in replies:
+                (array,) = each.content.array_records[wire.ARRAYS].values()
+                seen.append(array.numpy().tolist())
             return super().aggregate_train(server_round, replies)
 
     guard = Guarded(Watching(min_train_nodes=1, min_evaluate_nodes=1, min_available_nodes=1), SCHEMA, EXAMPLES, Rules())
     guard.aggregate_train(1, [reply(message, state(1)) for message in ask(guard, grid)])
-    assert seen == [{"dense/kernel", "dense/bias"}] * 3
+    assert seen == [[1.0] * 6 + [-1.0] * 3] * 3  # the kernel and the bias
 
 
 def test_the_devices_of_a_round_follow_from_seed_and_round_alone() -> None:

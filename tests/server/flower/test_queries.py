@@ -50,8 +50,7 @@ class Devices:
             metrics = MetricRecord({wire.WIRE_VERSION: wire.VERSION, **self._verdicts[node]})
         content = RecordDict({wire.METRICS: metrics})
         if message.metadata.message_type == wire.MEASURE:
-            arrays = {"mean": np.full(1, node, np.float32), "second": np.full(1, node**2 + 1, np.float32)}
-            content[wire.ARRAYS] = ArrayRecord({name: Array(array) for name, array in arrays.items()})
+            content[wire.ARRAYS] = ArrayRecord({SCHEMA.title: Array(np.array([node, node**2 + 1], np.float32))})
         return Message(content, reply_to=message)
 
     def queries(self, quorum: float = 0.5) -> Queries:
@@ -73,7 +72,7 @@ def test_of_few_devices_all_measure_and_of_many_a_sample_that_the_seed_gives() -
     for devices in (few, many, many):
         queries = devices.queries()
         queries.describe()
-        found.append(float(queries.measure({}, SCHEMA)["mean"][0]))
+        found.append(float(queries.measure(ArrayRecord(), SCHEMA)["mean"][0]))
     assert found[0] == 3.0  # the mean of 1 to 5
     assert (few.asked[wire.MEASURE], many.asked[wire.MEASURE]) == (5, 2 * MOST_ASKED)
     assert found[1] == found[2] != 4 * MOST_ASKED / 2 + 0.5
@@ -85,7 +84,7 @@ def test_too_few_answers_end_the_run_with_what_was_missing() -> None:
     queries = devices.queries(quorum=0.5)
     queries.describe()
     with pytest.raises(QuorumError, match="only 1 of 4 devices measured"):
-        queries.measure({}, SCHEMA)
+        queries.measure(ArrayRecord(), SCHEMA)
 
 
 @pytest.mark.parametrize(("silent", "good"), [(frozenset[int](), 4), (frozenset({2}), 3)])
@@ -115,7 +114,7 @@ def judged(*verdicts: Mapping[str, Any]) -> tuple[Verdict, TemperatureCurve]:
     devices = Devices(len(verdicts), verdicts=dict(enumerate(verdicts, start=1)))
     queries = devices.queries()
     queries.describe()
-    return queries.judge({}, b"a model")
+    return queries.judge(ArrayRecord(), b"a model")
 
 
 def test_verdicts_and_curves_of_devices_add_up() -> None:

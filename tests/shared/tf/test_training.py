@@ -183,7 +183,8 @@ def test_the_int8_file_is_all_integers_and_agrees_with_the_quantized_model(
     floating, _ = train(trainer, start, part, epochs=3)
     calibrated = floating | trainer.calibrate(floating, part.samples)
     quantized, _ = train(trainer, calibrated, part, quantized=True, learning_rate=0.005)
-    trainer.schema(quantized=True).check(quantized)
+    schema = trainer.schema(quantized=True)
+    schema.check(schema.pack(quantized))
     model = Int8Model(to_int8(trainer.quantized_model(quantized)))
     assert model.operators_with_floats() == []
     expected = trainer.logits(quantized, digits.images[600:800], quantized=True)
@@ -294,7 +295,8 @@ def test_in_mixed_precision_a_model_learns_as_well_and_the_same_each_time(
     mixed, again, plain = (
         train(trainer, start, part, epochs=3, dropout=0.2, mixed_precision=chosen)[0] for chosen in (True, True, False)
     )
-    trainer.schema(quantized=False).check(mixed)
+    schema = trainer.schema(quantized=False)
+    schema.check(schema.pack(mixed))
     assert all(np.array_equal(mixed[name], again[name]) for name in mixed)
     assert not np.array_equal(mixed["conv1/kernel"], plain["conv1/kernel"])
     correct = [trainer.evaluate(arrays, rest.samples, quantized=False).correct for arrays in (mixed, plain)]

@@ -12,8 +12,9 @@ A developer who changed a model has the migration written, and then reads it ove
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,12 +121,25 @@ def _migrate(connection: Connection, name: str) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             _upgrade(connection, name)
         return
+    _keep_copy(driver, Path(name))
     driver.execute("PRAGMA foreign_keys=OFF")  # no effect within a transaction; replacing a table would empty others
     try:
         with connection.execution_options(handfed_begin="BEGIN IMMEDIATE").begin():
             _upgrade(connection, name)
     finally:
         driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _keep_copy(driver: Any, file: Path) -> None:  # noqa: ANN401 - the driver's own
+    """Copies an SQLite file that is about to be migrated, beside it; an older copy of the same step is kept."""
+    copy = file.with_name(f"{file.name}.before-{known()[-1]}")
+    if copy.exists() or not driver.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        return
+    partial = copy.with_name(f".{copy.name}")
+    with closing(sqlite3.connect(partial)) as target:
+        driver.backup(target)
+    partial.chmod(0o600)
+    partial.replace(copy)
 
 
 def _upgrade(connection: Connection, name: str) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,9 @@ from handfed.server.runs.control import RunQueue
 from handfed.server.runs.service import RunRecord
 from handfed.server.settings import ServerSettings
 from handfed.shared.address import Address
+from handfed.shared.files import make_private
 
+WEB: Final = "handfed.web"  # entry points of other parts' pages: each gives a router for the settings
 LINK_STATE: Final = Path("superlink") / "link.sqlite"  # in the data directory
 LOOPBACK: Final = "127.0.0.1"
 _LEAVE_S: Final = 2  # that who is connected has to leave, when the server ends
@@ -42,16 +45,21 @@ _log = logging.getLogger(__name__)
 
 def serve(settings: ServerSettings) -> None:
     """Serves until the process is told to end."""
-    (settings.data_dir / LINK_STATE).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private((settings.data_dir / LINK_STATE).parent)
     host = Address.parse(settings.address).host
     certificates = authority.ensure(
         authority.authority_in(settings.data_dir), [host, "localhost", LOOPBACK], now=datetime.now(UTC)
     )
     with open_database(settings.database) as database:
         link = Link(settings.data_dir / LINK_STATE)
-        link.end_all()
-        services = Services.over(database, link, attempts_per_minute=settings.enrolments_per_minute)
+        link.end_all()  # of an earlier process: what shall go on is begun anew
+        services = Services.over(
+            database, link, authority=settings.authority, attempts_per_minute=settings.enrolments_per_minute
+        )
+        _tell_first_token(services)
         ours = create_app(settings, services)
+        for entry in entry_points(group=WEB):
+            ours.include_router(entry.load()(settings))
         door = Door(link.app, ours)
         link.revoked = door.ring
         inside = _free_socket()
@@ -71,6 +79,14 @@ def serve(settings: ServerSettings) -> None:
             for thread in threads:
                 if thread.is_alive():
                     thread.join()
+
+
+def _tell_first_token(services: Services) -> None:
+    """Shows the token of the first admin, the one time that there is one to show."""
+    secret = services.tokens.ensure_first_admin()
+    if secret is not None:
+        sys.stdout.write(f"The first admin's token; it is shown this once, so keep it: {secret}\n")
+        sys.stdout.flush()
 
 
 class _Quiet(uvicorn.Server):
@@ -145,6 +161,7 @@ def _free_socket() -> socket.socket:
 def main() -> None:
     """Serves with the settings on standard input."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("flwr").setLevel(logging.WARNING)  # it names every object that moves
     serve(ServerSettings.model_validate_json(sys.stdin.read()))
 
 

@@ -57,15 +57,17 @@ class ServerSettings(BaseModel):
         *,
         address: str | None = None,
         port: int | None = None,
+        host: str | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> Self:
         """The settings of this machine's server.
 
         Args:
-            data_dir: As the command line says; so are the next three.
+            data_dir: As the command line says; so are the next four.
             database: URL of the database.
             address: What devices call the server.
-            port: Where the control API listens.
+            port: Where it listens.
+            host: The address of this machine that it listens at.
             environment: Variables of the process.
 
         Raises:
@@ -75,6 +77,7 @@ class ServerSettings(BaseModel):
         told = {
             "address": address or environment.get(ADDRESS_VARIABLE),
             "port": port,
+            "host": host,
         }
         values = _written(directory) | {name: value for name, value in told.items() if value is not None}
         listening = values.get("port", DEFAULT_PORT)

@@ -4,10 +4,16 @@ A message holds arrays, counts and settings, and nothing else: no image, label, 
 Flower carries them as an `ArrayRecord` under `ARRAYS` (and one under `TEACHER` where a training message brings one), a
 `ConfigRecord` under `CONFIG` and a `MetricRecord` under `METRICS`.
 
-Each array has a role that says how updates of it are combined:
+An `ArrayRecord` holds a single array, float32 (n,): the arrays of a `Schema` one after the other, each in C order. What
+Flower does for a message grows with the number of its arrays, and hardly with their size. Both sides know names and
+shapes from the recogniser; the array's own name, `Schema.title`, says which schema it is of, so that what another
+version sent is refused and never misread.
+
+Each array of a schema has a role, which says where it lies (roles follow one another as below, and within a role arrays
+lie in the order of the schema) and how updates of it are combined:
 
     role            combined by                              why
-    weight          the strategy, by name                    that is what strategies are for
+    weight          the strategy                             that is what strategies are for
     mean            mean weighted by samples                 mean over all samples of the federation
     second-moment   mean weighted by samples                 E[x^2]; the variance follows by the law of total variance
     range           median of the devices                    (min, max) of an activation: one device cannot stretch it
@@ -19,10 +25,13 @@ carries E[x^2] = variance + mean^2 instead, which every weighted mean combines e
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +41,7 @@ from handfed.shared.errors import HandfedError
 # 2: a device says which arrays it trained from; 3: scores count characters and edits; 4: recognisers may be pruned and
 # see planes beside the ink, training has class weights, label smoothing, weight decay and a teacher, whose arrays
 # travel along, and devices give the curve that calibrates confidences; 5: messages say of which kind the handwriting is
-# and what is seen beside the ink
+# and what is seen beside the ink, and a record holds one array
 VERSION = 5
 
 ARRAYS = "arrays"
@@ -67,10 +76,11 @@ CURVE = "nats-by-temperature"  # of `handfed.shared.calibration.TEMPERATURES`, w
 CURVE_EXAMPLES = "num-calibrated"
 
 Arrays = Mapping[str, NDArray[np.float32]]
+Flat = NDArray[np.float32]  # (n,), the arrays of a schema one after the other
 
 
 class Role(StrEnum):
-    """How updates of an array are combined."""
+    """How updates of an array are combined; arrays lie in this order on the wire."""
 
     WEIGHT = "weight"
     MEAN = "mean"
@@ -97,15 +107,12 @@ class Reason(StrEnum):
     DIRECTION = "wrong-direction"
 
 
-def checksum(arrays: Arrays) -> int:
-    """CRC-32 (as zlib computes it) over names and values, whatever their order.
+def checksum(flat: Flat) -> int:
+    """CRC-32 (as zlib computes it) over the values of an array, float32 (n,).
 
     It tells arrays apart that differ by accident, such as those of an earlier round; it is no proof against a liar.
     """
-    found = 0
-    for name in sorted(arrays):
-        found = zlib.crc32(arrays[name].tobytes(), zlib.crc32(name.encode(), found))
-    return found
+    return zlib.crc32(flat.data)
 
 
 class RejectedError(HandfedError):
@@ -124,16 +131,21 @@ class RejectedError(HandfedError):
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """One array of a schema: its name on the wire, its shape, and its role. Every array is float32."""
+    """One array of a schema: its name, its shape, and its role. Every array is float32."""
 
     name: str
     shape: tuple[int, ...]
     role: Role
 
+    @property
+    def size(self) -> int:
+        """Its number of values."""
+        return math.prod(self.shape)
+
 
 @dataclass(frozen=True)
 class Schema:
-    """The arrays of a model on the wire, in a fixed order."""
+    """The arrays of a model, or some of them, and how they lie in the one array that a message carries."""
 
     specs: tuple[ArraySpec, ...]
 
@@ -145,53 +157,107 @@ class Schema:
         """The schema of the arrays that have one of `roles`."""
         return Schema(tuple(spec for spec in self.specs if spec.role in roles))
 
-    def check(self, arrays: Mapping[str, NDArray[np.generic]], *, values: bool = True) -> None:
-        """Refuses arrays that are not of this schema.
+    @cached_property
+    def title(self) -> str:
+        """What an array of this schema is called on the wire: the roles in it, and a CRC-32 of all that fixes it.
+
+        Where recognisers differ in a name, a shape or the order of their arrays, the titles differ too.
+        """
+        fixed = "\n".join(f"{spec.name} {spec.role} {'x'.join(map(str, spec.shape))}" for spec in self.specs)
+        return f"{'+'.join(role for role in Role if self.names(role))}-{zlib.crc32(fixed.encode()):08x}"
+
+    @cached_property
+    def size(self) -> int:
+        """The number of values of all arrays together."""
+        return sum(spec.size for spec in self.specs)
+
+    @cached_property
+    def _places(self) -> dict[str, slice]:
+        """Where each array lies, in the order of the wire."""
+        places, start = {}, 0
+        for spec in (spec for role in Role for spec in self.specs if spec.role is role):
+            places[spec.name] = slice(start, start + spec.size)
+            start += spec.size
+        return places
+
+    def span(self, role: Role) -> slice:
+        """Where the arrays of a role lie, which follow one another."""
+        places = [self._places[name] for name in self.names(role)]
+        return slice(places[0].start, places[-1].stop) if places else slice(0, 0)
+
+    def pack(self, arrays: Mapping[str, NDArray[Any]]) -> Flat:
+        """Arrays as one.
 
         Args:
-            arrays: By name.
-            values: Whether to look at the values too, not only at names, dtypes and shapes.
+            arrays: By name, every array of the schema; names beyond it are passed over.
+
+        Returns:
+            float32 (size,), a copy.
 
         Raises:
-            RejectedError: A name is missing or unknown, or an array has another dtype or shape, is not finite, is a
-                range whose minimum exceeds its maximum, or is a second moment below the square of its mean.
+            RejectedError: A name is missing, or an array has another dtype or shape.
         """
-        if set(arrays) != set(self.names()):
-            missing = len(set(self.names()) - set(arrays))
-            raise RejectedError(
-                Reason.NAMES,
-                f"{missing} arrays are missing and {len(set(arrays) - set(self.names()))} are unknown",
-            )
+        flat = np.empty(self.size, np.float32)
         for spec in self.specs:
-            _check_form(spec, arrays[spec.name])
+            if spec.name not in arrays:
+                raise RejectedError(Reason.NAMES, f"{spec.name} is missing")
+            array = arrays[spec.name]
+            _check_form(spec.name, array, spec.shape)
+            flat[self._places[spec.name]] = array.ravel()
+        return flat
+
+    def unpack(self, flat: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """What `pack` made one, by name, in the order of the schema.
+
+        Args:
+            flat: float32 (size,).
+
+        Returns:
+            Views of `flat`.
+
+        Raises:
+            RejectedError: It has another dtype or length.
+        """
+        self.check(flat, values=False)
+        return {spec.name: flat[self._places[spec.name]].reshape(spec.shape) for spec in self.specs}
+
+    def check(self, flat: NDArray[Any], *, values: bool = True) -> None:
+        """Refuses an array that is not of this schema.
+
+        Args:
+            flat: Of any dtype and shape.
+            values: Whether to look at the values too, not only at dtype and length.
+
+        Raises:
+            RejectedError: It has another dtype or shape than float32 (size,), is not finite, or holds a range whose
+                minimum exceeds its maximum or a second moment below the square of its mean.
+        """
+        _check_form(self.title, flat, (self.size,))
         if values:
-            self._check_values(arrays)
+            self._check_values(flat)
 
-    def _check_values(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-        for spec in self.specs:
-            _check_values(spec, arrays[spec.name])
-        for mean, second_moment in self.moments():
-            # Rounding may leave E[x^2] a little below E[x]^2 where a channel is nearly constant.
-            if np.any(arrays[second_moment] < np.square(arrays[mean]) * 0.999 - 1e-3):
-                raise RejectedError(Reason.MOMENTS, f"{second_moment}: E[x^2] lies below E[x]^2")
+    def _check_values(self, flat: Flat) -> None:
+        self._refuse(np.flatnonzero(~np.isfinite(flat)), Reason.NOT_FINITE, "NaN or infinite")
+        ranges = flat[self.span(Role.RANGE)].reshape(-1, 2)
+        without_0 = np.flatnonzero((ranges[:, 0] > 0) | (ranges[:, 1] < 0))
+        self._refuse(self.span(Role.RANGE).start + 2 * without_0, Reason.RANGE, "a range must hold 0")
+        mean, second = flat[self.span(Role.MEAN)], flat[self.span(Role.SECOND_MOMENT)]
+        # Rounding may leave E[x^2] a little below E[x]^2 where a channel is nearly constant.
+        below = np.flatnonzero(second < np.square(mean) * 0.999 - 1e-3)
+        self._refuse(self.span(Role.SECOND_MOMENT).start + below, Reason.MOMENTS, "E[x^2] lies below E[x]^2")
 
-    def moments(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of names of a mean and its second moment, which follow one another."""
-        return tuple(zip(self.names(Role.MEAN), self.names(Role.SECOND_MOMENT), strict=True))
+    def _refuse(self, places: NDArray[np.intp], reason: Reason, found: str) -> None:
+        """Refuses what holds any value that breaks a rule, and names the array in which the first one lies."""
+        if len(places):
+            name = next(name for name, each in self._places.items() if places[0] < each.stop)
+            raise RejectedError(reason, f"{name}: {found}")
 
 
-def _check_form(spec: ArraySpec, array: NDArray[np.generic]) -> None:
+def _check_form(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
     if array.dtype != np.float32:
-        raise RejectedError(Reason.DTYPE, f"{spec.name}: {array.dtype} instead of float32")
-    if array.shape != spec.shape:
-        raise RejectedError(Reason.SHAPE, f"{spec.name}: {array.shape} instead of {spec.shape}")
-
-
-def _check_values(spec: ArraySpec, array: NDArray[np.generic]) -> None:
-    if not np.all(np.isfinite(array)):
-        raise RejectedError(Reason.NOT_FINITE, f"{spec.name}: NaN or infinite")
-    if spec.role is Role.RANGE and not array[0] <= 0 <= array[1]:
-        raise RejectedError(Reason.RANGE, f"{spec.name}: a range must hold 0")
+        raise RejectedError(Reason.DTYPE, f"{name}: {array.dtype} instead of float32")
+    if array.shape != shape:
+        raise RejectedError(Reason.SHAPE, f"{name}: {array.shape} instead of {shape}")
 
 
 def second_moment(mean: NDArray[np.float32], variance: NDArray[np.float32]) -> NDArray[np.float32]:

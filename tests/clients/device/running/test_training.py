@@ -58,7 +58,9 @@ def test_who_is_forgotten_is_not_trained_on_from_the_next_message(
     from handfed.shared.tf.training import trainer
 
     def train(round_number: int) -> Any:
-        sent = {name: Array(array) for name, array in trainer("cnn", 10, seed=0).initial().items()}
+        warm = trainer("cnn", 10, seed=0)
+        schema = warm.schema(quantized=False)
+        sent = {schema.title: Array(schema.pack(warm.initial()))}
         config: dict[str, Any] = {
             wire.WIRE_VERSION: wire.VERSION,
             "recogniser": "cnn",
@@ -80,8 +82,8 @@ def test_who_is_forgotten_is_not_trained_on_from_the_next_message(
     device.begin(app=TRAINER)
     first = train(1)
     assert first.metric_records[wire.METRICS][wire.NUM_EXAMPLES] == 120
-    arrays = {name: array.numpy() for name, array in first.array_records[wire.ARRAYS].items()}
-    trainer("cnn", 10, seed=0).schema(quantized=False).check(arrays)
+    schema = trainer("cnn", 10, seed=0).schema(quantized=False)
+    schema.check(first.array_records[wire.ARRAYS][schema.title].numpy())
     store.forget("writer 2", now=NOW)
     second = train(2)
     assert second.metric_records[wire.METRICS][wire.NUM_EXAMPLES] == 90

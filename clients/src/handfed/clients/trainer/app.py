@@ -34,6 +34,7 @@ from handfed.shared.samples import Samples
 from handfed.shared.subject import Subject
 from handfed.shared.tf.training import Trainer, trainer
 from handfed.shared.transcripts import Transcripts
+from handfed.shared.wire import Flat, RejectedError, Role, Schema
 
 _LEAST_SUMMED: Final = 10  # samples
 
@@ -73,30 +74,35 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
 
     @app.query("measure")
     def measure(message: Message, context: Context) -> Message:
-        mine = _mine(message, context, handwriting_of)
-        arrays = _trainer(message).measure_statistics(_arrays(message), mine.training)
-        return _reply(message, {wire.NUM_EXAMPLES: len(mine.training)}, arrays)
+        mine, local = _mine(message, context, handwriting_of), _trainer(message)
+        schema = local.schema(quantized=False)
+        moments = local.measure_statistics(_arrays(message, schema), mine.training)
+        wanted = schema.only(Role.MEAN, Role.SECOND_MOMENT)
+        return _reply(message, {wire.NUM_EXAMPLES: len(mine.training)}, _record(wanted.pack(moments), wanted))
 
     @app.query("calibrate")
     def calibrate(message: Message, context: Context) -> Message:
-        mine = _mine(message, context, handwriting_of)
-        ranges = _trainer(message).calibrate(_arrays(message), mine.training)
-        return _reply(message, {wire.NUM_EXAMPLES: len(mine.training)}, ranges)
+        mine, local = _mine(message, context, handwriting_of), _trainer(message)
+        ranges = local.calibrate(_arrays(message, local.schema(quantized=False)), mine.training)
+        wanted = local.schema(quantized=True).only(Role.RANGE)
+        return _reply(message, {wire.NUM_EXAMPLES: len(mine.training)}, _record(wanted.pack(ranges), wanted))
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
         mine, config = _mine(message, context, handwriting_of), _config(message)
-        started, sent = time.monotonic(), _arrays(message)
-        arrays, loss = _trainer(message).train(
-            sent,
+        started, local, quantized = time.monotonic(), _trainer(message), bool(config["quantized"])
+        schema = local.schema(quantized=quantized)
+        sent = _flat(message, schema)
+        arrays, loss = local.train(
+            schema.unpack(sent),
             mine.training,
             LocalTraining.from_config(config),
-            quantized=bool(config["quantized"]),
+            quantized=quantized,
             seed=(_seed(config, context), int(config["round"])),
-            teacher=_teacher(message),
+            teacher=_teacher(message, local),
         )
         seconds = time.monotonic() - started
-        arrays = bounded(sent, arrays, float(config["clip-update"]))
+        trained = bounded(sent, schema.pack(arrays), float(config["clip-update"]))
         return _reply(
             message,
             {
@@ -105,13 +111,15 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
                 wire.SECONDS: seconds,
                 wire.START: wire.checksum(sent),
             },
-            arrays,
+            _record(trained, schema),
         )
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
-        mine, config = _mine(message, context, handwriting_of), _config(message)
-        score = _trainer(message).evaluate(_arrays(message), mine.held_out, quantized=bool(config["quantized"]))
+        mine, local = _mine(message, context, handwriting_of), _trainer(message)
+        quantized = bool(_config(message)["quantized"])
+        arrays = _arrays(message, local.schema(quantized=quantized))
+        score = local.evaluate(arrays, mine.held_out, quantized=quantized)
         return _reply(
             message,
             {
@@ -125,10 +133,11 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
 
     @app.evaluate("judge")
     def judge(message: Message, context: Context) -> Message:
-        mine, config = _mine(message, context, handwriting_of), _config(message)
+        mine, local = _mine(message, context, handwriting_of), _trainer(message)
         written = mine.held_out.written()
-        by_float = Transcripts(written, _trainer(message).read(_arrays(message), mine.held_out, quantized=False))
-        model = Int8Model(config["model"])
+        arrays = _arrays(message, local.schema(quantized=False))
+        by_float = Transcripts(written, local.read(arrays, mine.held_out, quantized=False))
+        model = Int8Model(_config(message)[wire.MODEL])
         by_int8 = Transcripts(written, read(model, mine.held_out))
         # Of very few samples, a sum would tell how sure the model is of each.
         curve = temperature_curve(model, mine.held_out) if len(written) >= _LEAST_SUMMED else TemperatureCurve.empty()
@@ -189,7 +198,7 @@ def _trainer(message: Message) -> Trainer:
     )
 
 
-def _teacher(message: Message) -> Teacher | None:
+def _teacher(message: Message, local: Trainer) -> Teacher | None:
     """The model that teaches in this round, where the run has one.
 
     Raises:
@@ -200,17 +209,16 @@ def _teacher(message: Message) -> Teacher | None:
         return None
     if wire.TEACHER not in message.content.array_records:
         raise DeviceError("the run has a teacher, and its arrays did not come along; update the server")
-    return Teacher(str(config["teacher"]), float(config["teacher-pruning"]), _arrays(message, wire.TEACHER))
+    recogniser, pruning = str(config["teacher"]), float(config["teacher-pruning"])
+    return Teacher(recogniser, pruning, _arrays(message, local.teacher_schema(recogniser, pruning), wire.TEACHER))
 
 
-def bounded(
-    sent: dict[str, NDArray[np.float32]], trained: dict[str, NDArray[np.float32]], most: float
-) -> dict[str, NDArray[np.float32]]:
+def bounded(sent: Flat, trained: Flat, most: float) -> Flat:
     """An update scaled down to an L2 norm, over all its arrays together.
 
     Args:
-        sent: What the device started from.
-        trained: What it came to; the same names.
+        sent: What the device started from, float32 (n,).
+        trained: What it came to, likewise.
         most: The norm; 0 for no bound.
 
     Returns:
@@ -219,13 +227,13 @@ def bounded(
     Raises:
         DeviceError: A value is not finite.
     """
-    length = math.sqrt(sum(float(np.square(trained[name] - sent[name], dtype=np.float64).sum()) for name in trained))
+    moved = trained - sent
+    length = math.sqrt(np.square(moved, dtype=np.float64).sum())
     if not math.isfinite(length):
         raise DeviceError("training came to weights that are not finite; a lower learning rate may help")
     if not most or length <= most:
         return trained
-    factor = np.float32(most / length)
-    return {name: sent[name] + factor * (trained[name] - sent[name]) for name in trained}
+    return sent + np.float32(most / length) * moved
 
 
 def _seed(config: dict[str, Any], context: Context) -> int:
@@ -238,17 +246,38 @@ def _config(message: Message) -> dict[str, Any]:
     return dict(record)
 
 
-def _arrays(message: Message, which: str = wire.ARRAYS) -> dict[str, NDArray[np.float32]]:
-    record: ArrayRecord = message.content.array_records[which]
-    return {name: array.numpy() for name, array in record.items()}
+def _arrays(message: Message, schema: Schema, which: str = wire.ARRAYS) -> dict[str, NDArray[np.float32]]:
+    """The arrays that a message brings, by name."""
+    return schema.unpack(_flat(message, schema, which))
+
+
+def _flat(message: Message, schema: Schema, which: str = wire.ARRAYS) -> Flat:
+    """The arrays that a message brings, as one: float32 (schema.size,).
+
+    Raises:
+        DeviceError: The server's model has other arrays than this device's.
+    """
+    carried: ArrayRecord = message.content.array_records[which]
+    if set(carried) != {schema.title}:
+        raise DeviceError(
+            f"the server's model has other arrays than this device's, {schema.title}; update the older of the two"
+        )
+    flat = carried[schema.title].numpy()
+    try:
+        schema.check(flat, values=False)
+    except RejectedError as error:
+        raise DeviceError(f"what the server sent is not what it says: {error.detail}") from None
+    return flat
+
+
+def _record(flat: Flat, schema: Schema) -> ArrayRecord:
+    return ArrayRecord({schema.title: Array(flat)})
 
 
 def _reply(
-    message: Message,
-    metrics: dict[str, int | float | list[float]],
-    arrays: dict[str, NDArray[np.float32]] | None = None,
+    message: Message, metrics: dict[str, int | float | list[float]], carried: ArrayRecord | None = None
 ) -> Message:
     content = RecordDict({wire.METRICS: MetricRecord({wire.WIRE_VERSION: wire.VERSION, **metrics})})
-    if arrays is not None:
-        content[wire.ARRAYS] = ArrayRecord({name: Array(array) for name, array in arrays.items()})
+    if carried is not None:
+        content[wire.ARRAYS] = carried
     return Message(content, reply_to=message)

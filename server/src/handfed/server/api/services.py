@@ -20,6 +20,7 @@ from handfed.server.devices.registry import KeyRegistry, Registrar
 from handfed.server.devices.service import Devices
 from handfed.server.people.organisations import Organisations
 from handfed.server.people.tokens import Tokens
+from handfed.server.runs.control import RunControl
 from handfed.server.runs.reading import RunReading
 from handfed.shared.errors import StorageError
 
@@ -37,6 +38,7 @@ class Services:
     devices: Devices
     registrar: Registrar
     runs: RunReading
+    run_control: RunControl
     idempotency: Idempotency
 
     @classmethod
@@ -73,6 +75,7 @@ class Services:
             devices=Devices(database, registrar, clock),
             registrar=registrar,
             runs=RunReading(database),
+            run_control=RunControl(database, clock),
             idempotency=Idempotency(database, clock),
         )
 

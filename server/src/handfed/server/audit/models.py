@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+import handfed.server.people.models  # noqa: F401 - an entry refers to tokens and organisations
 from handfed.server.base import Base, Document, UtcTime, Words
 
 

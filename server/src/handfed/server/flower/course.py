@@ -25,7 +25,7 @@ from flwr.serverapp import Grid
 
 from handfed.server.flower import earlier as taken_over
 from handfed.server.flower.earlier import Earlier, none_on_record
-from handfed.server.flower.exchange import array_bytes, collect, record, reply_bytes
+from handfed.server.flower.exchange import array_bytes, collect, read_array, record, reply_bytes
 from handfed.server.flower.guard import Guarded, Rules
 from handfed.server.flower.queries import Device, Queries
 from handfed.server.flower.state import Arrays, Model, RunState
@@ -33,10 +33,11 @@ from handfed.server.flower.strategies import memory_of, remember, strategy
 from handfed.server.runs.schemas import DeviceResult, Phase, Rejection, RoundResult
 from handfed.shared import schedules, wire
 from handfed.shared.errors import QuorumError
-from handfed.shared.local_training import LocalTraining
+from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.subject import Subject
 from handfed.shared.tf.training import Trainer
+from handfed.shared.wire import Schema
 
 VOID_ROUNDS_IN_A_ROW = 3  # so many rounds below the quorum end a run
 
@@ -93,7 +94,7 @@ class Course:
         self._earlier = earlier
         self._model = Model.of(settings, subject)
         self._teacher = taken_over.teacher(earlier, settings.teacher, self._model) if settings.teacher else None
-        self._lesson = None if self._teacher is None else record(dict(self._teacher.arrays))
+        self._lesson = None if self._teacher is None else self._taught_by(self._teacher)
         self._common: dict[str, int | float | str] = {
             wire.WIRE_VERSION: wire.VERSION,
             "recogniser": settings.recogniser,
@@ -131,6 +132,13 @@ class Course:
             state = self._calibrated(self._rounds(state, self._float_rounds(state), PHASE_FLOAT))
         return self._rounds(state, self._float_rounds(state) + self.settings.qat_rounds, PHASE_QAT)
 
+    def _taught_by(self, teacher: Teacher) -> ArrayRecord:
+        """A teacher as it goes along with every training message."""
+        return record(teacher.arrays, self.trainer.teacher_schema(teacher.recogniser, teacher.pruning))
+
+    def _schema(self, phase: Phase) -> Schema:
+        return self.trainer.schema(quantized=phase == PHASE_QAT)
+
     def _describe(self) -> None:
         rejections = self.queries.describe()
         for listener in self._listeners:
@@ -148,14 +156,15 @@ class Course:
             return taken_over.start(self._earlier, self.settings.start_from, self._model, self.trainer)
         arrays = self.trainer.initial()
         if self.settings.batch_statistics == "fixed":
-            arrays |= self.queries.measure(arrays, self.trainer.schema(quantized=False))
+            schema = self._schema(PHASE_FLOAT)
+            arrays |= self.queries.measure(record(arrays, schema), schema)
         return arrays
 
     def _calibrated(self, state: RunState) -> RunState:
         """The state in which the quantization-aware rounds begin; the strategy begins anew too."""
         floating = state.arrays if state.best is None else state.best
-        schema = self.trainer.schema(quantized=True)
-        full = floating | self.queries.calibrate(floating, schema)
+        schema = self._schema(PHASE_QAT)
+        full = floating | self.queries.calibrate(record(floating, self._schema(PHASE_FLOAT)), schema)
         calibrated = {name: full[name] for name in schema.names()}
         return replace(
             state,
@@ -181,7 +190,7 @@ class Course:
         examples = {device: known.examples for device, known in self.queries.devices.items()}
         flower = strategy(self.settings, self._rules.needed(len(self.queries.training)))
         remember(flower, state.memory)
-        guard = Guarded(flower, self.trainer.schema(quantized=phase == PHASE_QAT), examples, self._rules)
+        guard = Guarded(flower, self._schema(phase), examples, self._rules)
         while state.number < last and not self._ended(state, phase):
             arrays, result = self._round(guard, state, phase, last)
             state = replace(
@@ -218,7 +227,8 @@ class Course:
     def _round(self, guard: Guarded, state: RunState, phase: Phase, last: int) -> tuple[Arrays | None, RoundResult]:
         """One round; None in place of arrays where it stayed below the quorum."""
         started_at, started = datetime.now(UTC), time.monotonic()
-        number, sent = state.number + 1, record(state.arrays)
+        schema = self._schema(phase)
+        number, sent = state.number + 1, record(state.arrays, schema)
         messages = list(guard.configure_train(number, sent, self._config(state, phase), self._grid))
         if self._lesson is not None:
             for message in messages:
@@ -245,7 +255,7 @@ class Course:
             for count in ("held_out", "characters", "edits")
         )
         held_out_loss = sum((device.held_out_loss or 0) * (device.held_out or 0) for device in devices.values())
-        arrays = None if combined is None else {name: array.numpy() for name, array in combined.items()}
+        arrays = None if combined is None else schema.unpack(read_array(combined, schema, values=False))
         return arrays, RoundResult(
             number=number,
             phase=phase,

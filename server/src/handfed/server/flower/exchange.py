@@ -4,6 +4,8 @@ Rules:
 1. Many devices are asked in parts, so that memory does not grow with their number; replies come in the order of
    device ids within each part, and parts are in that order too.
 2. A device's own words may hold a file name or worse: of what it raised, only Flower's code goes on record.
+3. Flower carries an array as a NumPy file (NEP 1): its header is Python's notation of a dtype and a shape, and NumPy's
+   parser of it fails in many ways on what a stranger sends. What it must say is known, so it is passed over unread.
 """
 
 from __future__ import annotations
@@ -11,19 +13,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Message, MetricRecord, RecordDict
 from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
-from numpy.typing import NDArray
 
 from handfed.shared import wire
-from handfed.shared.wire import Reason, RejectedError
+from handfed.shared.wire import Arrays, Flat, Reason, RejectedError, Schema
 
 PART = 256  # devices that are asked at once
 _POLL_S = 0.5
+_NPY = b"\x93NUMPY\x01\x00"  # how such a file of version 1.0 begins; the length of its header follows, a uint16
 _NO_REPLY = (ErrorCode.MESSAGE_UNAVAILABLE, ErrorCode.REPLY_MESSAGE_UNAVAILABLE, ErrorCode.NODE_UNAVAILABLE)
 
 
@@ -74,14 +75,14 @@ def collect(grid: Grid, messages: Sequence[Message], *, enough: int, deadline_s:
     return found
 
 
-def read_reply(reply: Message) -> tuple[dict[str, NDArray[Any]], MetricRecord]:
+def read_reply(reply: Message) -> tuple[ArrayRecord, MetricRecord]:
     """Takes a reply apart.
 
     Returns:
-        Its arrays by name, empty where it carries none, and its metrics.
+        Its array, empty where it carries none, and its metrics; neither is checked.
 
     Raises:
-        RejectedError: The device failed or never answered, or the reply is not of this version, or cannot be read.
+        RejectedError: The device failed or never answered, or the reply is not of this version.
     """
     if reply.has_error():
         if reply.error.code in _NO_REPLY:
@@ -93,11 +94,36 @@ def read_reply(reply: Message) -> tuple[dict[str, NDArray[Any]], MetricRecord]:
         raise RejectedError(Reason.CONTENT, "a reply holds one metric record and at most one array record")
     if metrics.get(wire.WIRE_VERSION) != wire.VERSION:
         raise RejectedError(Reason.VERSION, f"the reply is not of wire version {wire.VERSION}; update the device")
-    arrays = content.array_records.get(wire.ARRAYS, ArrayRecord())
-    try:
-        return {name: array.numpy() for name, array in arrays.items()}, metrics
-    except (ValueError, TypeError, EOFError, OSError) as error:
-        raise RejectedError(Reason.CONTENT, "an array cannot be decoded") from error
+    return content.array_records.get(wire.ARRAYS, ArrayRecord()), metrics
+
+
+def read_array(carried: ArrayRecord, schema: Schema, *, values: bool = True) -> Flat:
+    """The array that a record carries.
+
+    Args:
+        carried: What came.
+        schema: What it must be of.
+        values: Whether to look at its values too.
+
+    Returns:
+        float32 (schema.size,), a view of the bytes that came.
+
+    Raises:
+        RejectedError: The record carries something else than one array of this schema, or it cannot be decoded.
+    """
+    if set(carried) != {schema.title}:
+        raise RejectedError(Reason.NAMES, f"it does not carry {schema.title} alone; update the device")
+    array = carried[schema.title]
+    if array.dtype != "float32":
+        raise RejectedError(Reason.DTYPE, f"{schema.title}: another dtype than float32")
+    if array.shape != (schema.size,):
+        raise RejectedError(Reason.SHAPE, f"{schema.title}: another shape than ({schema.size},)")
+    start = 10 + int.from_bytes(array.data[8:10], "little")
+    if not array.data.startswith(_NPY) or len(array.data) != start + schema.size * np.float32().nbytes:
+        raise RejectedError(Reason.CONTENT, f"{schema.title}: it cannot be decoded")
+    flat = np.frombuffer(array.data, np.float32, offset=start)
+    schema.check(flat, values=values)
+    return flat
 
 
 def check_number(metrics: Mapping[str, object], name: str) -> float:
@@ -112,18 +138,22 @@ def check_number(metrics: Mapping[str, object], name: str) -> float:
     return float(value)
 
 
-def record(arrays: Mapping[str, NDArray[np.float32]]) -> ArrayRecord:
-    """Arrays as Flower carries them."""
-    return ArrayRecord({name: Array(array) for name, array in arrays.items()})
+def record(arrays: Arrays, schema: Schema) -> ArrayRecord:
+    """Arrays as Flower carries them.
+
+    Raises:
+        RejectedError: They are not of the schema.
+    """
+    return ArrayRecord({schema.title: Array(schema.pack(arrays))})
 
 
 def array_bytes(carried: ArrayRecord) -> int:
-    """Bytes of the arrays on the wire."""
+    """Bytes of a record's array on the wire."""
     return sum(len(array.data) for array in carried.values())
 
 
 def reply_bytes(reply: Message) -> int:
-    """Bytes of the arrays that a device sent."""
+    """Bytes of the array that a device sent."""
     if reply.has_error():
         return 0
     return sum(array_bytes(carried) for carried in reply.content.array_records.values())

@@ -4,11 +4,12 @@ Flower averages NaN in, broadcasts wrong shapes, and lets a device that claims 1
 `Guarded` wraps any `flwr.serverapp.strategy.Strategy` and holds these rules:
 
 1. It chooses a round's devices, from the seed and the round alone, so that a run can be repeated and resumed.
-2. A reply is used only if it has the right version, names, shapes and dtypes, is finite, claims no more samples than
-   its device has, was trained from what the round sent (a checksum says so), and does not stand out from the round by
-   more than the run's bounds (`outliers`). What is not used goes on record with a reason, never with a value.
-3. The strategy sees weights alone, from devices in the order of their ids. Statistics and ranges are combined by
-   `handfed.server.flower.aggregation`.
+2. A reply is used only if it is of the right version and schema, has the right length and dtype, is finite, claims no
+   more samples than its device has, was trained from what the round sent (a checksum says so), and does not stand out
+   from the round by more than the run's bounds (`outliers`). What is not used goes on record with a reason, never with
+   a value.
+3. The strategy sees weights alone, as one array, from devices in the order of their ids. Statistics and ranges are
+   combined by `handfed.server.flower.aggregation`.
 4. A round with fewer usable updates than its quorum changes nothing.
 5. Where the server may see sums only (visibility `secure`), rule 2 looks at no value of an update, every update weighs
    the same, and a sum that is not finite changes nothing. Devices clip their updates and check them themselves.
@@ -26,15 +27,15 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, Re
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 from flwr.supercore.run import Run
-from numpy.typing import NDArray
 
 from handfed.server.flower.aggregation import combine
-from handfed.server.flower.exchange import check_number, read_reply, replies_by_device
+from handfed.server.flower.exchange import check_number, read_array, read_reply, replies_by_device
 from handfed.server.flower.outliers import outliers
+from handfed.server.flower.strategies import WEIGHTS
 from handfed.server.runs.schemas import Rejection
 from handfed.shared import wire
 from handfed.shared.run_settings import RunSettings
-from handfed.shared.wire import Reason, RejectedError, Role, Schema
+from handfed.shared.wire import Flat, Reason, RejectedError, Role, Schema
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Update:
     examples: int
     loss: float
     seconds: float
-    arrays: Mapping[str, NDArray[np.float32]]
+    arrays: Flat
     message: Message
 
 
@@ -98,7 +99,7 @@ class Guarded(Strategy):
         rejections: What was not used in it, and why.
 
     Args:
-        strategy: Any strategy of Flower's; it must accept as few devices as one.
+        strategy: Any strategy of Flower's that sends what it is given; it must accept as few devices as one.
         schema: The arrays of the model on the wire.
         examples: Training samples a device, by node id: who may train, and how many samples each may claim.
         rules: What holds for a round and its updates.
@@ -111,8 +112,9 @@ class Guarded(Strategy):
         self._rules = rules
         self.needed = rules.needed(len(self._examples))
         self._asked: tuple[int, ...] = ()
-        self._sent: dict[str, NDArray[np.float32]] = {}
-        self._start = 0  # checksum of everything that was sent
+        self._weights = schema.span(Role.WEIGHT)
+        self._sent: Flat = np.empty(0, np.float32)
+        self._start = 0  # checksum of what was sent
         self.accepted: tuple[Update, ...] = ()
         self.rejections: tuple[Rejection, ...] = ()
 
@@ -125,18 +127,17 @@ class Guarded(Strategy):
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """One message for each device of the round, with every array of the schema."""
+        """One message for each device of the round, with the one array of the schema."""
         self._asked = self.choose(server_round)
-        weights = ArrayRecord({name: arrays[name] for name in self._schema.names(Role.WEIGHT)})
-        self._sent = {name: array.numpy() for name, array in weights.items()}
-        self._start = wire.checksum({name: arrays[name].numpy() for name in self._schema.names()})
-        others = {name: array for name, array in arrays.items() if name not in weights}
-        messages = list(self._strategy.configure_train(server_round, weights, config, _SomeDevices(grid, self._asked)))
+        self._sent = read_array(arrays, self._schema, values=False)
+        self._start = wire.checksum(self._sent)
+        messages = list(
+            self._strategy.configure_train(
+                server_round, self._weights_of(self._sent), config, _SomeDevices(grid, self._asked)
+            )
+        )
         for message in messages:
-            content = message.content
-            full = {**content.array_records[wire.ARRAYS], **others}
-            ordered = ArrayRecord({name: full[name] for name in self._schema.names()})
-            message.content = RecordDict({**content, wire.ARRAYS: ordered})
+            message.content = RecordDict({**message.content, wire.ARRAYS: arrays})
         return sorted(messages, key=lambda message: message.metadata.dst_node_id)
 
     def aggregate_train(
@@ -158,11 +159,10 @@ class Guarded(Strategy):
             by_sums=not self._rules.inspected,
         )
         # Some of Flower's strategies compute in float64; the wire is float32.
-        full = {name: Array(array.numpy().astype(np.float32)) for name, array in weights.items()}
-        full |= {name: Array(array) for name, array in others.items()}
-        if not all(np.isfinite(array.numpy()).all() for array in full.values()):
+        combined = np.concatenate([weights[WEIGHTS].numpy().astype(np.float32), others])
+        if not np.isfinite(combined).all():
             return None, None  # a device got past its own check, and in a sum nobody can tell which
-        return ArrayRecord({name: full[name] for name in self._schema.names()}), metrics
+        return ArrayRecord({self._schema.title: Array(combined)}), metrics
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -204,37 +204,35 @@ class Guarded(Strategy):
         rules = self._rules
         if not rules.inspected or (not rules.norm_bound and rules.direction_bound <= -1) or not updates:
             return updates, []
-        start = np.concatenate([array.ravel() for array in self._sent.values()])
-        moved = np.stack(
-            [np.concatenate([update.arrays[name].ravel() for name in self._sent]) - start for update in updates]
-        )
+        moved = np.stack([update.arrays[self._weights] - self._sent[self._weights] for update in updates])
         found = outliers(moved, norm_bound=rules.norm_bound, direction_bound=rules.direction_bound)
         kept = [update for place, update in enumerate(updates) if place not in found]
         return kept, [Rejection(updates[place].device, *why) for place, why in found.items()]
 
     def _check(self, reply: Message) -> Update:
         device = reply.metadata.src_node_id
-        arrays, metrics = read_reply(reply)
+        carried, metrics = read_reply(reply)
         examples = wire.check_count(metrics.get(wire.NUM_EXAMPLES), least=1, most=self._examples[device])
         loss = check_number(metrics, wire.LOSS)
         seconds = check_number(metrics, wire.SECONDS)
         if metrics.get(wire.START) != self._start:
             raise RejectedError(Reason.START, "it was trained from other arrays than those of this round")
-        self._schema.check(arrays, values=self._rules.inspected)
-        ordered = {name: arrays[name] for name in self._schema.names()}
-        return Update(device, examples, loss, seconds, ordered, reply)
+        arrays = read_array(carried, self._schema, values=self._rules.inspected)
+        return Update(device, examples, loss, seconds, arrays, reply)
 
     def _weight(self, update: Update) -> int:
         """What an update weighs in a mean: its samples, or 1 where only sums may be seen."""
         return update.examples if self._rules.inspected else 1
 
     def _with_weights_only(self, update: Update) -> Message:
-        """The reply as the strategy may see it, in the schema's order whatever the device's was."""
-        weights = ArrayRecord({name: Array(update.arrays[name]) for name in self._schema.names(Role.WEIGHT)})
+        """The reply as the strategy may see it."""
         metrics = MetricRecord({wire.NUM_EXAMPLES: self._weight(update), wire.LOSS: update.loss})
         message = update.message
-        message.content = RecordDict({wire.ARRAYS: weights, wire.METRICS: metrics})
+        message.content = RecordDict({wire.ARRAYS: self._weights_of(update.arrays), wire.METRICS: metrics})
         return message
+
+    def _weights_of(self, arrays: Flat) -> ArrayRecord:
+        return ArrayRecord({WEIGHTS: Array(arrays[self._weights])})
 
 
 class _SomeDevices(Grid):

@@ -14,14 +14,14 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
-from handfed.server.flower.aggregation import weighted_mean
-from handfed.server.flower.exchange import check_number, read_reply, record, send
+from handfed.server.flower.aggregation import median, weighted_mean
+from handfed.server.flower.exchange import check_number, read_array, read_reply, send
 from handfed.server.flower.state import Arrays
 from handfed.server.runs.schemas import DeviceResult, Rejection
 from handfed.shared import wire
 from handfed.shared.calibration import TEMPERATURES, TemperatureCurve
 from handfed.shared.errors import QuorumError
-from handfed.shared.wire import Reason, RejectedError, Role, Schema
+from handfed.shared.wire import Flat, Reason, RejectedError, Role, Schema
 
 MOST_ASKED = 64  # devices that measure or calibrate: thousands of images give the moments of all
 _MOST_SAMPLES = 10**7  # on one device
@@ -115,7 +115,8 @@ class Queries:
         """Asks who is there; fills `devices` and returns those that take no part, and why."""
         found: dict[int, Device] = {}
         rejections: list[Rejection] = []
-        for reply in self._ask(wire.DESCRIBE, {}, sorted(self._grid.get_node_ids())):
+        everyone = sorted(self._grid.get_node_ids())
+        for reply in self._send(wire.DESCRIBE, RecordDict({wire.CONFIG: self._config()}), everyone):
             device = reply.metadata.src_node_id
             try:
                 _, metrics = read_reply(reply)
@@ -128,53 +129,50 @@ class Queries:
         self.devices = dict(sorted(found.items()))
         return tuple(rejections)
 
-    def measure(self, arrays: Arrays, schema: Schema) -> Arrays:
-        """Moments of every batch normalisation under `arrays`, over the images of all devices.
+    def measure(self, model: ArrayRecord, schema: Schema) -> Arrays:
+        """Moments of every batch normalisation under a model, over the images of all devices.
+
+        Args:
+            model: Of the float schema.
+            schema: One that holds means and second moments.
 
         Raises:
             QuorumError: Too few devices answered, or what they answered makes no sense together.
         """
-        schema = schema.only(Role.MEAN, Role.SECOND_MOMENT)
+        moments = schema.only(Role.MEAN, Role.SECOND_MOMENT)
 
-        def read(reply: Message) -> tuple[Arrays, int]:
-            sent, metrics = read_reply(reply)
-            schema.check(sent, values=not self._by_sums)
+        def read(reply: Message) -> tuple[Flat, int]:
+            carried, metrics = read_reply(reply)
+            sent = read_array(carried, moments, values=not self._by_sums)
             most = self.devices[reply.metadata.src_node_id].examples
             count = wire.check_count(metrics.get(wire.NUM_EXAMPLES), least=1, most=most)
             return sent, 1 if self._by_sums else count
 
-        answers = self._answers(wire.MEASURE, arrays, read, "measured their batch statistics")
-        counts = [count for _, count in answers]
-        return _possible(
-            {name: weighted_mean([sent[name] for sent, _ in answers], counts) for name in schema.names()}, schema
-        )
+        answers = self._answers(wire.MEASURE, model, read, "measured their batch statistics")
+        return _possible(weighted_mean([sent for sent, _ in answers], [count for _, count in answers]), moments)
 
-    def calibrate(self, arrays: Arrays, schema: Schema) -> Arrays:
-        """The median over devices (by sums: the mean) of each activation's range under `arrays`.
+    def calibrate(self, model: ArrayRecord, schema: Schema) -> Arrays:
+        """The median over devices (by sums: the mean) of each activation's range under a model.
+
+        Args:
+            model: Of the float schema.
+            schema: One that holds ranges.
 
         Raises:
             QuorumError: Too few devices answered, or what they answered makes no sense together.
         """
         ranges = schema.only(Role.RANGE)
 
-        def read(reply: Message) -> Arrays:
-            sent, _ = read_reply(reply)
-            ranges.check(sent, values=not self._by_sums)
-            return sent
+        def read(reply: Message) -> Flat:
+            carried, _ = read_reply(reply)
+            return read_array(carried, ranges, values=not self._by_sums)
 
-        answers = self._answers(wire.CALIBRATE, arrays, read, "calibrated")
-        middle = np.mean if self._by_sums else np.median
-        return _possible(
-            {
-                name: middle(np.stack([sent[name] for sent in answers]), axis=0).astype(np.float32)
-                for name in ranges.names()
-            },
-            ranges,
-        )
+        answers = self._answers(wire.CALIBRATE, model, read, "calibrated")
+        return _possible(weighted_mean(answers, [1] * len(answers)) if self._by_sums else median(answers), ranges)
 
     def evaluate(self, model: ArrayRecord, *, quantized: bool) -> Iterator[DeviceResult]:
         """What each device counts on its held-out images."""
-        content = RecordDict({wire.ARRAYS: model, wire.CONFIG: ConfigRecord({**self._common, "quantized": quantized})})
+        content = RecordDict({wire.ARRAYS: model, wire.CONFIG: self._config(quantized=quantized)})
         for reply in self._send(wire.EVALUATE, content, self.evaluating):
             device = reply.metadata.src_node_id
             try:
@@ -194,10 +192,9 @@ class Queries:
                 edits=edits,
             )
 
-    def judge(self, arrays: Arrays, model: bytes) -> tuple[Verdict, TemperatureCurve]:
+    def judge(self, floating: ArrayRecord, int8: bytes) -> tuple[Verdict, TemperatureCurve]:
         """Has every device compare an INT8 file with the float model on its held-out samples, and calibrate it."""
-        config = ConfigRecord({**self._common, wire.MODEL: model})
-        content = RecordDict({wire.ARRAYS: record(arrays), wire.CONFIG: config})
+        content = RecordDict({wire.ARRAYS: floating, wire.CONFIG: self._config(**{wire.MODEL: int8})})
         verdict, curve = Verdict(), TemperatureCurve.empty()
         for reply in self._send(wire.JUDGE, content, self.evaluating):
             try:
@@ -209,13 +206,14 @@ class Queries:
             verdict += one
         return verdict, curve
 
-    def _answers(self, kind: str, arrays: Arrays, read: Callable[[Message], Answer], what: str) -> list[Answer]:
+    def _answers(self, kind: str, model: ArrayRecord, read: Callable[[Message], Answer], what: str) -> list[Answer]:
         """What `read` makes of the replies of training devices (of many, a sample), a quorum of them at least."""
         asked = self.training
         if len(asked) > MOST_ASKED:  # a mean or a median of so many is as good, and devices have other work
             asked = sorted(random.Random(f"{self._common['seed']}/{kind}").sample(asked, MOST_ASKED))  # noqa: S311
         found: list[Answer] = []
-        for reply in self._ask(kind, arrays, asked):
+        content = RecordDict({wire.ARRAYS: model, wire.CONFIG: self._config()})
+        for reply in self._send(kind, content, asked):
             try:
                 found.append(read(reply))
             except RejectedError:
@@ -224,16 +222,16 @@ class Queries:
             raise QuorumError(f"only {len(found)} of {len(asked)} devices {what}; the quorum is {self._quorum:.0%}")
         return found
 
-    def _ask(self, kind: str, arrays: Arrays, devices: Sequence[int]) -> Iterator[Message]:
-        content = RecordDict({wire.ARRAYS: record(arrays), wire.CONFIG: ConfigRecord(self._common)})
-        return self._send(kind, content, devices)
+    def _config(self, **beside: int | bytes) -> ConfigRecord:
+        """What every message says of the run, and what one says beside."""
+        return ConfigRecord({**self._common, **beside})
 
     def _send(self, kind: str, content: RecordDict, devices: Sequence[int]) -> Iterator[Message]:
         return send(self._grid, kind, content, devices, deadline_s=self._deadline_s)
 
 
-def _possible(combined: Arrays, schema: Schema) -> Arrays:
-    """What was combined, where it can be: of updates that nobody may look at, only the result can be checked.
+def _possible(combined: Flat, schema: Schema) -> Arrays:
+    """What was combined, by name, where it can be: of updates that nobody may look at, only the result can be checked.
 
     Raises:
         QuorumError: It holds what no handwriting gives.
@@ -242,7 +240,7 @@ def _possible(combined: Arrays, schema: Schema) -> Arrays:
         schema.check(combined)
     except RejectedError as error:
         raise QuorumError(f"what the devices measured does not combine ({error}); one of them may be broken") from error
-    return combined
+    return schema.unpack(combined)
 
 
 def _checked_verdict(metrics: MetricRecord, held_out: int) -> Verdict:

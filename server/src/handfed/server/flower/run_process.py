@@ -44,6 +44,8 @@ def main(arguments: list[str]) -> None:
     """Brings a run to its end."""
     start_parent_process_monitor(os.getppid())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s run: %(message)s")
+    for talkative in ("flwr", "httpx"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     number, directory, address = int(arguments[0]), Path(arguments[1]), arguments[2]
     url, token = (sys.stdin.readline().rstrip("\n") for _ in range(2))
     with open_database(url) as database:

@@ -1,9 +1,13 @@
-"""Flower's own strategies, by name, and what they remember from one round to the next."""
+"""Flower's own strategies, by name, and what they remember from one round to the next.
+
+A strategy sees all weights as one array. Each of them computes a value at a time, or a length or distance over all
+weights together, so what it comes to is the same as of an array a layer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from flwr.serverapp.strategy import (
@@ -25,6 +29,8 @@ from flwr.serverapp.strategy import (
 from handfed.server.flower.state import Memory
 from handfed.shared import wire
 from handfed.shared.run_settings import RunSettings
+
+WEIGHTS: Final = "weights"  # the array that a strategy sees
 
 # What Flower's strategies keep between rounds; everything else in them follows from the settings and the round.
 _MEMORY = ("momentum_vector", "m_t", "v_t")
@@ -80,15 +86,14 @@ def memory_of(flower: Strategy) -> Memory:
     memory: Memory = {}
     for attribute in _MEMORY:
         value = getattr(flower, attribute, None)
-        if isinstance(value, dict):
-            memory[attribute] = {str(name): np.asarray(array) for name, array in value.items()}
-        elif isinstance(value, list):  # in the order of the arrays, zero-padded so that names sort like it
-            memory[attribute] = {f"{place:06d}": np.asarray(array) for place, array in enumerate(value)}
+        if value:
+            (array,) = value.values() if isinstance(value, dict) else value
+            memory[attribute] = {WEIGHTS: np.asarray(array)}
     return memory
 
 
 def remember(flower: Strategy, memory: Memory) -> None:
-    """Gives a new strategy what an earlier one remembered."""
+    """Gives a new strategy what an earlier one remembered; in a checkpoint of wire version 4, an array a layer."""
     for attribute, arrays in memory.items():
-        listed = attribute == "momentum_vector"
-        setattr(flower, attribute, list(arrays.values()) if listed else dict(arrays))
+        weights = np.concatenate([array.ravel() for array in arrays.values()])
+        setattr(flower, attribute, [weights] if attribute == "momentum_vector" else {WEIGHTS: weights})

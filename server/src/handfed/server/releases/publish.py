@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.server.flower.course import Course
+from handfed.server.flower.exchange import record
 from handfed.server.flower.queries import Verdict
 from handfed.server.flower.state import Arrays, RunState
 from handfed.server.releases.model_card import model_card
@@ -156,10 +157,11 @@ class Publisher:
         floating, calibrated, trained = _trained(state)
         model = to_int8(course.trainer.quantized_model(trained))
         self_test = check_conversion(course.trainer, trained, model)
-        verdict, curve = course.queries.judge(floating, model)
+        sent = record(floating, course.trainer.schema(quantized=False))
+        verdict, curve = course.queries.judge(sent, model)
         difference = check_margin(verdict, course.settings.float_margin)
         judged = Judged(model, self_test, verdict, difference, curve.temperature(), weights_sha256(trained))
-        by_calibration, _ = course.queries.judge(floating, to_int8(course.trainer.quantized_model(calibrated)))
+        by_calibration, _ = course.queries.judge(sent, to_int8(course.trainer.quantized_model(calibrated)))
 
         def build(number: int) -> Mapping[str, bytes]:
             manifest = self._manifest(course, state.number, number, judged)

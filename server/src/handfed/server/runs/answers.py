@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from handfed.server.api.fields import NodeId
 from handfed.server.runs.schemas import Phase, Status
 
+MOST_CLASSES: Final = 20_000
+ClassName = Annotated[str, Field(min_length=1, max_length=16)]
+SettingName = Annotated[str, Field(min_length=1, max_length=64)]
+SettingText = Annotated[str, Field(max_length=1000)]
 _GIVEN = ConfigDict(from_attributes=True)
 
 
@@ -65,3 +69,21 @@ class RejectionGiven(BaseModel):
     device: NodeId = Field(description="What Flower calls the device.")
     reason: str = Field(description="The rule that it broke.", examples=["not-finite"])
     detail: str = Field(description="What was found.", examples=["conv/kernel: NaN or infinite"])
+
+
+class RunWanted(BaseModel):
+    """A run to start."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: Literal["digits", "characters", "words", "lines"] = Field(default="digits", description="What is recognised.")
+    alphabet: Annotated[list[ClassName], Field(min_length=2, max_length=MOST_CLASSES)] | None = Field(
+        default=None,
+        description="Its classes, in order; null for those of the task, which only digits has.",
+        examples=[["a", "b", "c"]],
+    )
+    settings: Annotated[dict[SettingName, bool | int | float | SettingText], Field(max_length=100)] = Field(
+        default={},
+        description="Settings of training by name, as of `handfed simulate`; others have their defaults.",
+        examples=[{"rounds": 20, "qat_rounds": 4}],
+    )

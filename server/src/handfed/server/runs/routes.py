@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query, status
+from fastapi.responses import StreamingResponse
 
 from handfed.server.api.authentication import Asking, Wired
 from handfed.server.api.fields import Number
-from handfed.server.api.pagination import LINK, Listed, Paging
+from handfed.server.api.pagination import LINK, MAX_NUMBER, Listed, Paging
 from handfed.server.api.problems import refusals
-from handfed.server.runs.answers import RejectionGiven, RoundGiven, RunGiven
+from handfed.server.runs.answers import RejectionGiven, RoundGiven, RunGiven, RunWanted
+from handfed.server.runs.events import MEDIA_TYPE, follow
 from handfed.server.runs.schemas import RecordedRun, Status
+from handfed.shared.alphabet import Alphabet
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -49,3 +52,45 @@ def list_rounds(asking: Asking, services: Wired, number: Number, paging: Paging)
 def list_rejections(asking: Asking, services: Wired, number: Number, paging: Paging) -> dict[str, Any]:
     """The replies of a run that were not used; takes a token for the whole federation."""
     return paging.answer(services.runs.rejections(asking, number, paging.wanted))
+
+
+@router.post(
+    "", response_model=RunGiven, status_code=status.HTTP_201_CREATED, responses=refusals(401, 403, 409, 413, 422)
+)
+def start_run(asking: Asking, services: Wired, wanted: RunWanted) -> RecordedRun:
+    """Puts a run in the queue; one goes on at a time. It takes an operator of the federation."""
+    alphabet = None if wanted.alphabet is None else Alphabet.of(wanted.alphabet, where="the alphabet")
+    return services.run_control.start(asking, wanted.task, wanted.settings, alphabet=alphabet)
+
+
+@router.post("/{number}/stop", response_model=RunGiven, responses=refusals(401, 403, 404, 409, 422))
+def stop_run(asking: Asking, services: Wired, number: Number) -> RecordedRun:
+    """Ends a run that waits or goes on; its rounds stay, and it can be resumed."""
+    services.run_control.stop(asking, number)
+    return services.runs.get(asking, number)
+
+
+@router.post("/{number}/resume", response_model=RunGiven, responses=refusals(401, 403, 404, 409, 422))
+def resume_run(asking: Asking, services: Wired, number: Number) -> RecordedRun:
+    """Puts a run that was stopped or failed in the queue again; it goes on after its last round."""
+    services.run_control.resume(asking, number)
+    return services.runs.get(asking, number)
+
+
+@router.get(
+    "/{number}/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "Rounds as they end.", "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
+        **refusals(401, 403, 404, 422),
+    },
+)
+def follow_run(
+    asking: Asking,
+    services: Wired,
+    number: Number,
+    last_event_id: Annotated[int, Header(ge=0, le=MAX_NUMBER, description="The last event that was received.")] = 0,
+) -> StreamingResponse:
+    """The rounds of a run as server-sent events, `round` for each and `end` when the run has ended."""
+    services.runs.get(asking, number)  # who may not read it is told before the stream begins
+    return StreamingResponse(follow(services.runs, asking, number, last_event_id), media_type=MEDIA_TYPE)

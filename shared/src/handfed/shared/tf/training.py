@@ -36,7 +36,7 @@ from handfed.shared.tf.quantization import quantization_aware, refresh_kernel_ra
 from handfed.shared.tf.runtime import computing_in_bfloat16, keras
 from handfed.shared.tf.variables import NamedVariables
 from handfed.shared.transcripts import Transcripts
-from handfed.shared.wire import Arrays, Schema
+from handfed.shared.wire import Arrays, Role, Schema
 
 
 class Trainer:
@@ -88,15 +88,29 @@ class Trainer:
         """
         return prune(self._built(self._recogniser, pruning), self._model, arrays)
 
-    def _teaching(self, teacher: Teacher | None) -> Any:  # noqa: ANN401
-        """The teacher's model in its state; one of each shape is kept."""
-        if teacher is None:
-            return None
-        shape = (teacher.recogniser, teacher.pruning)
+    def teacher_schema(self, recogniser: str, pruning: float) -> Schema:
+        """The arrays of a teacher.
+
+        Args:
+            recogniser: Its family, which reads the same kind of samples.
+            pruning: Fraction of its family's channels that it lacks.
+        """
+        _, variables = self._teacher(recogniser, pruning)
+        return variables.schema
+
+    def _teacher(self, recogniser: str, pruning: float) -> tuple[Any, NamedVariables]:
+        """A teacher's model; one of each shape is kept."""
+        shape = (recogniser, pruning)
         if shape not in self._teachers:
             model = self._built(*shape)
             self._teachers[shape] = model, NamedVariables(model)
-        model, variables = self._teachers[shape]
+        return self._teachers[shape]
+
+    def _teaching(self, teacher: Teacher | None) -> Any:  # noqa: ANN401
+        """The teacher's model in its state."""
+        if teacher is None:
+            return None
+        model, variables = self._teacher(teacher.recogniser, teacher.pruning)
         variables.load(teacher.arrays)
         return model
 
@@ -215,7 +229,7 @@ class Trainer:
         self._float.variables.load(arrays)
         self._float.measure(samples)
         state = self._float.variables.dump()
-        return {name: state[name] for pair in self._float.variables.schema.moments() for name in pair}
+        return {name: state[name] for name in self._float.variables.schema.names(Role.MEAN, Role.SECOND_MOMENT)}
 
     def calibrate(self, arrays: Arrays, samples: Samples) -> dict[str, NDArray[np.float32]]:
         """The range of each activation that the quantization-aware twin rounds: float32 (2,), least and greatest."""

@@ -166,7 +166,8 @@ def ms_a_message(engine: str) -> float:
     from handfed.simulations.engines import ENGINES, Workers
 
     start_tensorflow(1)
-    content = RecordDict({wire.ARRAYS: record(trainer("cnn", 10).initial())})
+    cnn = trainer("cnn", 10)
+    content = RecordDict({wire.ARRAYS: record(cnn.initial(), cnn.schema(quantized=False))})
     app, times = ServerApp(), []
 
     @app.main()

@@ -1,0 +1,157 @@
+"""`handfed backup` and `handfed restore`: all that a server is, in one file.
+
+    server.tar.gz
+    ├── backup.json         {"format": 1, "made_at": ..., "database": "sqlite" or "elsewhere"}
+    ├── handfed.db          the database, where it is the SQLite file of the data directory
+    ├── superlink/          Flower's state
+    ├── authority/          the CA and its key: whoever has them is the federation
+    ├── releases/, runs/    as they are in the data directory
+    └── server.json
+
+Rules:
+1. Databases are copied by SQLite's own backup (https://www.sqlite.org/backup.html), so a server may run meanwhile.
+2. A backup holds every secret of the federation and has mode 0600; keep it as you would keep the server.
+3. It is restored into an empty data directory only, and whole or not at all. After that the server may be another
+   machine at another address: devices know it by its CA.
+4. A PostgreSQL database is not in it; its own tools (pg_dump) copy it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from handfed.server.terminal import DatabaseUrl, DataDir
+from handfed.shared import data_directory
+from handfed.shared.errors import SettingError, StorageError
+from handfed.shared.files import make_private, sync_directory
+
+FORMAT: Final = 1
+HEADER: Final = "backup.json"
+_DATABASES: Final = ("handfed.db", "superlink/link.sqlite")
+_REST: Final = ("authority", "releases", "runs", "server.json")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where the backup goes; it must not be there.", show_default=False)],
+    data_dir: DataDir = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Copy all that a server is into one file; the server may run meanwhile."""
+    directory = data_directory.locate(data_dir)
+    elsewhere = data_directory.database_url(directory, database) != data_directory.database_url(directory, None)
+    write(directory, file, elsewhere=elsewhere, now=datetime.now(UTC))
+    typer.echo(f"{file} holds the federation and all its secrets: keep it as you keep the server.")
+    if elsewhere:
+        typer.echo("The database is not in it: copy it with pg_dump.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file of handfed backup.", show_default=False)],
+    data_dir: DataDir = None,
+) -> None:
+    """Make a data directory of a backup; it must be empty, or not be there."""
+    directory = data_directory.locate(data_dir)
+    read(file, directory)
+    typer.echo(f"{directory} is as it was. Start the server with: handfed serve --data-dir {directory}")
+
+
+def write(directory: Path, file: Path, *, elsewhere: bool, now: datetime) -> None:
+    """Writes a backup.
+
+    Args:
+        directory: The data directory.
+        file: The backup; appears when it is whole.
+        elsewhere: Whether the database is not in the data directory.
+        now: The time, for the header.
+
+    Raises:
+        SettingError: The file is there already, or no server was ever started in the directory.
+        StorageError: Something cannot be read or written.
+    """
+    if file.exists():
+        raise SettingError(f"{file} is there already; name another file")
+    if not (directory / "authority").is_dir():
+        raise SettingError(f"no server was ever started in {directory}: --data-dir names another")
+    partial = file.with_name(f".{file.name}.part")
+    try:
+        partial.touch(mode=0o600)
+        with tarfile.open(partial, "w:gz") as archive:
+            header = {"format": FORMAT, "made_at": now.isoformat(), "database": "elsewhere" if elsewhere else "sqlite"}
+            _add(archive, HEADER, json.dumps(header).encode())
+            for name in _DATABASES[elsewhere:]:
+                if (directory / name).exists():
+                    _add_database(archive, directory / name, name)
+            for name in _REST:
+                if (directory / name).exists():
+                    archive.add(directory / name, name)
+        partial.replace(file)
+        sync_directory(file.parent)
+    except (OSError, sqlite3.Error) as error:
+        partial.unlink(missing_ok=True)
+        raise StorageError(f"cannot write {file}: {error}; free space or choose another folder") from error
+
+
+def read(file: Path, directory: Path) -> None:
+    """Makes a data directory of a backup.
+
+    Args:
+        file: The backup.
+        directory: The data directory; it must be empty, or not be there.
+
+    Raises:
+        SettingError: The directory is not empty, or the file is no backup, or one of a newer Handfed.
+        StorageError: Something cannot be read or written; the directory is as it was.
+    """
+    if directory.exists() and any(directory.iterdir()):
+        raise SettingError(f"{directory} is not empty; name another data directory")
+    make_private(directory)
+    staging = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+    try:
+        with tarfile.open(file, "r:gz") as archive:
+            _check(archive, file)
+            archive.extractall(staging, filter="data")
+        (staging / HEADER).unlink()
+        staging.chmod(0o700)
+        directory.rmdir()
+        staging.replace(directory)
+        sync_directory(directory.parent)
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise StorageError(f"{file}: cannot be restored: {error}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _check(archive: tarfile.TarFile, file: Path) -> None:
+    try:
+        header = archive.extractfile(HEADER)
+        known = json.loads(header.read()) if header else {}
+    except (KeyError, ValueError) as error:
+        raise SettingError(f"{file} is no backup of a Handfed server") from error
+    if known.get("format") != FORMAT:
+        raise SettingError(f"{file} was written by a newer Handfed: update this software")
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o600
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def _add_database(archive: tarfile.TarFile, source: Path, name: str) -> None:
+    """Adds an SQLite file as it is at one moment."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.db"
+        with closing(sqlite3.connect(source)) as opened, closing(sqlite3.connect(copy)) as target:
+            opened.backup(target)
+        archive.add(copy, name)

@@ -1,0 +1,95 @@
+"""All that a server is fits one file, and comes out of it whole."""
+
+from __future__ import annotations
+
+import sqlite3
+import tarfile
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from handfed.server import backup
+from handfed.server.authority import files as authority
+from handfed.server.database import open_database
+from handfed.server.people.organisations import Organisations
+from handfed.server.people.principals import Principal
+from handfed.shared.errors import SettingError, StorageError
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+ADA = Principal("Ada", "admin")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Path:
+    directory = tmp_path / "data"
+    directory.mkdir()
+    authority.ensure(authority.authority_in(directory), ["server.example"], now=NOW)
+    (directory / "superlink").mkdir()
+    with closing(sqlite3.connect(directory / "superlink" / "link.sqlite")) as link:
+        link.execute("CREATE TABLE node (id INTEGER)")
+    (directory / "releases" / "0001").mkdir(parents=True)
+    (directory / "releases" / "0001" / "model.tflite").write_bytes(b"model")
+    with open_database(f"sqlite:///{directory}/handfed.db") as database:
+        Organisations(database).add(ADA, "Clinic North")
+    return directory
+
+
+def write(server: Path, file: Path, *, elsewhere: bool = False) -> Path:
+    backup.write(server, file, elsewhere=elsewhere, now=NOW)
+    return file
+
+
+def test_a_server_is_the_same_after_it_was_restored(server: Path, tmp_path: Path) -> None:
+    with open_database(f"sqlite:///{server}/handfed.db") as running:  # a server may run meanwhile
+        file = write(server, tmp_path / "server.tar.gz")
+        assert Organisations(running).named(ADA, "Clinic North")
+    elsewhere = tmp_path / "new" / "data"
+    backup.read(file, elsewhere)
+    with open_database(f"sqlite:///{elsewhere}/handfed.db") as database:
+        assert Organisations(database).named(ADA, "Clinic North")
+    for name in ("authority/ca.pem", "authority/ca.key", "releases/0001/model.tflite"):
+        assert (elsewhere / name).read_bytes() == (server / name).read_bytes()
+    assert (elsewhere / "superlink" / "link.sqlite").exists()
+    assert elsewhere.stat().st_mode & 0o077 == 0
+    assert (elsewhere / "authority" / "ca.key").stat().st_mode & 0o077 == 0
+    again = authority.ensure(authority.authority_in(elsewhere), ["other.example"], now=NOW)
+    assert again.fingerprint == authority.load(authority.authority_in(server), now=NOW).fingerprint
+
+
+def test_only_its_owner_can_read_a_backup(server: Path, tmp_path: Path) -> None:
+    assert write(server, tmp_path / "server.tar.gz").stat().st_mode & 0o077 == 0
+
+
+def test_a_database_elsewhere_is_left_to_its_own_tools(server: Path, tmp_path: Path) -> None:
+    with tarfile.open(write(server, tmp_path / "server.tar.gz", elsewhere=True)) as archive:
+        assert "handfed.db" not in archive.getnames()
+        assert "superlink/link.sqlite" in archive.getnames()
+
+
+def test_nothing_is_overwritten(server: Path, tmp_path: Path) -> None:
+    file = write(server, tmp_path / "server.tar.gz")
+    with pytest.raises(SettingError, match="is there already"):
+        write(server, file)
+    with pytest.raises(SettingError, match="is not empty"):
+        backup.read(file, server)
+
+
+def test_where_no_server_was_there_is_nothing_to_back_up(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="no server was ever started"):
+        write(tmp_path, tmp_path / "server.tar.gz")
+
+
+def test_what_is_no_backup_or_is_cut_off_is_refused_and_leaves_nothing(server: Path, tmp_path: Path) -> None:
+    file = write(server, tmp_path / "server.tar.gz")
+    cut = tmp_path / "cut.tar.gz"
+    cut.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(StorageError, match="cannot be restored"):
+        backup.read(cut, tmp_path / "new")
+    with tarfile.open(tmp_path / "other.tar.gz", "w:gz") as archive:
+        archive.add(server / "authority", "authority")
+    with pytest.raises(SettingError, match="is no backup"):
+        backup.read(tmp_path / "other.tar.gz", tmp_path / "new")
+    assert not [path for path in (tmp_path / "new").glob("*") if path.is_file()]
+    assert not list(tmp_path.glob(".new.*"))

@@ -1,0 +1,55 @@
+"""What dies is started again; what ends well is not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from handfed.server.supervisor import LONGEST_PAUSE_S, SOUND_S, Supervisor
+
+COUNT = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); n = len(p.read_text()) + 1; p.write_text('x' * n);"
+
+
+def supervised(counter: Path, then: str, clock: list[float]) -> tuple[int, list[float]]:
+    counter.write_text("")
+    pauses: list[float] = []
+    command = [sys.executable, "-c", COUNT + then, str(counter)]
+    status = Supervisor(command, b"", clock=lambda: clock.pop(0), sleep=pauses.append).run()
+    return status, pauses
+
+
+def test_what_dies_is_started_again_after_ever_longer_pauses(tmp_path: Path) -> None:
+    status, pauses = supervised(tmp_path / "count", "sys.exit(0 if n == 8 else 1)", [0.0] * 20)
+    assert status == 0
+    assert pauses == [2, 4, 8, 16, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
+
+
+def test_what_lived_long_is_started_again_soon(tmp_path: Path) -> None:
+    clock = [0.0, 1.0, 1.0, 2.0, 2.0, 2.0 + SOUND_S, 100.0]
+    _, pauses = supervised(tmp_path / "count", "sys.exit(0 if n == 4 else 1)", clock)
+    assert pauses == [2, 4, 1]
+
+
+def test_wrong_use_is_not_repeated(tmp_path: Path) -> None:
+    assert supervised(tmp_path / "count", "sys.exit(2)", [0.0] * 4) == (2, [])
+
+
+def test_it_gives_what_it_was_given_and_ends_with_its_process(tmp_path: Path) -> None:
+    """As a process of its own, since it takes the signals."""
+    script = (
+        "import sys; from handfed.server.supervisor import Supervisor;"
+        "child = 'import sys, time, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.stdin.read()); time.sleep(60)';"
+        "sys.exit(Supervisor([sys.executable, '-c', child, sys.argv[1]], b'settings').run())"
+    )
+    told = tmp_path / "told"
+    with subprocess.Popen([sys.executable, "-c", script, str(told)], env=dict(os.environ)) as process:
+        end = time.monotonic() + 30
+        while not (told.exists() and told.read_text()) and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert told.read_text() == "settings"
