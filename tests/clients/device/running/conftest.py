@@ -84,6 +84,7 @@ class SuperLink:
             (folder / name).write_bytes(content)
         self.process: subprocess.Popen[bytes] | None = None
         self.grid: Any = None
+        self.over = threading.Event()  # the run that is served
 
     @property
     def address(self) -> str:
@@ -110,6 +111,7 @@ class SuperLink:
     def close(self) -> None:
         self.kill()
         self.control.close()
+        self.over.set()
         if self.grid is not None:
             self.grid.close()
 
@@ -179,18 +181,22 @@ class SuperLink:
         self.grid.set_run(run)
         TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = given.task_id, run.run_id, 1
 
+        over, client = threading.Event(), self.grid._runtime_client
+
         def beat() -> None:
-            while True:
-                time.sleep(10)
+            while not over.wait(10):
                 with suppress(Exception):
-                    self.grid._runtime_client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
+                    client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
 
         threading.Thread(target=beat, daemon=True).start()
+        self.over = over
 
     def stop_run(self) -> None:
         from flwr.proto.control_pb2 import StopRunRequest
 
         self.control.StopRun(StopRunRequest(run_id=self.grid.run.run_id))
+        self.over.set()
+        self.grid.close()
 
     def ask(self, node_id: int, do: str = "add", *, ttl_s: float = 120.0, **more: float) -> str:
         """Sends a message for training; its id."""

@@ -190,7 +190,8 @@ class Signature:
             }
         )
         response = call_next(context)
-        return response, self._clock.observe(sent, self._clock.now(), response.headers.get("date"))
+        refused = response.status_code == HTTPStatus.UNAUTHORIZED
+        return response, self._clock.observe(sent, self._clock.now(), response.headers.get("date"), refused=refused)
 
 
 class Fleet:

@@ -267,11 +267,11 @@ class Supervisor:
     def _broken(self, error: LinkError, pause_s: float) -> None:
         if self._stop.is_set():
             raise _StoppedError
-        self._status.enter("connecting")
         if str(error) != self._trouble:
             self._trouble = str(error)
             _log.warning("%s", error)
             self._status.complain(str(error))
+        self._status.enter("connecting")
         if self._stop.wait(pause_s * random.uniform(0.5, 1.0)):  # noqa: S311 - so that devices do not come all at once
             raise _StoppedError
 
