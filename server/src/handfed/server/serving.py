@@ -32,6 +32,7 @@ from handfed.server.runs.control import RunQueue
 from handfed.server.runs.service import RunRecord
 from handfed.server.settings import ServerSettings
 from handfed.shared.address import Address
+from handfed.shared.errors import HandfedError
 from handfed.shared.files import make_private
 
 WEB: Final = "handfed.web"  # entry points of other parts' pages: each gives a router for the settings
@@ -39,7 +40,7 @@ LINK_STATE: Final = Path("superlink") / "link.sqlite"  # in the data directory
 LOOPBACK: Final = "127.0.0.1"
 _LEAVE_S: Final = 2  # that who is connected has to leave, when the server ends
 _TOUCH_S: Final = 10.0
-_RECONCILE_S: Final = 30.0
+_RECONCILE_S: Final = 1.0  # so that a device that was revoked at the terminal is out within a second or two
 _log = logging.getLogger(__name__)
 
 
@@ -138,17 +139,18 @@ async def _listen(  # noqa: PLR0917 - what listens has that many parts
 
 
 def _keep_up(services: Services, door: Door, over: threading.Event) -> None:
-    """Notes which devices were heard of, and lets keys in that could not be let in before."""
+    """Lets keys in and out as is wanted, and notes which devices were heard of."""
     services.registrar.reconcile(thoroughly=True)
-    reconciled = time.monotonic()
     since = time.time()
-    while not over.wait(_TOUCH_S):
-        heard = [node for node, at in list(door.asked_at.items()) if at >= since]
-        since = time.time()
-        services.devices.touch(heard)
-        if time.monotonic() - reconciled >= _RECONCILE_S:
+    while not over.wait(_RECONCILE_S):
+        try:
             services.registrar.reconcile()
-            reconciled = time.monotonic()
+            if time.time() - since >= _TOUCH_S:
+                heard = [node for node, at in list(door.asked_at.items()) if at >= since]
+                since = time.time()
+                services.devices.touch(heard)
+        except HandfedError as error:
+            _log.warning("devices are not looked after just now: %s", error)
 
 
 def _free_socket() -> socket.socket:

@@ -54,7 +54,7 @@ def federation(
     """Start a server and three devices here, train three rounds, and publish."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     place = folder or Path(tempfile.mkdtemp(prefix="handfed-demo-"))
     place.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -78,7 +78,7 @@ def federation(
             tell(f"{_NAMES[number]} has joined with a key that it made")
             given = ("--task", "digits", "--consent", "given", "--data", device)
             _handfed("device", "import", device.with_suffix(".npz"), *given)
-            start(place / f"device{number + 1}.log", "device", "run", "--data", device, "--threads", 1)
+            start(place / f"device{number + 1}.log", "device", "run", "--data", device, "--threads", 1, "--nice", 0)
         settings = (f"rounds={rounds}", "qat_rounds=1", "evaluate_every=1", "float_margin=1.0")
         asked = [part for each in settings for part in ("--set", each)]
         _until(lambda: _all_seen(server), "contact with every device", place / "device1.log")

@@ -67,6 +67,10 @@ def invite(
     until = wording.moment(new.invitation.expires_at)
     console.print(f"A device of {into.name} can join once, until {until}. Run on the device:\n")
     typer.echo(f"handfed join {code}")
+    if console.is_terminal:
+        from handfed.server.devices import qr
+
+        typer.echo(f"\nOr scan it there:\n\n{qr.terminal(code)}")
 
 
 @devices.command("list")
