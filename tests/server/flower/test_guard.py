@@ -280,6 +280,20 @@ def test_the_devices_of_a_round_follow_from_seed_and_round_alone() -> None:
     assert len({device for number in range(200) for device in chosen(0, number)}) == 100
 
 
+def test_a_device_counts_for_no_more_samples_than_it_was_let_in_with(grid: LocalGrid) -> None:
+    def combined(caps: dict[int, int]) -> float:
+        guard = guarded(caps=caps)
+        messages = zip(ask(guard, grid), (0, 0, 9), strict=True)
+        replies = [reply(message, state(value), **{wire.NUM_EXAMPLES: 100}) for message, value in messages]
+        arrays, _ = guard.aggregate_train(1, replies)
+        assert arrays is not None
+        assert [update.examples for update in guard.accepted] == [caps.get(device, 100) for device in (1, 2, 3)]
+        return float(numpy_of(arrays)["dense/kernel"].ravel()[0])
+
+    assert combined({}) == pytest.approx(3)
+    assert combined({3: 50}) == pytest.approx(9 * 50 / 250)
+
+
 def test_more_devices_are_asked_than_needed_and_who_is_late_then_has_nothing_to_answer_for() -> None:
     many = dict.fromkeys(range(1, 11), 100)
     rules = Rules(participation=0.4, over_selection=0.5, quorum=1.0)

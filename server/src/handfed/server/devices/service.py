@@ -141,6 +141,13 @@ class Devices:
         audit.record(session, moment, principal, verb, what, organisation=row.organisation, detail=detail)
 
 
+def caps_of(database: Database) -> dict[int, int]:
+    """By node id, how many samples a device counts for at most, where its invitation said so."""
+    query = _with_keys().where(DeviceKeyRow.node_id.is_not(None), DeviceRow.max_samples.is_not(None))
+    with database.read() as session:
+        return {key.node_id: device.max_samples for device, key in session.execute(query)}  # type: ignore[misc]
+
+
 def device_of(row: DeviceRow, key: DeviceKeyRow) -> Device:
     """A device as a value.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
@@ -23,6 +23,7 @@ def create_app(
     listeners: Iterable[Listener] = (),
     resume_from: RunState | None = None,
     earlier: Earlier = none_on_record,
+    caps: Mapping[int, int] | None = None,
 ) -> ServerApp:
     """Builds the app.
 
@@ -31,6 +32,7 @@ def create_app(
         listeners: Told of every round.
         resume_from: Where the run stands; None for one that has not begun.
         earlier: Runs that it may start from, or learn from.
+        caps: How many samples a device counts for at most, by node id.
 
     Returns:
         A `ServerApp` whose run configuration holds the fields of `RunSettings` and those of a `Subject`, whose inputs
@@ -59,6 +61,7 @@ def create_app(
             ),
             listeners,
             earlier=earlier,
+            caps=caps,
         )
         # Some of Flower's strategies collect garbage once an update, which takes half a second where TensorFlow is
         # loaded. What is there already is set aside from collections, once they have gone over it.

@@ -74,6 +74,7 @@ class Course:
         trainer: The recogniser.
         listeners: Told of every round.
         earlier: Runs that this one may start from, or learn from.
+        caps: How many samples a device counts for at most, by node id.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Course:
         listeners: Iterable[Listener],
         *,
         earlier: Earlier = none_on_record,
+        caps: Mapping[int, int] | None = None,
     ) -> None:
         self._grid = grid
         self.settings = settings
@@ -103,13 +105,14 @@ class Course:
             "class-alpha": settings.class_alpha,
             "seed": settings.seed,
         }
-        self._rules = Rules.of(settings)
+        self._rules = Rules.of(settings, caps)
         self.queries = Queries(
             grid,
             self._common,
             deadline_s=settings.deadline_s,
             quorum=settings.quorum,
             by_sums=not self._rules.inspected,
+            caps=caps,
         )
 
     def train(self, state: RunState | None = None) -> RunState:

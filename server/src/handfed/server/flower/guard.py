@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -50,6 +50,7 @@ class Rules:
         direction_bound: Least cosine with the round's median update; -1 for no bound.
         inspected: Whether the server may look at single updates.
         seed: Seeds the choice of devices.
+        caps: How many samples a device counts for at most, by node id; where none is given, for all that it has.
     """
 
     participation: float = 1.0
@@ -59,9 +60,10 @@ class Rules:
     direction_bound: float = -1.0
     inspected: bool = True
     seed: int = 0
+    caps: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, settings: RunSettings) -> Rules:
+    def of(cls, settings: RunSettings, caps: Mapping[int, int] | None = None) -> Rules:
         """The rules of a run."""
         return cls(
             settings.participation,
@@ -71,6 +73,7 @@ class Rules:
             settings.direction_bound,
             settings.visibility == "inspected",
             settings.seed,
+            caps or {},
         )
 
     def needed(self, devices: int) -> int:
@@ -218,7 +221,7 @@ class Guarded(Strategy):
         if metrics.get(wire.START) != self._start:
             raise RejectedError(Reason.START, "it was trained from other arrays than those of this round")
         arrays = read_array(carried, self._schema, values=self._rules.inspected)
-        return Update(device, examples, loss, seconds, arrays, reply)
+        return Update(device, min(examples, self._rules.caps.get(device, examples)), loss, seconds, arrays, reply)
 
     def _weight(self, update: Update) -> int:
         """What an update weighs in a mean: its samples, or 1 where only sums may be seen."""

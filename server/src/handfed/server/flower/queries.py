@@ -89,16 +89,25 @@ class Queries:
         deadline_s: Seconds that a query waits.
         quorum: Fraction of the devices asked that must answer.
         by_sums: Whether the server may see sums over devices only.
+        caps: How many samples a device counts for at most, by node id.
     """
 
     def __init__(
-        self, grid: Grid, common: Mapping[str, Any], *, deadline_s: float, quorum: float, by_sums: bool
+        self,
+        grid: Grid,
+        common: Mapping[str, Any],
+        *,
+        deadline_s: float,
+        quorum: float,
+        by_sums: bool,
+        caps: Mapping[int, int] | None = None,
     ) -> None:
         self._grid = grid
         self._common = dict(common)
         self._deadline_s = deadline_s
         self._quorum = quorum
         self._by_sums = by_sums
+        self._caps = caps or {}
         self.devices: dict[int, Device] = {}
 
     @property
@@ -146,7 +155,7 @@ class Queries:
             sent = read_array(carried, moments, values=not self._by_sums)
             most = self.devices[reply.metadata.src_node_id].examples
             count = wire.check_count(metrics.get(wire.NUM_EXAMPLES), least=1, most=most)
-            return sent, 1 if self._by_sums else count
+            return sent, 1 if self._by_sums else min(count, self._caps.get(reply.metadata.src_node_id, count))
 
         answers = self._answers(wire.MEASURE, model, read, "measured their batch statistics")
         return _possible(weighted_mean([sent for sent, _ in answers], [count for _, count in answers]), moments)

@@ -23,6 +23,7 @@ from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_htt
 from flwr.supercore.task_identity import TaskIdentity
 
 from handfed.server.database import Database, open_database
+from handfed.server.devices.service import caps_of
 from handfed.server.flower.app import create_app
 from handfed.server.flower.course import Course
 from handfed.server.flower.earlier import on_record
@@ -87,9 +88,8 @@ def _go(run: RecordedRun, database: Database, runs: RunRecord, grid: PromptGrid,
         runs.finish(run.id, publisher.published().summary())
 
     kept = runs.checkpoint(run.id)
-    app = create_app(
-        publish, [Recorder(runs, run.id)], None if kept is None else RunState.from_bytes(kept), on_record(runs)
-    )
+    state = None if kept is None else RunState.from_bytes(kept)
+    app = create_app(publish, [Recorder(runs, run.id)], state, on_record(runs), caps_of(database))
     app(grid, Context(run.id, 0, {}, RecordDict(), config))
 
 
