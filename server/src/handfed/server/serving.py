@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 import threading
@@ -32,7 +33,7 @@ from handfed.server.runs.control import RunQueue
 from handfed.server.runs.service import RunRecord
 from handfed.server.settings import ServerSettings
 from handfed.shared.address import Address
-from handfed.shared.errors import HandfedError
+from handfed.shared.errors import HandfedError, SettingError
 from handfed.shared.files import make_private
 
 WEB: Final = "handfed.web"  # entry points of other parts' pages: each gives a router for the settings
@@ -46,6 +47,7 @@ _log = logging.getLogger(__name__)
 
 def serve(settings: ServerSettings) -> None:
     """Serves until the process is told to end."""
+    outside, inside = _bound(settings.host, settings.port), _bound(LOOPBACK, 0)
     make_private((settings.data_dir / LINK_STATE).parent)
     host = Address.parse(settings.address).host
     certificates = authority.ensure(
@@ -63,7 +65,6 @@ def serve(settings: ServerSettings) -> None:
             ours.include_router(entry.load()(settings))
         door = Door(link.app, ours)
         link.revoked = door.ring
-        inside = _free_socket()
         address = f"{LOOPBACK}:{inside.getsockname()[1]}"
         queue, runs = RunQueue(database), RunRecord(database)
         conductor = Conductor(queue, runs, link, Launch(settings.data_dir, settings.database, address))
@@ -73,7 +74,7 @@ def serve(settings: ServerSettings) -> None:
             threading.Thread(target=_keep_up, args=(services, door, upkeep), name="upkeep"),
         ]
         try:
-            asyncio.run(_listen(settings, certificates, link, ours, door, inside, threads))
+            asyncio.run(_listen(certificates, link, ours, door, (outside, inside), threads))
         finally:
             conductor.close()
             upkeep.set()
@@ -100,12 +101,11 @@ class _Quiet(uvicorn.Server):
 
 
 async def _listen(  # noqa: PLR0917 - what listens has that many parts
-    settings: ServerSettings,
     certificates: authority.Authority,
     link: Link,
     ours: FastAPI,
     door: Door,
-    inside: socket.socket,
+    sockets: tuple[socket.socket, socket.socket],
     threads: list[threading.Thread],
 ) -> None:
     @asynccontextmanager
@@ -118,8 +118,6 @@ async def _listen(  # noqa: PLR0917 - what listens has that many parts
         uvicorn.Config(
             door.outside,
             interface="asgi3",
-            host=settings.host,
-            port=settings.port,
             ssl_certfile=certificates.certificate_path,
             ssl_keyfile=str(certificates.key_path),
             access_log=False,
@@ -130,21 +128,22 @@ async def _listen(  # noqa: PLR0917 - what listens has that many parts
     private = _Quiet(uvicorn.Config(door.inside, interface="asgi3", lifespan="off", access_log=False, log_config=None))
 
     async def until_public_ends() -> None:
-        await public.serve()
+        await public.serve(sockets=[sockets[0]])
         private.should_exit = True
 
     for thread in threads:
         thread.start()
-    await asyncio.gather(until_public_ends(), private.serve(sockets=[inside]))
+    _log.info("serving at port %d; end with Ctrl+C", sockets[0].getsockname()[1])
+    await asyncio.gather(until_public_ends(), private.serve(sockets=[sockets[1]]))
 
 
 def _keep_up(services: Services, door: Door, over: threading.Event) -> None:
     """Lets keys in and out as is wanted, and notes which devices were heard of."""
-    services.registrar.reconcile(thoroughly=True)
-    since = time.time()
+    since, thoroughly = time.time(), True
     while not over.wait(_RECONCILE_S):
         try:
-            services.registrar.reconcile()
+            services.registrar.reconcile(thoroughly=thoroughly)
+            thoroughly = False
             if time.time() - since >= _TOUCH_S:
                 heard = [node for node, at in list(door.asked_at.items()) if at >= since]
                 since = time.time()
@@ -153,18 +152,38 @@ def _keep_up(services: Services, door: Door, over: threading.Event) -> None:
             _log.warning("devices are not looked after just now: %s", error)
 
 
-def _free_socket() -> socket.socket:
-    """A listening socket on loopback, at any free port."""
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    found.bind((LOOPBACK, 0))
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket at an address of this machine.
+
+    Raises:
+        SettingError: The address is none, or something else listens there.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.socket(family, kind, protocol)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+        if port:
+            found.listen()  # two that have bound find out here
+    except OSError as error:
+        raise SettingError(
+            f"cannot listen at port {port} of {host}: {error.strerror}; end what listens there, or choose another with"
+            " --port"
+        ) from error
     return found
 
 
 def main() -> None:
     """Serves with the settings on standard input."""
+    os.umask(0o077)  # what is made here is for nobody else
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("flwr").setLevel(logging.WARNING)  # it names every object that moves
-    serve(ServerSettings.model_validate_json(sys.stdin.read()))
+    for talkative in ("flwr", "alembic"):  # every object that moves, every step of a migration
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    try:
+        serve(ServerSettings.model_validate_json(sys.stdin.read()))
+    except HandfedError as error:
+        sys.stderr.write(f"handfed: {error}\n")
+        sys.exit(error.exit_status)
 
 
 if __name__ == "__main__":
