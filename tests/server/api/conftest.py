@@ -58,7 +58,7 @@ def _key() -> tuple[ec.EllipticCurvePrivateKey, str]:
 
 def _run(database: Database) -> None:
     record = RunRecord(database)
-    run = record.start(RunStart("digits", "cnn", "fedavg", 7, {"note": "of the federation"}, 3, "federation"))
+    run = record.start(RunStart("digits", "cnn", "fedavg", 7, {"note": "of the federation"}, 3, "pool"))
     for number in (1, 2, 3):
         rejections = (Rejection(2**64 - 1, "not-finite", "conv/kernel: NaN or infinite"),)
         record.add_round(

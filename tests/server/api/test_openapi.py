@@ -11,11 +11,13 @@ from jsonschema import Draft202012Validator
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
-# What takes a secret is refused whatever is drawn, and so is a name that the example of another route has taken.
+# What takes a secret is refused whatever is drawn, and so is a name that the example of another route has taken; and
+# there is no run that was stopped.
 NEVER_DONE = {
     "POST /api/v1/enrolments",
     "POST /api/v1/devices/{number}/rotate",
     "PATCH /api/v1/organisations/{number}",
+    "POST /api/v1/runs/{number}/resume",
 }
 MAX_EXAMPLES = 8  # that are drawn of a route, beside its own and those at the edges: half a minute in all
 
@@ -34,14 +36,17 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001 -
 @pytest.fixture
 def config(world: Any) -> SchemathesisConfig:
     """What is sent, and with which token."""
-    # Whether a text is a key, the document cannot say.
+    # Whether a text is a key, and which settings of a run fit together, the document cannot say.
     keys = {"positive_data_acceptance": {"expected-statuses": ["2xx", "403", "404", "409", "422"]}}
     return SchemathesisConfig.from_dict(
         {
             "auth": {"openapi": {"token": {"bearer": world.tokens["federation admin"]}}},
             "generation": {"max-examples": MAX_EXAMPLES, "deterministic": True, "database": "none"},
             "phases": {"stateful": {"enabled": False}},
-            "operations": [{"include-path-regex": "/enrolments$|/rotate$", "checks": keys}],
+            "operations": [
+                {"include-path-regex": "/enrolments$|/rotate$", "checks": keys},
+                {"include-name": "POST /api/v1/runs", "checks": keys},
+            ],
             "seed": 1,
         }
     )

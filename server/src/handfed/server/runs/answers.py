@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from handfed.server.api.fields import NodeId
 from handfed.server.runs.schemas import Phase, Status
 
-MOST_CLASSES: Final = 20_000
-ClassName = Annotated[str, Field(min_length=1, max_length=16)]
 SettingName = Annotated[str, Field(min_length=1, max_length=64)]
 SettingText = Annotated[str, Field(max_length=1000)]
 _GIVEN = ConfigDict(from_attributes=True)
@@ -77,10 +75,8 @@ class RunWanted(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     task: Literal["digits", "characters", "words", "lines"] = Field(default="digits", description="What is recognised.")
-    alphabet: Annotated[list[ClassName], Field(min_length=2, max_length=MOST_CLASSES)] | None = Field(
-        default=None,
-        description="Its classes, in order; null for those of the task, which only digits has.",
-        examples=[["a", "b", "c"]],
+    alphabet: Literal["digits", "letters", "alphanumeric"] | None = Field(
+        default=None, description="Its classes; null for those of the task, which only digits has."
     )
     settings: Annotated[dict[SettingName, bool | int | float | SettingText], Field(max_length=100)] = Field(
         default={},

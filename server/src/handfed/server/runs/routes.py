@@ -14,7 +14,7 @@ from handfed.server.api.problems import refusals
 from handfed.server.runs.answers import RejectionGiven, RoundGiven, RunGiven, RunWanted
 from handfed.server.runs.events import MEDIA_TYPE, follow
 from handfed.server.runs.schemas import RecordedRun, Status
-from handfed.shared.alphabet import Alphabet
+from handfed.shared import alphabets
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -59,7 +59,7 @@ def list_rejections(asking: Asking, services: Wired, number: Number, paging: Pag
 )
 def start_run(asking: Asking, services: Wired, wanted: RunWanted) -> RecordedRun:
     """Puts a run in the queue; one goes on at a time. It takes an operator of the federation."""
-    alphabet = None if wanted.alphabet is None else Alphabet.of(wanted.alphabet, where="the alphabet")
+    alphabet = None if wanted.alphabet is None else alphabets.find(wanted.alphabet)
     return services.run_control.start(asking, wanted.task, wanted.settings, alphabet=alphabet)
 
 
@@ -81,7 +81,7 @@ def resume_run(asking: Asking, services: Wired, number: Number) -> RecordedRun:
     "/{number}/events",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "Rounds as they end.", "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
+        200: {"description": "Rounds as they end.", "content": {MEDIA_TYPE: {}}},
         **refusals(401, 403, 404, 422),
     },
 )
