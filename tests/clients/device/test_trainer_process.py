@@ -52,9 +52,10 @@ def test_no_process_is_there_before_it_is_needed_nor_after(trainer: TrainerProce
 
 def test_one_that_was_killed_while_it_waited_is_not_missed(trainer: TrainerProcess) -> None:
     answered(trainer)
-    assert trainer.pid is not None
-    os.kill(trainer.pid, 9)
-    while Path(f"/proc/{trainer.pid}/stat").read_text().split()[2] != "Z":
+    pid = trainer.pid  # once: to ask is to find out that it is dead
+    assert pid is not None
+    os.kill(pid, 9)
+    while Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
         time.sleep(0.01)
     assert not answered(trainer).has_error()
 
