@@ -199,7 +199,7 @@ def test_a_database_that_cannot_be_reached_is_said_without_its_password() -> Non
 def test_the_command_prints_json_and_its_status_is_that_of_the_worst(tmp_path: Path) -> None:
     app = typer.Typer()
     app.command()(doctor)
-    arguments = ["--data-dir", str(tmp_path), "--json", "--superlink-port", str(free_port()), "--port"]
+    arguments = ["--data-dir", str(tmp_path), "--json", "--port"]
     well = CliRunner().invoke(app, [*arguments, str(free_port())])
     assert (well.exit_code, json.loads(well.output)["outcome"] == "failure") == (0, False)
     with listening(None) as port:
