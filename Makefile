@@ -4,6 +4,7 @@
 SHELL := /bin/sh
 UV_VERSION := 0.13.8
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { command -v $$p; break; }; done)
+TEST_PROCESSES ?= 3
 UV = .tools/bin/uv
 HANDFED = .venv/bin/handfed
 
@@ -21,8 +22,8 @@ setup: .venv/.complete ## Set up .venv, with every part of Handfed in it.
 simulate: .venv/.complete ## The main job: a federated simulation on real handwriting, to a published INT8 model.
 	$(HANDFED) simulate
 
-test: .venv/.complete ## The tests.
-	.venv/bin/python -m pytest
+test: .venv/.complete ## The tests, in several processes; those of real processes, which mostly wait, come first.
+	.venv/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder tests/e2e tests
 
 check: lint types imports test ## What CI runs: ruff, mypy, import contracts, tests.
 
@@ -51,6 +52,7 @@ clean: ## Remove what the set-up made; what was trained and published stays.
 .venv/.complete: $(UV) pyproject.toml constraints.txt $(wildcard */pyproject.toml)
 	$(UV) venv --quiet --allow-existing --python "$(PYTHON)" .venv
 	$(UV) pip install --python .venv/bin/python --compile-bytecode --constraint constraints.txt --requirements pyproject.toml --group dev
+	-.venv/bin/python -m handfed.dashboards.vendoring
 	@touch $@
 
 # uv comes into a folder of the checkout; pip's --target also works where Debian forbids a plain pip install.

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import settings
 
 from handfed.shared.datasets import Dataset
-from handfed.shared.files import sha256_of
-from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, Manifest
+from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, File, Manifest
 from handfed.shared.metrics import paired_difference
 
 # As every engine: sums of one thread are the same to the bit, in whichever process. Read when TensorFlow starts.
@@ -66,19 +65,16 @@ def digits() -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def trained_release(digits: Dataset) -> tuple[Manifest, bytes]:
-    """A release whose model was trained for a moment: float, calibrated, quantization-aware, converted to INT8.
+def trained_arrays(digits: Dataset) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """A `Trainer` with the float and the quantization-aware arrays of a cnn that was trained for a moment.
 
-    It has seen the first 2,000 `digits`; its metrics are of the last 1,000.
+    It has seen the first 2,000 `digits`.
     """
-    from handfed.server.releases.publish import check_conversion, weights_sha256
-    from handfed.shared.litert import Int8Model
     from handfed.shared.local_training import LocalTraining
     from handfed.shared.run_settings import RunSettings
-    from handfed.shared.tf.export import to_int8
     from handfed.shared.tf.training import Trainer
 
-    seen, held_out = digits.take(np.arange(2000)), digits.take(np.arange(4000, 5000))
+    seen = digits.take(np.arange(2000))
     trainer = Trainer("cnn", 10, seed=0)
     run = RunSettings(local_epochs=3, batch_size=32, label_prior=0.0, augmentation=0.0, dropout=0.0)
     settings = LocalTraining.of(run, learning_rate=0.05, freeze_statistics=True)
@@ -88,6 +84,20 @@ def trained_release(digits: Dataset) -> tuple[Manifest, bytes]:
     arrays = floating | trainer.calibrate(floating, seen.samples)
     fine = replace(settings, epochs=1, learning_rate=0.005)
     arrays, _ = trainer.train(arrays, seen.samples, fine, quantized=True, seed=(0, 2))
+    return trainer, floating, arrays
+
+
+@pytest.fixture(scope="session")
+def trained_release(
+    digits: Dataset, trained_arrays: tuple[Any, dict[str, Any], dict[str, Any]]
+) -> tuple[Manifest, bytes]:
+    """A release of `trained_arrays`, converted to INT8; its metrics are of the last 1,000 `digits`."""
+    from handfed.server.releases.publish import check_conversion, weights_sha256
+    from handfed.shared.litert import Int8Model
+    from handfed.shared.tf.export import to_int8
+
+    held_out = digits.take(np.arange(4000, 5000))
+    trainer, floating, arrays = trained_arrays
     model = to_int8(trainer.quantized_model(arrays))
     float_right = trainer.logits(floating, held_out.images, quantized=False).argmax(axis=1) == held_out.labels
     int8_right = Int8Model(model).logits(held_out.images).argmax(axis=1) == held_out.labels
@@ -106,8 +116,7 @@ def trained_release(digits: Dataset) -> tuple[Manifest, bytes]:
         training_seconds=10.0,
         licence=digits.licence,
         weights_sha256=weights_sha256(arrays),
-        model_sha256=sha256_of(model),
-        model_size_bytes=len(model),
+        model=File.of(model),
         metrics={
             "samples": 1000,
             "split_by": "image",

@@ -143,12 +143,17 @@ def test_what_was_loaded_before_a_run_is_not_gone_over_at_every_update() -> None
 
 def test_the_release_is_complete_and_its_manifest_is_of_the_published_schema(outcome: Outcome, place: Place) -> None:
     directory = outcome.publication.directory
-    assert sorted(path.name for path in directory.iterdir()) == ["README.md", "manifest.json", "model.tflite"]
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "README.md",
+        "browser.tflite",
+        "manifest.json",
+        "model.tflite",
+    ]
     jsonschema.validate(json.loads((directory / "manifest.json").read_text()), schema())
     manifest, model = read_release(directory)
     assert manifest.release == place.releases.latest().number == outcome.publication.number  # type: ignore[union-attr]
     assert Int8Model(model).operators_with_floats() == []
-    assert str(manifest.model_size_bytes)[:2] in (directory / "README.md").read_text()
+    assert str(manifest.model.size_bytes)[:2] in (directory / "README.md").read_text()
 
 
 def test_the_file_that_was_published_reads_what_the_devices_counted(outcome: Outcome, federation: Federation) -> None:

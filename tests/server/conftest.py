@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
-import time
-import uuid
+import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -34,97 +26,30 @@ from handfed.server.devices.memory import MemoryRegistry
 from handfed.server.devices.values import Device
 from handfed.server.people.principals import Principal
 from handfed.shared.enrolment import enrolment_statement
+from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, File, read_release
+from handfed.simulations.benchmarks.postgresql import NoPostgresqlError, new_database, postgresql
 
 with warnings.catch_warnings():  # Typer asks Click for names that a later Click will not have, Starlette for httpx2
     warnings.simplefilter("ignore")
     import starlette.testclient  # noqa: F401 - likewise
     import typer  # noqa: F401 - so that the tests' own import of it warns no more
 
-PASSWORD = "not:a/secret@"  # noqa: S105 - of a server that only this test run reaches; hard to put into a URL
-QUOTED = "not%3Aa%2Fsecret%40"
-
-
-def _binaries() -> Path | None:
-    """The directory of PostgreSQL's programs, the newest where there are several."""
-    found = shutil.which("initdb")
-    folders = [Path(found).resolve().parent] if found else []
-    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name)[::-1]
-    return next((path for path in folders if (path / "postgres").exists() and (path / "initdb").exists()), None)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _start(binaries: Path, directory: Path, port: int) -> subprocess.Popen[bytes]:
-    """Starts PostgreSQL in `directory`; it refuses to run as root, so root starts it as nobody."""
-    as_user: dict[str, Any] = {"cwd": directory}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(directory, nobody.pw_uid, nobody.pw_gid)
-        as_user |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    secret = directory / "password"
-    secret.write_text(PASSWORD)
-    secret.chmod(0o644)  # within a directory that only its user may enter
-    data = str(directory / "data")
-    initdb = [str(binaries / "initdb"), "-D", data, "-U", "handfed", "-A", "scram-sha-256", "-E", "UTF8"]
-    subprocess.run(
-        [*initdb, "--locale=C", "--no-sync", "--pwfile", str(secret)],
-        check=True,
-        capture_output=True,
-        **as_user,
-    )
-    server = [str(binaries / "postgres"), "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""]
-    with (directory / "log").open("wb") as log:
-        return subprocess.Popen([*server, "-c", "fsync=off"], stdout=log, stderr=log, **as_user)
-
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """The URL, without a database, of a PostgreSQL of this test run."""
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed here")
-    psycopg = pytest.importorskip(
-        "psycopg", reason="PostgreSQL's driver psycopg is not installed here", exc_type=ImportError
-    )
-    directory = Path(tempfile.mkdtemp(prefix="handfed-postgresql-"))
-    port = _free_port()
-    process = _start(binaries, directory, port)
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                psycopg.connect(
-                    host="127.0.0.1", port=port, user="handfed", password=PASSWORD, dbname="postgres"
-                ).close()
-                break
-            except psycopg.OperationalError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"PostgreSQL did not start: {(directory / 'log').read_text()}")
-                time.sleep(0.05)
-        yield f"postgresql://handfed:{QUOTED}@127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
-        process.wait(timeout=30)
-        shutil.rmtree(directory)
-
-
-def _new_database(server: str) -> str:
-    import psycopg
-
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload, unused-ignore]
-    return f"{server}/{name}"
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgresql(fsync=False))
+        except NoPostgresqlError as error:
+            pytest.skip(str(error))
+        yield url
 
 
 @pytest.fixture
 def postgresql_url(postgresql_server: str) -> str:
     """The URL of a new, empty PostgreSQL database."""
-    return _new_database(postgresql_server)
+    return new_database(postgresql_server)
 
 
 @pytest.fixture
@@ -142,7 +67,7 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def migrated_postgresql_url(postgresql_server: str) -> str:
     """The URL of a PostgreSQL database with our tables, which tests share: to make one takes a while."""
-    url = _new_database(postgresql_server)
+    url = new_database(postgresql_server)
     open_database(url).close()
     return url
 
@@ -181,6 +106,22 @@ class Clock:
     def forward(self, **span: float) -> None:
         """Moves the clock."""
         self.at += timedelta(**span)
+
+
+ReleaseFiles = Callable[[int, str], dict[str, bytes]]
+
+
+@pytest.fixture(scope="session")
+def release_files() -> ReleaseFiles:
+    """The files of a release by its number and task, with a manifest that is one and a model that nobody opens."""
+    manifest, _ = read_release(Path(__file__).parents[1] / "compat" / "manifest-1")
+
+    def make(number: int, task: str = "digits") -> dict[str, bytes]:
+        model = b"model %d" % number
+        described = replace(manifest, release=number, task=task, model=File.of(model), browser=None)
+        return {MANIFEST: described.encode(), MODEL: model, MODEL_CARD: b"card"}
+
+    return make
 
 
 @pytest.fixture

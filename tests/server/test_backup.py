@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tarfile
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +16,17 @@ from handfed.server.authority import files as authority
 from handfed.server.database import open_database
 from handfed.server.people.organisations import Organisations
 from handfed.server.people.principals import Principal
+from handfed.server.registry.files import RESTORED, registry_in
+from handfed.server.registry.service import Registry
 from handfed.shared.errors import SettingError, StorageError
+from handfed.shared.registry import Channel
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ADA = Principal("Ada", "admin")
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Path:
+def server(tmp_path: Path, release_files: Callable[[int, str], dict[str, bytes]]) -> Path:
     directory = tmp_path / "data"
     directory.mkdir()
     authority.ensure(authority.authority_in(directory), ["server.example"], now=NOW)
@@ -30,9 +34,14 @@ def server(tmp_path: Path) -> Path:
     with closing(sqlite3.connect(directory / "superlink" / "link.sqlite")) as link:
         link.execute("CREATE TABLE node (id INTEGER)")
     (directory / "releases" / "0001").mkdir(parents=True)
-    (directory / "releases" / "0001" / "model.tflite").write_bytes(b"model")
+    for name, content in release_files(1, "digits").items():
+        (directory / "releases" / "0001" / name).write_bytes(content)
     with open_database(f"sqlite:///{directory}/handfed.db") as database:
         Organisations(database).add(ADA, "Clinic North")
+    registry = Registry(registry_in(directory))
+    registry.ensure()
+    registry.add_release(1, directory / "releases" / "0001", task="digits")
+    registry.set_channel(Channel("digits", 1))
     return directory
 
 
@@ -56,6 +65,30 @@ def test_a_server_is_the_same_after_it_was_restored(server: Path, tmp_path: Path
     assert (elsewhere / "authority" / "ca.key").stat().st_mode & 0o077 == 0
     again = authority.ensure(authority.authority_in(elsewhere), ["other.example"], now=NOW)
     assert again.fingerprint == authority.load(authority.authority_in(server), now=NOW).fingerprint
+
+
+def test_the_registry_goes_on_where_it_was_and_is_to_be_signed_anew(server: Path, tmp_path: Path) -> None:
+    write(server, tmp_path / "server.tar.gz")
+    elsewhere = tmp_path / "new"
+    backup.read(tmp_path / "server.tar.gz", elsewhere)
+    before, after = Registry(registry_in(server)), Registry(registry_in(elsewhere))
+    assert after.root() == before.root()
+    assert after.status() == before.status()
+    assert after.channels() == before.channels() == {"digits": Channel("digits", 1)}
+    (model,) = (registry_in(elsewhere) / "targets" / "releases" / "0001").glob("*.model.tflite")
+    assert model.read_bytes() == b"model 1"
+    assert (registry_in(elsewhere) / RESTORED).exists()
+    assert not (registry_in(server) / RESTORED).exists()
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (registry_in(elsewhere) / "keys").iterdir())
+
+
+def test_a_change_of_the_registry_is_in_a_backup_whole(server: Path, tmp_path: Path) -> None:
+    log = registry_in(server) / "change.json"
+    log.write_text('{"format": 1, "written": {"metadata/9.root.json": "{}"}, "removed": []}')
+    with tarfile.open(write(server, tmp_path / "server.tar.gz")) as archive:
+        names = archive.getnames()
+    assert "registry/metadata/9.root.json" in names  # what had happened is whole
+    assert "registry/change.json" not in names
 
 
 def test_only_its_owner_can_read_a_backup(server: Path, tmp_path: Path) -> None:

@@ -285,3 +285,16 @@ def test_the_commands_start_without_a_database_library() -> None:
         "sys.exit('sqlalchemy' in sys.modules or 'rich.table' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_database_that_another_program_has_locked_is_told_from_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handfed.server.database.LOCK_TIMEOUT_S", 0)
+    with open_database(f"sqlite:///{tmp_path / 'handfed.db'}") as database:
+        other = sqlite3.connect(tmp_path / "handfed.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="is locked; another program has held it for 0 s") as caught:
+            RunRecord(database).start(RUN)
+        other.close()
+    assert "room" not in str(caught.value)

@@ -21,7 +21,11 @@ from typer.testing import CliRunner
 from handfed.server import schema_version
 from handfed.server.authority.files import Authority, authority_in, ensure
 from handfed.server.database import look_at, open_database
-from handfed.server.doctor import check_certificates, check_database, check_port, doctor, examine
+from handfed.server.doctor import check_certificates, check_database, check_port, check_registry, doctor, examine
+from handfed.server.registry.custody import KeyCustody
+from handfed.server.registry.files import registry_in
+from handfed.server.registry.service import Registry
+from handfed.server.settings import ServerSettings
 from handfed.shared.checkup import Outcome, exit_status, look
 from handfed.shared.errors import StorageError
 
@@ -152,6 +156,58 @@ def test_a_key_that_does_not_match_is_said(authority: Authority, tmp_path: Path)
     assert "does not belong" in check.found
 
 
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    made = Registry(registry_in(tmp_path), clock=lambda: NOW)
+    made.ensure()
+    return made
+
+
+def test_a_registry_that_is_signed_is_well(registry: Registry, tmp_path: Path) -> None:
+    assert check_registry(tmp_path / "nowhere", now=NOW).outcome is Outcome.OK
+    assert check_registry(tmp_path, now=NOW).outcome is Outcome.OK
+    before = {path: path.stat().st_mtime_ns for path in registry.repository.files.directory.rglob("*")}
+    examine(tmp_path, f"sqlite:///{tmp_path}/handfed.db", (), free_port(), now=NOW)
+    assert {path: path.stat().st_mtime_ns for path in registry.repository.files.directory.rglob("*")} == before
+
+
+def test_what_expired_in_the_registry_is_said_with_what_renews_it(registry: Registry, tmp_path: Path) -> None:
+    here = check_registry(tmp_path, now=NOW + 3 * DAY)
+    assert here.outcome is Outcome.WARNING  # a server that was off mends it by itself
+    assert "timestamp expired" in here.found
+    assert "start the server" in here.mend
+    KeyCustody(registry.repository).export("root", tmp_path / "root.pem", passphrase=None)
+    soon = NOW + 320 * DAY
+    Registry(registry_in(tmp_path), clock=lambda: soon).renew()
+    there = check_registry(tmp_path, now=soon)
+    assert there.outcome is Outcome.WARNING
+    assert "root expires in 44 days" in there.found
+    assert "handfed keys renew root" in there.mend
+    late = NOW + 400 * DAY
+    Registry(registry_in(tmp_path), clock=lambda: late).renew()
+    assert check_registry(tmp_path, now=late).outcome is Outcome.FAILURE
+
+
+def test_a_key_that_has_to_be_here_or_a_signature_that_is_waited_for_is_said(
+    registry: Registry, tmp_path: Path
+) -> None:
+    KeyCustody(registry.repository).export("root", tmp_path / "root.pem", passphrase=None)
+    KeyCustody(registry.repository).rotate("targets")
+    waits = check_registry(tmp_path, now=NOW)
+    assert (waits.outcome, waits.found) == (Outcome.WARNING, "root waits for a signature from elsewhere")
+    registry.repository.keys.path(registry.status()[-1].keys[0].keyid).unlink()
+    gone = check_registry(tmp_path, now=NOW)
+    assert gone.outcome is Outcome.FAILURE
+    assert "key of timestamp is not here" in gone.found
+
+
+def test_a_key_that_others_can_read_is_said(registry: Registry, tmp_path: Path) -> None:
+    registry.repository.keys.path(registry.status()[0].keys[0].keyid).chmod(0o644)
+    checks = examine(tmp_path, f"sqlite:///{tmp_path}/handfed.db", (), free_port(), now=NOW)
+    (secrets,) = [check for check in checks if check.name == "secrets"]
+    assert secrets.outcome is Outcome.FAILURE
+
+
 def test_a_database_with_our_schema_is_well(url: str) -> None:
     open_database(url).close()
     check = check_database(url, now=datetime.now(UTC))
@@ -207,6 +263,18 @@ def test_the_command_prints_json_and_its_status_is_that_of_the_worst(tmp_path: P
     assert (ill.exit_code, json.loads(ill.output)["outcome"]) == (1, "failure")
     plain = CliRunner().invoke(app, [arguments[0], arguments[1], "--port", str(free_port())])
     assert "failed" in plain.output
+
+
+def test_the_command_looks_at_what_the_server_was_started_with(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(doctor)
+    port = free_port()
+    ServerSettings.load(tmp_path, address="127.0.0.1", port=port, environment={}).save()
+    ensure(authority_in(tmp_path), ["elsewhere.example"], now=NOW)
+    found = CliRunner().invoke(app, ["--data-dir", str(tmp_path)])
+    assert f"{port} is free" in found.stdout
+    ServerSettings.load(tmp_path, address="other.example", environment={}).save()
+    assert "other.example" in CliRunner().invoke(app, ["--data-dir", str(tmp_path)]).stdout
 
 
 def test_to_look_imports_neither_tensorflow_nor_flower(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from handfed.shared.key_rotation import rotation_message
 PEM = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
 digests = st.binary(min_size=32, max_size=32)
 numbers = st.integers(1, 2**31)
-answers = st.builds(EnrolmentAnswer, numbers, st.text(), st.text(), st.none() | numbers)
+roots = st.none() | st.text(st.characters(max_codepoint=127), min_size=1)
+answers = st.builds(EnrolmentAnswer, numbers, st.text(), st.text(), st.none() | numbers, roots)
 values = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 
 
@@ -56,6 +57,12 @@ def test_a_newer_server_may_say_more(answer: EnrolmentAnswer) -> None:
     assert EnrolmentAnswer.from_json({**answer.as_json(), "colour": "green"}) == answer
 
 
+@given(answers)
+def test_an_older_server_says_nothing_of_a_registry(answer: EnrolmentAnswer) -> None:
+    older = {name: value for name, value in answer.as_json().items() if name != "registry_root"}
+    assert EnrolmentAnswer.from_json(older).registry_root is None
+
+
 @given(values | st.lists(values) | st.dictionaries(st.sampled_from(["number", "name", "organisation_name"]), values))
 def test_any_other_json_is_refused(document: Any) -> None:
     with pytest.raises(EnrolmentError):
@@ -72,6 +79,10 @@ def test_any_other_json_is_refused(document: Any) -> None:
         {"max_samples": 0},
         {"max_samples": "many"},
         {"name": 3},
+        {"registry_root": {}},
+        {"registry_root": ""},
+        {"registry_root": "caf\u00e9"},
+        {"registry_root": "\ud800"},
     ],
 )
 def test_an_answer_with_a_wrong_field_is_refused(wrong: dict[str, Any]) -> None:

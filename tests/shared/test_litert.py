@@ -89,12 +89,12 @@ def test_memory_is_laid_out_only_when_the_batch_changes(
 
 
 def test_the_image_range_becomes_every_integer() -> None:
-    np.testing.assert_array_equal(_quantization_table(float(np.float32(1 / 255)), -128), np.arange(-128, 128))
+    np.testing.assert_array_equal(_quantization_table(np.int8, float(np.float32(1 / 255)), -128), np.arange(-128, 128))
 
 
 @given(st.floats(0.0001, 10), st.integers(-128, 127))
 def test_a_quantized_level_is_within_half_a_step(scale: float, zero_point: int) -> None:
-    table = _quantization_table(scale, zero_point).astype(np.float64)
+    table = _quantization_table(np.int8, scale, zero_point).astype(np.float64)
     assert np.all(np.diff(table) >= 0)
     off = np.abs((table - zero_point) * scale - np.arange(256) / 255)
     assert np.all((off <= scale * 0.5001) | (table == 127))
@@ -124,7 +124,7 @@ def test_levels_are_rounded_as_by_the_reference_kernel(most: float) -> None:
     target = reference.get_output_details()[0]
     expected = reference.get_tensor(target["index"]).ravel()
     assert expected.dtype == np.int8
-    np.testing.assert_array_equal(_quantization_table(*target["quantization"]), expected)
+    np.testing.assert_array_equal(_quantization_table(np.int8, *target["quantization"]), expected)
 
 
 @given(st.binary(max_size=2000))

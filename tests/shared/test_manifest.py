@@ -20,13 +20,13 @@ from hypothesis.extra import numpy as arrays
 from handfed.shared import strips
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import ManifestError
-from handfed.shared.files import sha256_of
 from handfed.shared.geometry import Geometry
 from handfed.shared.images import VERSION
 from handfed.shared.manifest import (
     FORMAT,
     MANIFEST,
     MODEL,
+    File,
     Manifest,
     SelfTest,
     read_manifest,
@@ -52,8 +52,7 @@ EXAMPLE = Manifest(
     training_seconds=61.5,
     licence="CC0-1.0",
     weights_sha256="0" * 64,
-    model_sha256=sha256_of(CONTENT),
-    model_size_bytes=len(CONTENT),
+    model=File.of(CONTENT),
     metrics={
         "samples": 100,
         "split_by": "writer",
@@ -125,6 +124,8 @@ def manifests(draw: st.DrawFn) -> Manifest:
         licence=draw(TEXT),
         geometry=Geometry(height, width, 1),
         self_test=SelfTest(draw(pictures), draw(logits), draw(st.floats(0.001, 10))),
+        alphabet_version=draw(st.integers(1, 9)),
+        browser=draw(st.none() | st.builds(File.of, st.binary(max_size=9).map(lambda content: content + b"."))),
     )
 
 
@@ -138,10 +139,28 @@ def test_every_manifest_keeps_the_published_schema(manifest: Manifest) -> None:
     jsonschema.Draft202012Validator(schema()).validate(json.loads(manifest.encode()))
 
 
-def test_the_schema_is_one_and_every_field_is_required() -> None:
+def test_the_schema_is_one_and_every_field_is_required_but_what_came_later() -> None:
+    """The twin for browsers, and how often the alphabet has grown."""
     jsonschema.Draft202012Validator.check_schema(schema())
-    assert set(schema()["properties"]) == set(EXAMPLE.to_json())
+    whole = replace(EXAMPLE, browser=File.of(CONTENT), alphabet_version=2)
+    jsonschema.validate(whole.to_json(), schema())
+    assert set(schema()["properties"]) == set(whole.to_json())
     assert set(schema()["required"]) | set(schema()["then"]["required"]) == set(EXAMPLE.to_json())
+
+
+def test_an_alphabet_has_been_through_one_version_at_least() -> None:
+    assert Manifest.decode(EXAMPLE.encode(), where="m.json").alphabet_version == 1
+    value = replace(EXAMPLE, alphabet_version=3).to_json()
+    assert Manifest.decode(json.dumps(value).encode(), where="m.json").alphabet_version == 3
+    value["alphabet_version"] = 0
+    refuse(json.dumps(value).encode(), "alphabet_version is 0")
+
+
+def test_a_twin_for_browsers_has_one_name_only() -> None:
+    value = replace(EXAMPLE, browser=File.of(CONTENT)).to_json()
+    assert Manifest.decode(json.dumps(value).encode(), where="m.json").browser == File.of(CONTENT)
+    value["browser"]["file"] = "../model.tflite"
+    refuse(json.dumps(value).encode(), "must be named browser.tflite")
 
 
 def test_planes_that_are_not_known_are_refused() -> None:
@@ -347,7 +366,7 @@ def test_a_model_of_another_size_or_sha256_is_refused(release: Path, content: by
 
 
 def test_a_size_that_is_stated_wrong_is_refused(release: Path) -> None:
-    (release / MANIFEST).write_bytes(replace(EXAMPLE, model_size_bytes=6).encode())
+    (release / MANIFEST).write_bytes(replace(EXAMPLE, model=replace(EXAMPLE.model, size_bytes=6)).encode())
     with pytest.raises(ManifestError, match="not the model of its manifest"):
         read_release(release)
 
@@ -371,7 +390,7 @@ def test_what_is_published_keeps_the_schema_and_can_be_moved(release_directory: 
     shutil.copytree(release_directory, moved)
     manifest, content = read_release(moved)
     jsonschema.validate(json.loads((moved / MANIFEST).read_text(encoding="utf-8")), schema())
-    assert sha256_of(content) == manifest.model_sha256
+    assert File.of(content) == manifest.model
 
 
 def test_a_figure_that_json_lacks_is_never_written() -> None:

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from handfed.shared.errors import HandfedError
-from handfed.simulations.benchmarks.__main__ import BENCHMARKS, BY_DEFAULT, main
+from handfed.simulations.benchmarks.__main__ import BENCHMARKS, BY_DEFAULT, OF_A_SERVER, main
 from handfed.simulations.benchmarks.figures import Figure
 from handfed.simulations.benchmarks.lives import OnRecord, on_record
 from handfed.simulations.benchmarks.processes import apart, spent
@@ -20,7 +21,8 @@ MB = 2**20
 
 def test_every_benchmark_has_a_name_and_those_by_default_are_among_them() -> None:
     assert {"main-job", "start-up", "speed", "scale", "resume", "ablation", "augmentation"} <= set(BENCHMARKS)
-    assert set(BY_DEFAULT) <= set(BENCHMARKS)
+    assert set(OF_A_SERVER) == {"federation", "load"}
+    assert set(BY_DEFAULT) <= set(BENCHMARKS) | set(OF_A_SERVER)
 
 
 def test_an_unknown_name_is_refused_with_those_that_there_are(
@@ -31,6 +33,19 @@ def test_an_unknown_name_is_refused_with_those_that_there_are(
     said = " ".join(capsys.readouterr().err.split())
     assert "'speeed'" in said
     assert "speed, scale, resume" in said
+
+
+def test_a_database_is_for_the_benchmarks_that_start_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, str | None]] = []
+
+    def load(_directory: Path, _console: Console, database: str | None) -> None:
+        ran.append(("load", database))
+
+    monkeypatch.setitem(BENCHMARKS, "speed", lambda _directory, _console: ran.append(("speed", None)))
+    monkeypatch.setitem(OF_A_SERVER, "load", load)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "load", "speed", "--database", "postgresql://here/one"])
+    assert main() == 0
+    assert ran == [("load", "postgresql://here/one"), ("speed", None)]
 
 
 def test_naming_the_benchmarks_imports_neither_tensorflow_nor_flower() -> None:

@@ -87,7 +87,10 @@ def test_a_scenario_without_data_asks_for_it() -> None:
         ("[faults]\nsign-fliped = 0.1", r"^f.toml, \[faults\]: .* did you mean 'sign-flipped'\?$"),
         ("[run]\nqat_rounds = 3", r"^f.toml, \[run\]: there is no key 'qat_rounds'; did you mean 'qat-rounds'\?$"),
         ("device = 3", r"^f.toml: there is no key 'device'; did you mean 'devices'\?$"),
-        ("colour = 3", r"^f.toml: there is no key 'colour'; known here: data, task, partition, devices, held-out$"),
+        (
+            "colour = 3",
+            r"^f.toml: there is no key 'colour'; known here: data, task, partition, devices, held-out, steps",
+        ),
         ("rounds = 3", r"^f.toml: 'rounds' belongs in \[run\]$"),
         ("[run]\nnan = 0.1", r"^f.toml, \[run\]: 'nan' belongs in \[faults\]$"),
         ("[faults]\ndata = 'x'", r"^f.toml, \[faults\]: 'data' belongs above the first table$"),

@@ -80,8 +80,8 @@ def test_writers_ids_become_numbers_and_are_not_kept(tmp_path: Path, ids: NDArra
 
 
 def test_other_arrays_are_not_read(tmp_path: Path) -> None:
-    group = np.array([object()] * 12)  # a pickle, which is not even looked at
-    assert len(read(saved(tmp_path / "a.npz", **characters(), group=group))) == 12
+    other = np.array([object()] * 12)  # a pickle, which is not even looked at
+    assert len(read(saved(tmp_path / "a.npz", **characters(), other=other))) == 12
 
 
 def changed(**changes: Any) -> dict[str, NDArray[Any]]:

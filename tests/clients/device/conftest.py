@@ -47,6 +47,7 @@ class FederationServer:
     invited: dict[bytes, str | None] = field(default_factory=dict)  # by secret: the key that used it
     devices: dict[int, str] = field(default_factory=dict)  # public keys
     refusal: tuple[int, dict[str, Any], dict[str, str]] | None = None  # what every POST is answered with
+    registry_root: str | None = '{"signed": "root 1"}'  # what it tells a device to trust
     lost_answers: int = 0  # how many are done and not answered
     ahead: timedelta = timedelta()  # of its clock
     requests: list[tuple[str, Any]] = field(default_factory=list)
@@ -92,7 +93,7 @@ class FederationServer:
         return 200, self._described(number, None)
 
     def _described(self, number: int, name: str | None) -> dict[str, Any]:
-        return EnrolmentAnswer(number, name or "reception", "Clinic North", 5000).as_json()
+        return EnrolmentAnswer(number, name or "reception", "Clinic North", 5000, self.registry_root).as_json()
 
 
 def key_digest(public_key: str) -> str:

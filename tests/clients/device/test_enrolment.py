@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from handfed.clients.device import credentials, keys, server_link
 from handfed.clients.device.credentials import Enrolment, NotJoinedError
-from handfed.clients.device.enrolment import AlreadyJoinedError, join, rotate
+from handfed.clients.device.enrolment import AlreadyJoinedError, join, move, rotate
 from handfed.clients.device.refusals import RefusedError
 from handfed.clients.device.server_link import (
     ClockError,
@@ -38,7 +39,7 @@ from handfed.shared.invitation import Invitation
 if TYPE_CHECKING:
     from tests.clients.device.conftest import FederationServer, Servers
 
-FILES = {"ca.pem", "device.key", "enrolment.json", "enrolment.lock"}
+FILES = {"ca.pem", "device.key", "enrolment.json", "enrolment.lock", "registry-root.json"}
 HOUR = timedelta(hours=1)
 
 
@@ -122,7 +123,7 @@ class _PowerCutError(Exception):
 
 
 @pytest.mark.parametrize("again", [False, True])
-@pytest.mark.parametrize("writes", range(5))
+@pytest.mark.parametrize("writes", range(6))
 def test_a_join_that_breaks_at_any_write_or_rename_can_be_repeated(
     server: FederationServer, folder: Path, monkeypatch: pytest.MonkeyPatch, writes: int, again: bool
 ) -> None:
@@ -138,7 +139,7 @@ def test_a_join_that_breaks_at_any_write_or_rename_can_be_repeated(
         write_atomically(path, content)
 
     monkeypatch.setattr("handfed.clients.device.credentials.write_atomically", failing)
-    if writes < 4:
+    if writes < 5:
         with pytest.raises(_PowerCutError):
             join(folder, invitation, again=again)
         after = contents(folder)
@@ -150,13 +151,14 @@ def test_a_join_that_breaks_at_any_write_or_rename_can_be_repeated(
     assert set(contents(folder)) == FILES
 
 
-@pytest.mark.parametrize("renamed", range(3))
+@pytest.mark.parametrize("renamed", range(4))
 def test_a_change_that_has_happened_is_finished_by_whoever_comes_next(
     server: FederationServer, folder: Path, tmp_path: Path, renamed: int
 ) -> None:
     join(folder, server.invite(), name="old")
+    server.registry_root = "root 2"
     new = join(tmp_path / "other", server.invite(), name="new")
-    names = ("device.key", "ca.pem", "enrolment.json")
+    names = ("device.key", "ca.pem", "registry-root.json", "enrolment.json")
     for at, name in enumerate(names):
         target = name if at < renamed else name + ".new"
         (folder / target).write_bytes((tmp_path / "other" / name).read_bytes())
@@ -167,11 +169,50 @@ def test_a_change_that_has_happened_is_finished_by_whoever_comes_next(
     assert set(contents(folder)) == FILES
 
 
+@pytest.mark.parametrize("done", range(3))
+def test_a_change_to_a_federation_without_a_registry_is_finished_likewise(
+    server: FederationServer, folder: Path, done: int
+) -> None:
+    join(folder, server.invite())
+    (folder / "registry-root.json.new").touch()
+    (folder / "enrolment.json").rename(folder / "enrolment.json.new")
+    for name in ("registry-root.json", "registry-root.json.new")[:done]:
+        (folder / name).unlink()
+    credentials.load(folder)
+    assert set(contents(folder)) == FILES - ({"registry-root.json"})
+    assert credentials.registry_root(folder) is None
+
+
+def test_a_device_trusts_the_root_of_the_federation_that_it_joined_last(server: FederationServer, folder: Path) -> None:
+    server.registry_root = "root 1"
+    join(folder, server.invite())
+    assert credentials.registry_root(folder) == b"root 1"
+    server.registry_root = "root 2"
+    join(folder, server.invite(), again=True)
+    assert credentials.registry_root(folder) == b"root 2"
+    server.registry_root = None
+    join(folder, server.invite(), again=True)
+    assert credentials.registry_root(folder) is None
+    assert not (folder / "registry-root.json").exists()
+
+
+def test_a_new_key_leaves_the_root_and_brings_one_where_there_was_none(server: FederationServer, folder: Path) -> None:
+    server.registry_root = None
+    join(folder, server.invite())
+    server.registry_root = "root 1"
+    rotate(folder)
+    assert credentials.registry_root(folder) == b"root 1"
+    server.registry_root = "root of somebody who has the server"
+    rotate(folder)
+    assert credentials.registry_root(folder) == b"root 1"
+
+
 def test_a_change_that_has_not_happened_leaves_no_trace(server: FederationServer, folder: Path) -> None:
     old = join(folder, server.invite())
     before = contents(folder)
     (folder / "device.key.new").write_bytes(keys.make_key())
     (folder / "ca.pem.new").write_bytes(b"half")
+    (folder / "registry-root.json.new").write_bytes(b"")
     (folder / ".device.key.new.x1y2").write_bytes(b"killed while it was written")
     (folder / ".rotating-00.key.x1y2").write_bytes(b"likewise")
     assert credentials.load(folder) == old
@@ -485,3 +526,33 @@ def test_a_folder_that_cannot_be_made_is_named(server: FederationServer, tmp_pat
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="cannot make"):
         join(tmp_path / "file" / "device", server.invite())
+
+
+def test_a_device_follows_its_server_to_another_address(
+    server: FederationServer, servers: Servers, ca: Credential, folder: Path
+) -> None:
+    before = join(folder, server.invite())
+    elsewhere = servers.serve(ca)
+    after = move(folder, Address("127.0.0.1", elsewhere.port))
+    assert after == replace(before, server=f"127.0.0.1:{elsewhere.port}") == credentials.load(folder)
+    assert elsewhere.posted() == []
+
+
+def test_a_device_does_not_follow_to_another_federation(
+    server: FederationServer, servers: Servers, folder: Path
+) -> None:
+    before = join(folder, server.invite())
+    foreign = servers.serve(make_authority("Another", now=datetime.now(UTC)))
+    with pytest.raises(InterceptedError):
+        move(folder, Address("127.0.0.1", foreign.port))
+    assert credentials.load(folder) == before
+
+
+def test_a_device_does_not_follow_to_who_merely_shows_its_ca(
+    server: FederationServer, servers: Servers, ca: Credential, folder: Path
+) -> None:
+    before = join(folder, server.invite())
+    liar = servers.serve(make_authority("Another", now=datetime.now(UTC)), shown=ca)
+    with pytest.raises(InterceptedError):
+        move(folder, Address("127.0.0.1", liar.port))
+    assert credentials.load(folder) == before

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.clients.device.conftest import FederationServer
 
 app = typer.Typer()
-for command in (enrolment_cli.join, enrolment_cli.show, enrolment_cli.rotate):
+for command in (enrolment_cli.join, enrolment_cli.show, enrolment_cli.rotate, enrolment_cli.move):
     app.command()(command)
 
 
@@ -68,3 +68,10 @@ def test_a_mistyped_code_is_sent_nowhere(server: FederationServer, folder: Path)
         run("join", server.invite().encode()[:-2], "--data", str(folder))
     assert server.requests == []
     assert not folder.exists()
+
+
+def test_a_device_is_told_where_its_server_is_now(server: FederationServer, folder: Path) -> None:
+    run("join", server.invite("127.0.0.1").encode(), "--data", str(folder))
+    moved = json.loads(run("move", f"127.0.0.1:{server.port}", "--data", str(folder), "--json"))
+    assert moved["server"] == f"127.0.0.1:{server.port}"
+    assert f"127.0.0.1:{server.port}" in run("move", f"127.0.0.1:{server.port}", "--data", str(folder))

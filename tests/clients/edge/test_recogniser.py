@@ -22,11 +22,10 @@ from handfed.shared import planes
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import ImageError, ManifestError
-from handfed.shared.files import sha256_of
 from handfed.shared.geometry import Geometry
 from handfed.shared.images import normalise, normalise_all
 from handfed.shared.litert import Int8Model, softmax
-from handfed.shared.manifest import MANIFEST, MODEL, Manifest, SelfTest
+from handfed.shared.manifest import MANIFEST, MODEL, File, Manifest, SelfTest
 
 Release = tuple[Manifest, bytes]
 
@@ -78,6 +77,16 @@ def test_many_images_are_read_as_each_alone(opened: Recogniser, digits: Dataset)
         assert together.confidences[row] == pytest.approx(alone.confidences[0])
     assert together.labels.dtype == np.int32
     assert (together.labels == digits.labels[:40]).mean() > 0.8
+
+
+def test_many_images_are_read_with_their_alternatives_bit_by_bit_as_each_alone(
+    opened: Recogniser, digits: Dataset
+) -> None:
+    normalised = normalise_all(digits.images[:300])
+    together = opened.read_each(normalised, alternatives=9)
+    assert together == [opened.read_each(image[None], alternatives=9)[0] for image in normalised]
+    assert together == [opened.read(image, alternatives=9) for image in digits.images[:300]]
+    assert opened.read_each(normalised[:0]) == []
 
 
 def test_no_images_give_no_readings(opened: Recogniser) -> None:
@@ -255,8 +264,7 @@ def with_planes(trained_release: Release, int8_of: Callable[..., bytes]) -> Rele
         trained_release[0],
         geometry=Geometry(channels=7),
         inputs=("pen", "topology", "size"),
-        model_sha256=sha256_of(model),
-        model_size_bytes=len(model),
+        model=File.of(model),
         self_test=SelfTest(pictures, Int8Model(model).logits(pictures), 0.1),
     )
     return Manifest.decode(manifest.encode(), where="manifest"), model

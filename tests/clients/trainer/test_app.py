@@ -21,12 +21,15 @@ from handfed.clients.trainer.discretion import DeviceError
 from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.calibration import TEMPERATURES
+from handfed.shared.continual.memory import NEVER, Seen
 from handfed.shared.datasets import Dataset
+from handfed.shared.disclosure import EDGES, checked
 from handfed.shared.errors import DatasetError, HandfedError
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining
 from handfed.shared.reading import temperature_curve
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.scores import Score
 from handfed.shared.subject import Subject
 from handfed.shared.tf.training import trainer
 from handfed.shared.wire import Role, Schema
@@ -92,6 +95,10 @@ def arrays_of(reply: Message) -> dict[str, NDArray[np.float32]]:
     return schema().unpack(carried[schema().title].numpy())
 
 
+def metrics_of(reply: Message) -> dict[str, Any]:
+    return dict(reply.content.metric_records[wire.METRICS])
+
+
 def start() -> dict[str, NDArray[np.float32]]:
     return trainer("cnn", 10, seed=0).initial()
 
@@ -120,6 +127,23 @@ def test_an_evaluation_returns_counts(app: ClientApp) -> None:
     metrics = ask(app, wire.EVALUATE, start(), quantized=False).content.metric_records[wire.METRICS]
     assert metrics[wire.NUM_EXAMPLES] == 20
     assert metrics[wire.NUM_CORRECT] in range(21)
+
+
+def test_an_evaluation_tells_of_writers_and_classes_from_their_floors_on(mine: Handwriting, digits: Dataset) -> None:
+    held_out = digits.samples.take(np.flatnonzero(np.isin(digits.samples.labels, [0, 1, 2]))[:60])
+    few, many = (replace(mine, held_out=held_out, writers=np.arange(60, dtype=np.int32) % count) for count in (9, 10))
+    answers = [
+        ask(create_app(lambda *_, each=each: each), wire.EVALUATE, start(), quantized=False) for each in (few, many)
+    ]
+    below, above = (metrics_of(answer) for answer in answers)
+    assert wire.WRITERS not in below
+    assert len(above[wire.WRITERS]) == len(EDGES)
+    assert sum(above[wire.WRITERS]) == 10
+    assert above[wire.CLASSES] == [0, 1, 2]
+    assert above[wire.CLASS_SAMPLES] == np.bincount(held_out.labels).tolist()
+    assert sum(above[wire.CLASS_CORRECT]) == above[wire.NUM_CORRECT]
+    total = Score(60, above[wire.NUM_CORRECT], above[wire.NUM_CHARACTERS], above[wire.NUM_EDITS])
+    assert checked(above, total, 10).writers == tuple(above[wire.WRITERS])
 
 
 KINDS = [wire.DESCRIBE, wire.MEASURE, wire.CALIBRATE, wire.TRAIN, wire.EVALUATE, wire.JUDGE]
@@ -208,9 +232,13 @@ def test_another_alphabet_takes_no_part_and_names_no_label(app: ClientApp) -> No
     assert "0" not in str(caught.value)
 
 
-def test_another_wire_version_is_refused(app: ClientApp) -> None:
-    with pytest.raises(HandfedError, match=f"wire version {wire.VERSION}"):
-        ask(app, wire.TRAIN, start(), **TRAINING, wire_version=wire.VERSION + 1)
+@pytest.mark.parametrize(("version", "older"), [(wire.VERSION + 1, "this device"), (wire.VERSION - 1, "the server")])
+def test_another_wire_version_is_refused_and_it_is_told_who_is_to_be_updated(
+    app: ClientApp, version: int, older: str
+) -> None:
+    with pytest.raises(HandfedError, match=f"wire version {version}, .* update {older}") as caught:
+        ask(app, wire.TRAIN, start(), **TRAINING, wire_version=version)
+    assert wire.version_said(str(caught.value)) == wire.VERSION
 
 
 WITH_ARRAYS = [wire.MEASURE, wire.CALIBRATE, wire.TRAIN, wire.EVALUATE, wire.JUDGE]
@@ -255,6 +283,43 @@ def test_a_teacher_comes_as_one_array_of_its_own_schema(app: ClientApp) -> None:
     )
     with pytest.raises(DeviceError, match="other arrays"):
         train(record(start()))
+
+
+def test_a_teacher_of_fewer_classes_comes_with_their_places(app: ClientApp) -> None:
+    small = trainer("cnn", 3, seed=0)
+    lesson = small.schema(quantized=False)
+    taught = {**TRAINING, "teacher": "cnn", "teacher-pruning": 0.0, "distillation-weight": 0.5}
+
+    def train(classes: list[int]) -> Message:
+        config = ConfigRecord({**COMMON, **taught, "teacher-classes": classes})
+        arrays = ArrayRecord({lesson.title: Array(lesson.pack(small.initial()))})
+        content = RecordDict({wire.ARRAYS: record(start()), wire.TEACHER: arrays, wire.CONFIG: config})
+        return app(Message(content, dst_node_id=7, message_type=wire.TRAIN), Context(1, 7, {}, RecordDict(), {}))
+
+    assert np.isfinite(arrays_of(train([0, 4, 9]))["logits/bias"]).all()
+    for wrong in ([0, 4, 10], [0, 4, 4], [-1, 0, 1]):
+        with pytest.raises(DeviceError, match="not of the run's alphabet"):
+            train(wrong)
+
+
+def test_a_run_that_goes_on_trains_on_what_is_new_and_on_a_memory_of_the_rest(mine: Handwriting) -> None:
+    told: list[int] = []
+    count = len(mine.training)
+    seen = Seen(np.array([0] * 60 + [NEVER] * (count - 60)), np.arange(count))
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
+    app = create_app(lambda *_: replace(mine, seen=seen, trained=told.append))
+
+    def examples(kind: str, **config: Any) -> int:
+        reply = ask(app, kind, start() if kind == wire.TRAIN else {}, **{**TRAINING, **config})
+        return int(reply.content.metric_records[wire.METRICS][wire.NUM_EXAMPLES])  # type: ignore[arg-type]
+
+    held = np.bincount(mine.training.labels[:60], minlength=10)
+    expected = count - 60 + int(np.minimum(held, 2).sum())
+    incremental = {"start-from": 4, "replay-memory": 2}
+    assert examples(wire.DESCRIBE, **incremental) == examples(wire.TRAIN, **incremental) == expected
+    assert told == [4]  # once it was trained on
+    for everything in ({}, {"start-from": 4, "replay-memory": 0}, {"start-from": 0, "replay-memory": 2}):
+        assert examples(wire.DESCRIBE, **everything) == count
 
 
 def test_a_device_clips_its_update_where_the_run_says_so(app: ClientApp) -> None:

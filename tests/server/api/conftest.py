@@ -24,9 +24,12 @@ from handfed.server.database import Database, open_database
 from handfed.server.devices.codes import fingerprint
 from handfed.server.devices.memory import MemoryRegistry
 from handfed.server.people.principals import ROLES, Principal
+from handfed.server.releases import directories
+from handfed.server.releases.models import Release
 from handfed.server.runs.schemas import Rejection, RoundResult, RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.server.settings import ServerSettings
+from handfed.shared.data_directory import releases_in
 from handfed.shared.enrolment import enrolment_statement
 
 ADA = Principal("Ada", "admin")
@@ -70,6 +73,24 @@ def _run(database: Database) -> None:
     record.fail(run, "device 18446744073709551615 sent no update")
 
 
+def _release(services: Services) -> None:
+    """The first release of a task, which everybody uses."""
+    with services.database.write() as session:
+        session.add(
+            Release(
+                number=1,
+                task="digits",
+                recogniser="cnn",
+                path="0001",
+                sha256="0" * 64,
+                size_bytes=1,
+                manifest={},
+                created_at=START,
+            )
+        )
+    services.promotions.review({1})
+
+
 def _populated(services: Services, certificate: Path) -> dict[str, str]:
     first = services.tokens.ensure_first_admin()
     assert first is not None
@@ -88,6 +109,7 @@ def _populated(services: Services, certificate: Path) -> dict[str, str]:
         )
         services.enrolment.enrol(used.secret, public, None, {"handfed": "0.1.0"}, "192.0.2.7", proof=proof)
     _run(services.database)
+    _release(services)
     return tokens
 
 
@@ -110,6 +132,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> tup
     made.settings.authority.parent.mkdir(parents=True)
     shutil.copy(certificate, made.settings.authority)
     tokens = _populated(made.services, certificate)
+    directories.write(releases_in(directory), 1, {"model.tflite": b"TFL3"})
     made.services.database.close()
     return directory, tokens
 

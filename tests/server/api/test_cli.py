@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,12 @@ from typer.testing import CliRunner
 from handfed.server.audit.cli import audit
 from handfed.server.devices.cli import devices, invite
 from handfed.server.people.cli import organisations, tokens
+from handfed.server.runs.schemas import DeviceResult, Rejection, RoundResult, RunStart
+from handfed.server.runs.service import RunRecord
 from handfed.shared.errors import ConflictError, HandfedError, NotFoundError, SettingError, StorageError
 from handfed.shared.invitation import Invitation
+
+NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
 
 
 def _commands() -> typer.Typer:
@@ -100,6 +105,26 @@ def test_devices_are_listed_shown_renamed_and_revoked(handfed: Any) -> None:
         handfed("devices", "show", "9")
     with pytest.raises(NotFoundError, match="no organisation Nobody"):
         handfed("devices", "list", "--organisation", "Nobody")
+
+
+def test_a_device_is_shown_with_what_it_did_in_each_run(handfed: Any, world: Any) -> None:
+    record = RunRecord(world.services.database)
+    node = int(handfed("devices", "show", "1", "--json")["device"]["node_id"])
+    for _ in range(11):
+        run = record.start(RunStart("digits", "cnn", "fedavg", 7, {}, 2, "federation"))
+        devices, late = (DeviceResult(node, 1200, bytes_up=2_500_000),), (Rejection(node, "no-reply", "late"),)
+        record.add_round(run, RoundResult(1, "float", NOON, 1.0, 1.0, 2, 1, 1200, devices=devices))
+        record.add_round(run, RoundResult(2, "float", NOON, 1.0, 1.0, 2, 0, 0, rejections=late))
+        record.stop(run)
+    history = handfed("devices", "show", "1", "--json")["history"]
+    assert [one["run"] for one in history] == list(range(run, run - 11, -1))
+    assert (history[0]["rounds"], history[0]["accepted"], history[0]["late"]) == (2, 1, 1)
+    rows = [line.split() for line in handfed("devices", "show", "1").splitlines()]
+    table = [row for row in rows if row and row[0].isdigit()]
+    assert len(table) == 10
+    assert (table[0][0], table[0][-7:]) == (str(run), ["2", "1", "1", "0", "1,200", "2.5", "MB"])
+    assert handfed("devices", "show", "2", "--json")["history"] == []
+    assert "Asked" not in handfed("devices", "show", "2")
 
 
 def test_a_revocation_at_the_console_is_left_to_the_running_server(handfed: Any, world: Any) -> None:

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from handfed.server.registry.files import registry_in
+from handfed.server.registry.service import Registry
 from handfed.shared.enrolment import EnrolmentAnswer, EnrolmentRequest, enrolment_statement
 from handfed.shared.invitation import Invitation
 from handfed.shared.key_rotation import rotation_message
@@ -52,7 +54,11 @@ def test_from_an_invitation_to_a_device_that_has_replaced_its_key(world: Any) ->
     device = world.client.post("/api/v1/enrolments", json=body)
     assert device.status_code == 201
     number = device.json()["number"]
-    assert EnrolmentAnswer.from_json(device.json()) == EnrolmentAnswer(number, "Room 12", "Own", 500)
+    assert EnrolmentAnswer.from_json(device.json()) == EnrolmentAnswer(number, "Room 12", "Own", 500, None)
+    registry = Registry(registry_in(world.settings.data_dir))
+    registry.ensure()
+    again = EnrolmentAnswer.from_json(world.client.post("/api/v1/enrolments", json=body).json())
+    assert again == EnrolmentAnswer(number, "Room 12", "Own", 500, registry.root().decode())
     assert (device.json()["name"], device.json()["max_samples"]) == ("Room 12", 500)
     assert device.json()["fingerprint"] == _fingerprint(old)
 
@@ -64,6 +70,7 @@ def test_from_an_invitation_to_a_device_that_has_replaced_its_key(world: Any) ->
     assert rotated.json()["fingerprint"] == _fingerprint(fresh)
     assert world.ask("own viewer", "GET", f"/api/v1/devices/{number}").json().items() <= rotated.json().items()
     assert EnrolmentAnswer.from_json(rotated.json()).organisation_name == "Own"
+    assert EnrolmentAnswer.from_json(rotated.json()).registry_root == registry.root().decode()
 
     swapped = {"old_signature": signatures["new_signature"], "new_signature": signatures["old_signature"]}
     refused = world.client.post(url, json={"public_key": _pem(ec.generate_private_key(ec.SECP384R1())), **swapped})

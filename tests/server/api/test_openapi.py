@@ -11,13 +11,19 @@ from jsonschema import Draft202012Validator
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
+from handfed.server.people.principals import Principal
+from handfed.server.releases.models import Release
+
 # What takes a secret is refused whatever is drawn, and so is a name that the example of another route has taken; and
-# there is no run that was stopped.
+# there is no run that was stopped, nor a second pair of releases to compare.
 NEVER_DONE = {
+    "POST /api/v1/session",
     "POST /api/v1/enrolments",
+    "POST /api/v1/devices/{number}/report",
     "POST /api/v1/devices/{number}/rotate",
     "PATCH /api/v1/organisations/{number}",
     "POST /api/v1/runs/{number}/resume",
+    "POST /api/v1/comparisons",
 }
 MAX_EXAMPLES = 8  # that are drawn of a route, beside its own and those at the edges: half a minute in all
 
@@ -46,6 +52,7 @@ def config(world: Any) -> SchemathesisConfig:
             "operations": [
                 {"include-path-regex": "/enrolments$|/rotate$", "checks": keys},
                 {"include-name": "POST /api/v1/runs", "checks": keys},
+                {"include-name": "PATCH /api/v1/learning/{task}", "checks": keys},
             ],
             "seed": 1,
         }
@@ -55,6 +62,7 @@ def config(world: Any) -> SchemathesisConfig:
 @pytest.mark.slow
 def test_the_server_keeps_its_document(world: Any, config: SchemathesisConfig) -> None:
     """Whatever is sent, no answer is a 5xx, and each is as the document says."""
+    _compared(world.services)
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", world.app, config=config)
     broken: list[str] = []
     done: set[str] = set()
@@ -71,6 +79,25 @@ def test_the_server_keeps_its_document(world: Any, config: SchemathesisConfig) -
             ]
     assert not broken, "\n\n".join(broken)
     assert not {label for label in _labels(schema) if label not in done} - NEVER_DONE
+
+
+def _compared(services: Any) -> None:
+    """Has a second release compared with the first."""
+    with services.database.write() as session:
+        first = session.get(Release, 1)
+        session.add(
+            Release(
+                number=2,
+                task=first.task,
+                recogniser=first.recogniser,
+                path="0002",
+                sha256=first.sha256,
+                size_bytes=1,
+                manifest={},
+                created_at=first.created_at,
+            )
+        )
+    services.comparisons.start(Principal("Ada", "admin"), 1, 2)
 
 
 def _labels(schema: Any) -> set[str]:

@@ -98,3 +98,12 @@ def test_an_export_has_every_entry_once(services: Services, admin: Principal, mo
     exported = list(services.audit.export(admin))
     assert exported == list(services.audit.list(admin, request=PageRequest(None)).items)
     assert len(exported) == 5
+
+
+def test_the_newest_entries_come_first_where_asked(services: Services, admin: Principal) -> None:
+    for name in ("A", "B", "C"):
+        services.organisations.add(admin, name)
+    page = services.audit.list(admin, request=PageRequest(2), newest_first=True)
+    assert [entry.object for entry in page.items] == ["organisation/3", "organisation/2"]
+    following = services.audit.list(admin, request=PageRequest(2, page.following), newest_first=True)
+    assert [entry.object for entry in following.items] == ["organisation/1"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -27,8 +29,12 @@ class Flower:
     def __init__(self) -> None:
         self.begun = 0
         self.open: set[int] = set()
+        self.failing = 0
 
     def begin(self) -> Ticket:
+        if self.failing:
+            self.failing -= 1
+            raise LookupError("what nobody thought of")
         self.begun += 1
         self.open.add(self.begun)
         return Ticket(self.begun, "token")
@@ -134,3 +140,39 @@ def test_one_that_ended_well_makes_room_for_the_next(world: World) -> None:
     world.look()
     world.look()
     assert (world.run(first).status, world.run(second).status) == ("done", "running")
+
+
+def test_one_that_says_that_it_ended_well_while_the_record_does_not_is_a_death(world: World) -> None:
+    run = world.control.start(ADA).id
+    world.script = ENDS_WELL
+    world.look()
+    world.until_dead()
+    world.look()
+    world.look()
+    assert (world.flower.begun, world.run(run).status) == (1, "running")
+    world.look(later=60)
+    assert world.flower.begun == 2
+
+
+def test_runs_are_looked_after_again_after_an_error_that_nobody_thought_of(world: World) -> None:
+    world.flower.failing = 1
+    run = world.control.start(ADA).id
+    thread = threading.Thread(target=world.conductor.work)
+    thread.start()
+    try:
+        while world.process is None:
+            assert thread.is_alive()
+            time.sleep(0.01)
+    finally:
+        world.conductor.close()
+        thread.join()
+    assert (world.flower.begun, world.run(run).status) == (1, "running")
+
+
+def test_one_that_has_ended_its_run_is_left_to_end_by_itself(world: World) -> None:
+    run = world.control.start(ADA).id
+    world.look()
+    world.record.finish(run, {})
+    world.look()
+    assert world.process is not None
+    assert world.process.poll() is None

@@ -17,7 +17,7 @@ from handfed.server.flower.exchange import read_array
 from handfed.server.flower.guard import Guarded, Rules
 from handfed.server.flower.strategies import strategy
 from handfed.shared import wire
-from handfed.shared.run_settings import STRATEGIES, RunSettings
+from handfed.shared.run_settings import SAMPLINGS, STRATEGIES, RunSettings
 from handfed.shared.wire import ArraySpec, Reason, RejectedError, Role, Schema
 from handfed.simulations.engines.grid import LocalGrid
 
@@ -146,7 +146,18 @@ BAD = [
     (lambda m: reply(m, state(1), start_checksum=None), Reason.START),
     (lambda m: Message(RecordDict(), reply_to=m), Reason.CONTENT),
     (lambda m: Message(Error(1, "/home/ann/scans/anna.png is broken"), reply_to=m), Reason.ERROR),
+    (lambda m: Message(Error(2, wire.other_version(4)), reply_to=m), Reason.VERSION),
 ]
+
+
+@pytest.mark.parametrize(("version", "older"), [(wire.VERSION - 1, "the device"), (wire.VERSION + 1, "the server")])
+def test_of_two_versions_it_is_told_which_side_to_update(version: int, older: str, grid: LocalGrid) -> None:
+    guard = guarded()
+    one, *_ = ask(guard, grid)
+    refused = Error(2, f"the server speaks wire version {wire.VERSION}, this device {version}: update someone")
+    for answer in (reply(one, state(1), wire_version=version), Message(refused, reply_to=one)):
+        guard.aggregate_train(1, [answer])
+        assert guard.rejections[0].detail.endswith(f"update {older}")
 
 
 @pytest.mark.parametrize(("make", "reason"), BAD)
@@ -271,13 +282,38 @@ def test_the_devices_of_a_round_follow_from_seed_and_round_alone() -> None:
     many = dict.fromkeys(range(1, 101), 10)
 
     def chosen(seed: int, number: int) -> tuple[int, ...]:
-        return Guarded(strategy(RunSettings(), 10), SCHEMA, many, Rules(participation=0.1, seed=seed)).choose(number)
+        guard = Guarded(strategy(RunSettings(), 10), SCHEMA, many, Rules(participation=0.1, seed=seed))
+        return guard.choose(number, many)
 
     assert len(chosen(0, 1)) == 10
     assert chosen(0, 1) == chosen(0, 1)
     assert chosen(0, 1) != chosen(0, 2)
     assert chosen(0, 1) != chosen(1, 1)
     assert len({device for number in range(200) for device in chosen(0, number)}) == 100
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_only_devices_that_are_there_and_have_samples_are_chosen(sampling: str) -> None:
+    guard = guarded(participation=0.7, sampling=sampling)
+    assert [guard.choose(1, there) for there in ([4, 3, 1], [9, 2], [])] == [(1, 3), (2,), ()]
+
+
+def test_who_was_asked_least_is_asked_next_and_turns_go_on_from_where_they_were() -> None:
+    guard = guarded(participation=0.67, sampling="fair")
+    first = guard.choose(1, [1, 2, 3])
+    (waiting,) = {1, 2, 3} - set(first)
+    going_on = Guarded(
+        strategy(RunSettings(), 2), SCHEMA, EXAMPLES, Rules(participation=0.67, sampling="fair"), guard.turns
+    )
+    assert waiting in guard.choose(2, [1, 2, 3]) == going_on.choose(2, [1, 2, 3])
+
+
+def test_where_nobody_is_there_nobody_is_asked_and_nothing_changes() -> None:
+    guard = guarded()
+    nobody = LocalGrid(lambda _: (), 0, lambda *_: None)
+    assert list(guard.configure_train(1, record(state(0)), ConfigRecord(), nobody)) == []
+    assert guard.aggregate_train(1, []) == (None, None)
+    assert guard.rejections == ()
 
 
 def test_a_device_counts_for_no_more_samples_than_it_was_let_in_with(grid: LocalGrid) -> None:

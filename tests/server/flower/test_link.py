@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -54,6 +55,16 @@ def client(link: Link) -> Iterator[TestClient]:
 def status(client: TestClient, path: str, request: Message, **headers: str) -> int:
     sent = {"content-type": "application/protobuf", **headers}
     return int(client.post(path, content=request.SerializeToString(), headers=sent).status_code)
+
+
+def test_a_state_that_cannot_be_read_is_an_error_of_the_registry(link: Link, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "link.sqlite") as connection:
+        for table in ("node", "run", "task"):
+            connection.execute(f"DROP TABLE {table}")
+    connection.close()
+    for asked in (lambda: link.find(new_key()), lambda: link.register(new_key()), link.begin, link.end_all):
+        with pytest.raises(RegistryError, match="SuperLink"):
+            asked()
 
 
 def test_a_key_is_let_in_once_and_never_again_after_it_was_let_go(link: Link) -> None:

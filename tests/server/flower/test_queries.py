@@ -11,10 +11,12 @@ import pytest
 from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDict
 from flwr.common.constant import ErrorCode
 
+from handfed.server.flower import queries as asking
 from handfed.server.flower.exchange import PART, collect
 from handfed.server.flower.queries import MOST_ASKED, Queries, Verdict
 from handfed.shared import wire
 from handfed.shared.calibration import TEMPERATURES, TemperatureCurve
+from handfed.shared.disclosure import ClassCount, Detail
 from handfed.shared.errors import QuorumError
 from handfed.shared.wire import ArraySpec, Role, Schema
 from handfed.simulations.engines.grid import Answer, LocalGrid, Question, identify
@@ -46,7 +48,7 @@ class Devices:
             return Message(Error(ErrorCode.NODE_UNAVAILABLE), reply_to=message)
         held_out = 10 if self._verdicts else 0
         metrics = MetricRecord({wire.WIRE_VERSION: wire.VERSION, wire.NUM_EXAMPLES: 10, wire.NUM_HELD_OUT: held_out})
-        if message.metadata.message_type == wire.JUDGE:
+        if message.metadata.message_type in {wire.JUDGE, wire.EVALUATE}:
             metrics = MetricRecord({wire.WIRE_VERSION: wire.VERSION, **self._verdicts[node]})
         content = RecordDict({wire.METRICS: metrics})
         if message.metadata.message_type == wire.MEASURE:
@@ -55,7 +57,7 @@ class Devices:
 
     def queries(self, quorum: float = 0.5) -> Queries:
         common = {wire.WIRE_VERSION: wire.VERSION, "seed": 0}
-        return Queries(self.grid, common, deadline_s=1, quorum=quorum, by_sums=False)
+        return Queries(self.grid, common, deadline_s=1, quorum=quorum, by_sums=False, classes=3)
 
 
 def test_devices_are_asked_in_parts_so_that_memory_does_not_grow_with_them() -> None:
@@ -87,12 +89,64 @@ def test_too_few_answers_end_the_run_with_what_was_missing() -> None:
         queries.measure(ArrayRecord(), SCHEMA)
 
 
+def test_who_is_not_there_is_not_asked_and_a_quorum_is_of_those_who_are() -> None:
+    devices = Devices(4, verdicts=dict.fromkeys(range(1, 5), EVALUATED))
+    queries = devices.queries(quorum=1.0)
+    queries.describe()
+    devices.grid.get_node_ids = lambda: [2, 3]  # type: ignore[method-assign]
+    queries.describe()
+    assert float(queries.measure(ArrayRecord(), SCHEMA)["mean"][0]) == 2.5
+    assert [counted.device for counted, _ in queries.evaluate(ArrayRecord(), quantized=False)] == [2, 3]
+    assert devices.asked[wire.MEASURE] == devices.asked[wire.EVALUATE] == 2
+
+
 @pytest.mark.parametrize(("silent", "good"), [(frozenset[int](), 4), (frozenset({2}), 3)])
 def test_nobody_is_waited_for_once_enough_have_answered(silent: frozenset[int], good: int) -> None:
     devices = Devices(4, silent)
     messages = [Message(RecordDict(), dst_node_id=node, message_type=wire.MEASURE) for node in (1, 2, 3, 4)]
     found = collect(devices.grid, messages, enough=3, deadline_s=60)
     assert sum(not reply.has_error() for reply in found) == good
+
+
+def test_who_has_come_is_asked_and_who_is_there_is_not_asked_again() -> None:
+    devices = Devices(4)
+    queries = devices.queries()
+    for present, coming in (([1, 2], 2), ([1, 2], 0), ([1, 2, 3], 1), ([3], 0), ([2, 3], 1), ([], 0), ([1, 4], 2)):
+        devices.grid.get_node_ids = lambda present=present: present  # type: ignore[method-assign, misc]
+        before = devices.asked[wire.DESCRIBE]
+        assert (queries.describe() is not None) == bool(coming)
+        assert devices.asked[wire.DESCRIBE] - before == coming
+        assert queries.there == frozenset(present)
+    assert sorted(queries.devices) == [1, 2, 3, 4]
+
+
+def test_who_takes_long_to_describe_itself_keeps_nobody_waiting_and_counts_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "_NEWCOMERS_S", 0.0)
+    devices = Devices(2)
+    queries = devices.queries()
+    devices.grid.get_node_ids = lambda: [1]  # type: ignore[method-assign]
+    queries.describe()
+    devices.grid.get_node_ids = lambda: [1, 2]  # type: ignore[method-assign]
+    monkeypatch.setattr(devices.grid, "pull_messages", lambda _: [])
+    assert queries.describe() is None
+    assert queries.describe() is None
+    assert queries.training == [1]
+    monkeypatch.undo()
+    assert queries.describe() == ()
+    assert queries.training == [1, 2]
+    assert devices.asked[wire.DESCRIBE] == 2
+
+
+def test_who_has_other_handwriting_than_it_said_is_asked_again() -> None:
+    devices = Devices(3)
+    queries = devices.queries()
+    queries.describe()
+    queries.ask_again([2])
+    assert queries.describe() == ()
+    assert queries.describe() is None
+    assert devices.asked[wire.DESCRIBE] == 4
 
 
 NATS = (np.abs(np.log2(TEMPERATURES)) + 0.1).tolist()  # least at 1
@@ -147,6 +201,49 @@ def test_a_device_whose_curve_makes_no_sense_is_left_out(wrong: Mapping[str, Any
     verdict, curve = judged(FINE, {**FINE, **wrong}, FINE)
     assert verdict.samples == curve.samples == 20
     assert curve.nats.tolist() == pytest.approx((2 * np.array(NATS)).tolist())
+
+
+EVALUATED: dict[str, Any] = {**FINE, wire.LOSS: 0.5, wire.WRITERS: [1, *[0] * 18, 9]}
+TOLD = {wire.CLASSES: [2], wire.CLASS_SAMPLES: [10], wire.CLASS_CORRECT: [9]}
+
+
+def test_what_a_device_says_beside_totals_is_given_with_them() -> None:
+    answers = EVALUATED, {**FINE, wire.LOSS: 0.5}, {**EVALUATED, **TOLD}
+    devices = Devices(3, verdicts=dict(enumerate(answers, start=1)))
+    queries = devices.queries()
+    queries.describe()
+    found = list(queries.evaluate(ArrayRecord(), quantized=False))
+    assert [(counted.device, counted.held_out, counted.correct) for counted, _ in found] == [
+        (1, 10, 9), (2, 10, 9), (3, 10, 9)
+    ]  # fmt: skip
+    writers = tuple(EVALUATED[wire.WRITERS])
+    assert [detail for _, detail in found] == [Detail(writers), Detail(), Detail(writers, (ClassCount(2, 10, 9),))]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {wire.WRITERS: [2, *[0] * 18, 8]},  # two made an error, and there is one
+        {wire.WRITERS: [1] * 10},
+        {**TOLD, wire.CLASSES: [3]},
+        {**TOLD, wire.CLASS_CORRECT: [10]},
+        {**TOLD, wire.CLASS_SAMPLES: [9]},
+    ],
+)
+def test_a_device_whose_answer_does_not_fit_its_totals_is_left_out(wrong: Mapping[str, Any]) -> None:
+    devices = Devices(2, verdicts={1: EVALUATED, 2: {**EVALUATED, **wrong}})
+    queries = devices.queries()
+    queries.describe()
+    assert [counted.device for counted, _ in queries.evaluate(ArrayRecord(), quantized=False)] == [1]
+
+
+def test_a_device_that_holds_out_more_than_it_said_is_asked_how_much() -> None:
+    devices = Devices(2, verdicts={1: EVALUATED, 2: {**EVALUATED, wire.NUM_EXAMPLES: 11}})
+    queries = devices.queries()
+    queries.describe()
+    assert [counted.device for counted, _ in queries.evaluate(ArrayRecord(), quantized=False)] == [1]
+    assert queries.describe() == ()
+    assert devices.asked[wire.DESCRIBE] == 3
 
 
 @pytest.mark.parametrize("missing", [wire.CURVE, wire.CURVE_EXAMPLES])

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from handfed.server.flower.sampling import Turns
 from handfed.server.flower.state import Arrays, RunState
 from handfed.shared.errors import StorageError
 from handfed.shared.schedules import Watch
@@ -42,6 +43,11 @@ def test_what_is_written_is_read_back_to_the_bit(
         for name in wrote:
             assert wrote[name].dtype == read[name].dtype
             np.testing.assert_array_equal(wrote[name], read[name])
+
+
+@given(st.dictionaries(st.integers(0, 2**64 - 1), st.builds(Turns, st.integers(0, 10**6), st.integers(0, 10**6))))
+def test_the_turns_of_devices_are_read_back(turns: dict[int, Turns]) -> None:
+    assert RunState.from_bytes(RunState(1, {}, turns=turns).to_bytes()).turns == turns
 
 
 def test_strategies_remember_in_double_precision_too() -> None:

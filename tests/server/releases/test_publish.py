@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
+import jsonschema
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from handfed.server.flower.queries import Verdict
-from handfed.server.releases.publish import check_conversion, check_margin, weights_sha256
+from handfed.server.releases.model_card import model_card
+from handfed.server.releases.publish import check_conversion, check_margin, check_twin, weights_sha256
 from handfed.server.releases.selftest import pictures
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import ReleaseRefusedError
 from handfed.shared.geometry import SIDE
+from handfed.shared.litert import Int8Model
+from handfed.shared.manifest import Manifest, schema
+from handfed.shared.metrics import Spread
 from handfed.shared.tf.export import to_int8
 from handfed.shared.tf.quantization import quantization_aware, refresh_kernel_ranges
 from handfed.shared.tf.runtime import keras
@@ -37,6 +46,28 @@ def test_a_faithful_conversion_gives_a_self_test_that_it_passes(trainer: Trainer
     self_test = check_conversion(trainer, trained, to_int8(trainer.quantized_model(trained)))
     assert len(self_test.pictures) == len(self_test.logits) > 0
     assert self_test.tolerance > 0
+
+
+def test_a_twin_for_browsers_takes_and_gives_unsigned_integers_and_reads_the_same(
+    trainer: Trainer, trained: Arrays
+) -> None:
+    quantized = trainer.quantized_model(trained)
+    self_test = check_conversion(trainer, trained, to_int8(quantized))
+    twin = to_int8(quantized, unsigned=True)
+    check_twin(twin, self_test)
+    interpreter = Interpreter(model_content=twin)
+    ends = (*interpreter.get_input_details(), *interpreter.get_output_details())
+    assert [end["dtype"] for end in ends] == [np.uint8, np.uint8]
+    assert not Int8Model(twin).operators_with_floats()
+
+
+def test_a_twin_of_other_weights_is_refused(trainer: Trainer, trained: Arrays) -> None:
+    self_test = check_conversion(trainer, trained, to_int8(trainer.quantized_model(trained)))
+    other = trained | {"logits/kernel": -trained["logits/kernel"]}
+    with pytest.raises(ReleaseRefusedError, match="reads otherwise"):
+        check_twin(to_int8(trainer.quantized_model(other), unsigned=True), self_test)
+    with pytest.raises(ReleaseRefusedError, match="no twin for browsers"):
+        check_twin(b"nothing", self_test)
 
 
 def test_a_file_of_other_weights_is_refused(trainer: Trainer, trained: Arrays) -> None:
@@ -99,3 +130,13 @@ def test_the_hash_of_weights_sees_every_value(position: int, value: float) -> No
     changed["a"][position] = value
     same = np.array_equal(arrays["a"].view(np.int32), changed["a"].view(np.int32))
     assert (weights_sha256(arrays) == weights_sha256(changed)) == same
+
+
+def test_a_model_card_tells_how_writers_differ_where_that_is_known(trained_release: tuple[Manifest, bytes]) -> None:
+    manifest, _ = trained_release
+    assert "writers" not in model_card(manifest)
+    writers = Spread(40, 0.9, 0.955, 0.982, 0.88, 0.01).as_json()
+    told = replace(manifest, metrics={**manifest.metrics, "writers": writers})
+    jsonschema.validate(json.loads(told.encode()), schema())
+    row = "| Between 40 writers | median 95.5%, tenth percentile 90.0%, worst tenth 88.0% |"
+    assert row in model_card(told).splitlines()

@@ -18,6 +18,7 @@ from handfed.server.runs.cli import commands
 from handfed.server.runs.schemas import DeviceResult, Rejection, RoundResult, RunStart, UnknownRunError
 from handfed.server.runs.service import RunRecord
 from handfed.shared.data_directory import database_url
+from handfed.shared.disclosure import ClassCount
 from handfed.shared.errors import HandfedError
 
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
@@ -31,11 +32,12 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+SETTINGS = {"rounds": 2, "data": {"name": "[b]mnist[/b]"}, "alphabet": '["0", "1", "2", "3", "4", "5", "6", "[b]"]'}
+
+
 def fill(database: Database) -> None:
     record = RunRecord(database, lambda: NOON)
-    number = record.start(
-        RunStart("digits", "cnn", "fedavg", 7, {"rounds": 2, "data": {"name": "[b]mnist[/b]"}}, 3, "in-process")
-    )
+    number = record.start(RunStart("digits", "cnn", "fedavg", 7, SETTINGS, 3, "in-process"))
     for place in (1, 2):
         rejections = (Rejection(2**64 - 1, "not-finite", "conv/kernel: NaN [red]or[/red] infinite"),)
         devices = (DeviceResult(5, 100, 0.5, 2.0, 800_000, 40, 30, 0.75),)
@@ -57,6 +59,8 @@ def fill(database: Database) -> None:
                 bytes_up=1_600_000,
                 devices=devices if place == 1 else (),
                 rejections=rejections if place == 2 else (),
+                writer_bins=(*[0] * 12, 2, 0, 0, 0, 0, 10, 0, 8) if place == 2 else (),
+                class_counts=tuple(ClassCount(label, 40, 40 - label) for label in range(8)) if place == 2 else (),
             ),
         )
     record.finish(number, {"accuracy_float": 0.875, "accuracy_int8": 0.8625, "weights_sha256": "ab" * 32})
@@ -107,6 +111,17 @@ def test_a_run_is_shown_with_settings_rounds_rejections_and_closing_figures(data
     assert "ab" * 32 in shown
 
 
+def test_a_run_is_shown_with_how_writers_and_classes_are_read(data: Path) -> None:
+    shown = [line.split() for line in output("show", 1, "--data-dir", data).splitlines()]
+    start = shown.index(["Held-out", "writers,", "round", "2"])
+    assert [row[0] for row in shown[start + 1 : start + 6]] == ["writers", "p10", "median", "p90", "worst"]
+    assert shown[start + 1][-1] == "20"
+    assert 87.5 <= float(shown[start + 5][-1].rstrip("%")) <= 90  # of the two in the bin from 0.875 to 0.9
+    start = shown.index(["Worst", "classes", "on", "held-out", "handwriting,", "round", "2"])
+    assert shown[start + 1] == ["[b]", "82.50%", "of", "40"]
+    assert shown[start + 5][0] == "3"
+
+
 def test_a_failed_run_says_why(data: Path) -> None:
     assert "It failed: too few [devices]" in output("show", 2, "--data-dir", data)
 
@@ -120,8 +135,9 @@ def test_what_is_shown_fits_80_columns(data: Path, arguments: tuple[object, ...]
 def test_json_of_a_run_has_every_documented_field(data: Path) -> None:
     found = json.loads(output("show", 1, "--data-dir", data, "--json"))
     documentation = sys.modules[commands.registered_commands[0].callback.__module__].__doc__
-    assert set(found) == {"run", "rounds", "rejections", "devices"}
-    for record in (found["run"], found["rounds"][0], found["rejections"][0], found["devices"][0]):
+    assert set(found) == {"run", "rounds", "writers", "rejections", "devices"}
+    records = (found["run"], found["rounds"][0], found["writers"][0], found["rejections"][0], found["devices"][0])
+    for record in records:
         for name in record:
             assert name in str(documentation), f"{name} is not documented"
     assert found["run"]["summary"]["accuracy_int8"] == 0.8625
@@ -136,6 +152,10 @@ def test_json_of_a_run_has_every_documented_field(data: Path) -> None:
         }
     ]
     assert found["devices"][0]["held_out_loss"] == 0.75
+    assert found["rounds"][0]["writer_bins"] == found["rounds"][0]["class_counts"] == []
+    assert found["rounds"][1]["writer_bins"] == [*[0] * 12, 2, 0, 0, 0, 0, 10, 0, 8]
+    assert found["rounds"][1]["class_counts"][2] == [2, 40, 38]
+    assert (found["writers"][0]["round"], found["writers"][0]["count"]) == (2, 20)
 
 
 def test_options_count_before_and_after_the_subcommand(data: Path) -> None:
@@ -173,7 +193,7 @@ def test_a_record_on_postgresql_is_shown(postgresql_url: str) -> None:
     with open_database(postgresql_url) as database:
         fill(database)
     found: dict[str, Any] = json.loads(output("show", 1, "--database", postgresql_url, "--json"))
-    assert list(found["run"]["settings"]) == ["rounds", "data"]
+    assert list(found["run"]["settings"]) == ["rounds", "data", "alphabet"]
     assert found["rejections"][0]["device"] == 2**64 - 1
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from handfed.server.api.services import Services
 from handfed.server.database import Database
+from handfed.server.devices.models import DeviceRow
+from handfed.server.people.models import OrganisationRow
 from handfed.server.people.principals import Principal
 from handfed.server.runs.control import ENGINE, RunControl, RunQueue
-from handfed.server.runs.events import follow
+from handfed.server.runs.events import Feed
 from handfed.server.runs.schemas import RoundResult, RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.shared.alphabet import Alphabet
@@ -38,7 +40,22 @@ def test_a_run_on_record_says_all_that_its_process_needs(control: RunControl) ->
     assert (run.status, run.task, run.recogniser, run.engine) == ("queued", "words", "tcn", ENGINE)
     assert Subject.from_config(run.settings) == Subject(Alphabet(("a", "b", "c")), "words", 32)
     kept = {name: value for name, value in run.settings.items() if name not in NOT_SETTINGS | {"licence"}}
-    assert RunSettings.from_mapping(kept) == RunSettings(recogniser="tcn", rounds=5)
+    assert RunSettings.from_mapping(kept) == RunSettings(recogniser="tcn", rounds=5, sampling="fair", norm_bound=10.0)
+
+
+def test_a_run_whose_updates_nobody_looks_at_bounds_none(control: RunControl) -> None:
+    run = control.start(ADA, "digits", {"visibility": "secure", "clip_update": 5.0})
+    assert (run.settings["norm_bound"], run.settings["sampling"]) == (0.0, "fair")
+
+
+def test_a_run_on_record_says_how_many_devices_are_enrolled(control: RunControl, database: Database) -> None:
+    moment = datetime.now(UTC)
+    with database.write() as session:
+        session.add(OrganisationRow(number=1, name="Clinic North", created_at=moment))
+        session.flush()
+        for name, state in (("a", "enrolled"), ("b", "enrolled"), ("c", "revoked")):
+            session.add(DeviceRow(organisation=1, name=name, state=state, versions={}, enrolled_at=moment))
+    assert control.start(ADA).devices == 2
 
 
 @pytest.mark.parametrize(
@@ -110,7 +127,7 @@ def test_every_change_is_in_the_audit_log(control: RunControl, services: Service
 
 def events(services: Services, run: int, after: int = 0) -> list[str]:
     async def all_of_them() -> list[str]:
-        return [each async for each in follow(services.runs, ADA, run, after, look_s=0.01)]
+        return [each async for each in Feed(services.runs.news).follow(run, after)]
 
     return asyncio.run(all_of_them())
 

@@ -24,6 +24,7 @@ from handfed.server.runs.schemas import (
     UnknownRunError,
 )
 from handfed.server.runs.service import RunRecord
+from handfed.shared.disclosure import ClassCount
 from handfed.shared.errors import StorageError, UsageError
 
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
@@ -48,6 +49,8 @@ ROUND = RoundResult(
         DeviceResult(7, 100, 1.75, 5.5, 800_000),
     ),
     rejections=(Rejection(2**63, "not-finite", "conv/kernel: NaN or infinite"),),
+    writer_bins=(*[0] * 18, 4, 8),
+    class_counts=(ClassCount(0, 50, 41), ClassCount(7, 2**40, 9)),
 )
 
 
@@ -92,6 +95,18 @@ def test_a_round_comes_back_as_it_was_recorded(record: RunRecord) -> None:
     )
     assert record.rejections(number) == (RecordedRejection(1, 2**63, "not-finite", "conv/kernel: NaN or infinite"),)
     assert record.get(number).rounds == 1
+
+
+def test_how_writers_differ_is_that_of_the_newest_round_that_tells(record: RunRecord) -> None:
+    number = record.start(RUN)
+    assert record.writers(number) is None
+    record.add_round(number, replace(ROUND, writer_bins=(*[0] * 18, 4, 8)))
+    record.add_round(number, replace(ROUND, number=2, writer_bins=(*[0] * 19, 20)))
+    record.add_round(number, replace(ROUND, number=3, writer_bins=()))
+    found = record.writers(number)
+    assert found is not None
+    assert found.count == 20
+    assert found.p10 > 0.98
 
 
 @pytest.mark.parametrize("device", [0, 1, 2**63 - 1, 2**63, 2**64 - 1])

@@ -69,8 +69,11 @@ def test_a_recogniser_learns_and_reads_as_well_in_integers(name: str, digits: Da
     arrays |= trainer.calibrate(arrays, train.samples.take(np.arange(300)))
     settings = dataclasses.replace(SETTINGS, learning_rate=0.002, epochs=1)
     arrays, _ = trainer.train(arrays, train.samples, settings, quantized=True, seed=(0, 2))
-    content = to_int8(trainer.quantized_model(arrays))
+    quantized = trainer.quantized_model(arrays)
+    content = to_int8(quantized)
     model = Int8Model(content)
+    twin = Int8Model(to_int8(quantized, unsigned=True))
+    np.testing.assert_array_equal(twin.logits(unseen.images), model.logits(unseen.images))
     correct = int((model.logits(unseen.images).argmax(axis=1) == unseen.labels).sum())
     assert model.operators_with_floats() == []
     assert floating > 375  # of 500; guessing gives 50

@@ -315,3 +315,21 @@ def test_quantization_aware_training_is_never_in_mixed_precision(
 
 def test_a_device_with_no_held_out_image_evaluates_to_nothing(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
     assert trainer.evaluate(start, digits.samples.take(np.arange(0)), quantized=False) == Score()
+
+
+def test_labels_count_what_they_weigh(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
+    part = digits.take(np.arange(64))
+    wrong = (part.labels + 1) % 10
+    wrong[:32] = part.labels[:32]
+
+    def trained(labels: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+        samples = Samples(part.images, labels.astype(np.int32), weights=weights)
+        arrays, _ = trainer.train(
+            start, samples, dataclasses.replace(SETTINGS, label_prior=0.0), quantized=False, seed=(0, 1)
+        )
+        return np.asarray(arrays["conv1/kernel"])
+
+    all_of_it, half = np.ones(64, np.float32), np.repeat([1.0, 0.0], 32).astype(np.float32)
+    assert np.array_equal(trained(part.labels, None), trained(part.labels, all_of_it))
+    assert np.array_equal(trained(part.labels, half), trained(wrong, half))
+    assert not np.array_equal(trained(part.labels, all_of_it), trained(wrong, all_of_it))

@@ -21,7 +21,7 @@ from handfed.shared.run_settings import RunSettings
 from handfed.shared.transcripts import Transcripts
 from handfed.simulations.datasets.mnist5k import MNIST5K
 from handfed.simulations.faults import Faults, liars
-from handfed.simulations.federation import Federation, Outcome, _start
+from handfed.simulations.federation import Federation, Outcome, start_of
 from handfed.simulations.partition import SCHEMES, split
 from handfed.simulations.readings import Readings
 from handfed.simulations.report import writing
@@ -184,7 +184,7 @@ def test_neither_record_nor_report_says_where_a_task_s_file_is(tmp_path: Path) -
     task = tmp_path / "numerals.toml"
     task.write_text('summary = "Numerals"\nalphabet = "digits"\n')
     of = replace(PLAIN, scenario=replace(PLAIN.scenario, task=str(task)))
-    start = _start(of, "in-process")
+    start = start_of(of, "in-process")
     assert (start.task, start.settings["task"]) == ("numerals", "numerals")
     assert writing.report_of(of, outcome(of), "").settings["task"] == "numerals"
     assert str(tmp_path) not in str(start)

@@ -1,1 +1,1 @@
-"""The web pages of a federation: they use the server's public HTTP API and nothing else of it. There are none yet."""
+"""The web pages of a federation: they use the server's public HTTP API and nothing else of it."""

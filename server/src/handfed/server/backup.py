@@ -4,6 +4,7 @@
     ├── backup.json         {"format": 1, "made_at": ..., "database": "sqlite" or "elsewhere"}
     ├── handfed.db          the database, where it is the SQLite file of the data directory
     ├── superlink/          Flower's state
+    ├── registry/           the registry of releases, and those of its keys that are on the server
     ├── authority/          the CA and its key: whoever has them is the federation
     ├── releases/, runs/    as they are in the data directory
     └── server.json
@@ -13,7 +14,9 @@ Rules:
 2. A backup holds every secret of the federation and has mode 0600; keep it as you would keep the server.
 3. It is restored into an empty data directory only, and whole or not at all. After that the server may be another
    machine at another address: devices know it by its CA.
-4. A PostgreSQL database is not in it; its own tools (pg_dump) copy it.
+4. What it holds of the registry is older than what it holds of the record, and that is older than the releases: so what
+   the registry names is on record, and what is on record has its files.
+5. A PostgreSQL database is not in it; its own tools (pg_dump) copy it.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from typing import Annotated, Final
 
 import typer
 
+from handfed.server.registry.files import RESTORED, RegistryFiles, registry_in
 from handfed.server.terminal import DatabaseUrl, DataDir
 from handfed.shared import data_directory
 from handfed.shared.errors import SettingError, StorageError
@@ -89,6 +93,7 @@ def write(directory: Path, file: Path, *, elsewhere: bool, now: datetime) -> Non
         with tarfile.open(partial, "w:gz") as archive:
             header = {"format": FORMAT, "made_at": now.isoformat(), "database": "elsewhere" if elsewhere else "sqlite"}
             _add(archive, HEADER, json.dumps(header).encode())
+            _add_registry(archive, directory)
             for name in _DATABASES[elsewhere:]:
                 if (directory / name).exists():
                     _add_database(archive, directory / name, name)
@@ -122,6 +127,8 @@ def read(file: Path, directory: Path) -> None:
             _check(archive, file)
             archive.extractall(staging, filter="data")
         (staging / HEADER).unlink()
+        if registry_in(staging).exists():
+            (registry_in(staging) / RESTORED).touch(mode=0o600)
         staging.chmod(0o700)
         directory.rmdir()
         staging.replace(directory)
@@ -146,6 +153,14 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = len(content), 0o600
     archive.addfile(entry, io.BytesIO(content))
+
+
+def _add_registry(archive: tarfile.TarFile, directory: Path) -> None:
+    """Adds the registry as it is between two changes."""
+    registry = registry_in(directory)
+    if registry.exists():
+        with RegistryFiles(registry).changing():
+            archive.add(registry, registry.name)
 
 
 def _add_database(archive: tarfile.TarFile, source: Path, name: str) -> None:

@@ -5,6 +5,7 @@ Exit status: 0 it was told to end; 2 it cannot be started as it was asked to.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import Annotated
@@ -29,6 +30,14 @@ def serve(
         str | None,
         typer.Option(help="Address of this machine to listen at. [what it was, or all]", show_default=False),
     ] = None,
+    promotion: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What releases are promoted by, such as stage_s=3600; may be repeated. [what it was]",
+            show_default=False,
+        ),
+    ] = None,
     data_dir: DataDir = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -37,8 +46,26 @@ def serve(
     from handfed.server.supervisor import supervised
     from handfed.shared.files import make_private
 
-    settings = ServerSettings.load(data_dir, database, address=address, port=port, host=host)
+    settings = ServerSettings.load(
+        data_dir, database, address=address, port=port, host=host, promotion=_by_name(promotion or [])
+    )
     make_private(settings.data_dir)
     settings.save()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     raise typer.Exit(supervised("handfed.server.serving", settings.model_dump_json().encode()))
+
+
+def _by_name(given: list[str]) -> dict[str, object]:
+    """Settings by name, their values as JSON has them."""
+    from handfed.shared.errors import SettingError
+
+    found: dict[str, object] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        try:
+            found[name] = json.loads(value) if equals else None
+        except ValueError:
+            raise SettingError(
+                f"--promotion {each}: write NAME=VALUE, the value as JSON has it: 3600, or [5,25,100]"
+            ) from None
+    return found

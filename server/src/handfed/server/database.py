@@ -201,6 +201,8 @@ def _reason(error: SQLAlchemyError, url: URL) -> str:
         return f"{text}; choose another file, or move this one away"
     if not isinstance(error, OperationalError):
         return text
+    if "locked" in text:
+        return f"{text}; another program has held it for {LOCK_TIMEOUT_S} s: find it with lsof, and end it"
     advice = "that this user may write there and the disk has room" if _is_sqlite(url) else "the URL and the server"
     return f"{text.rstrip('.?')}; check {advice}"
 

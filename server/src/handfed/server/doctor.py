@@ -13,16 +13,16 @@ import json
 import socket
 import ssl
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from handfed.server.terminal import AsJson, DatabaseUrl, DataDir
-from handfed.shared import data_directory
 
 if TYPE_CHECKING:
+    from handfed.server.registry.service import RoleStatus
     from handfed.shared.checkup import Check
 
 _LARGEST_PORT: Final = 65_535
@@ -33,6 +33,7 @@ _WANTED_MEMORY: Final = 1_000_000_000  # bytes: idle processes, and a conversion
 # Of the clock of a database's server and ours: tokens and invitations end by the one, and were made by the other.
 _CLOCK_WARNING_S: Final = 5.0
 _CLOCK_FAILURE_S: Final = 300.0
+_REGISTRY_WARNING: Final = timedelta(days=60)  # of what is signed elsewhere, which takes a person's time
 
 
 def doctor(
@@ -41,17 +42,25 @@ def doctor(
     database: DatabaseUrl = None,
     address: Annotated[
         list[str] | None,
-        typer.Option(help="By which devices reach this server; may be repeated.", show_default=False),
+        typer.Option(
+            help="By which devices reach this server; may be repeated. [what it was started with]", show_default=False
+        ),
     ] = None,
-    port: Annotated[int, typer.Option(help="Of the control API.", min=1, max=_LARGEST_PORT)] = 8443,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Where it listens. [what it was started with, or 8443]", min=1, max=_LARGEST_PORT, show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check everything that a server needs, and say how to mend what is amiss."""
+    from handfed.server.settings import ServerSettings
     from handfed.shared import checkup
 
-    directory = data_directory.locate(data_dir)
-    url = data_directory.database_url(directory, database)
-    checks = examine(directory, url, tuple(address or ()), port, now=datetime.now(UTC))
+    settings = ServerSettings.load(data_dir, database, port=port)
+    addresses = tuple(address or (settings.address,))
+    checks = examine(settings.data_dir, settings.database, addresses, settings.port, now=datetime.now(UTC))
     if as_json:
         typer.echo(json.dumps(checkup.as_json(checks), indent=2))
     else:
@@ -87,6 +96,7 @@ def examine(directory: Path, database: str, addresses: tuple[str, ...], port: in
         machine.file_clock(directory, now=time.time()),
         look("database", lambda: check_database(database, now=now)),
         look("certificates", lambda: check_certificates(authority, addresses, now=now)),
+        look("registry", lambda: check_registry(directory, now=now)),
         check_port("port", port, authority),
     ]
 
@@ -146,6 +156,53 @@ def check_certificates(authority: Path, addresses: tuple[str, ...], *, now: date
     return Check.ok(name, found)
 
 
+def check_registry(directory: Path, *, now: datetime) -> Check:
+    """Whether what the registry's roles have signed holds, and their keys are where they have to be.
+
+    Args:
+        directory: The data directory.
+        now: The time, aware.
+
+    Raises:
+        StorageError: A file is missing, damaged or cannot be read.
+        SettingError: `server.json` cannot be read.
+    """
+    from handfed.server.registry.draft import ONLINE
+    from handfed.server.registry.files import registry_in
+    from handfed.server.registry.service import Registry
+    from handfed.server.settings import ServerSettings
+    from handfed.shared.checkup import Check
+
+    name = "registry"
+    if not registry_in(directory).exists():
+        return Check.ok(name, "none yet: the first start makes one")
+    roles = Registry(registry_in(directory), ServerSettings.load(directory).lifetimes).status()
+    gone = [one.role for one in roles if one.role in ONLINE and not one.signs_here]
+    if gone:
+        mend = "restore registry/keys from a backup, or handfed keys revoke KEY, which makes another one"
+        return Check.failure(name, f"the key of {' and '.join(gone)} is not here, and has to be", mend)
+    first = min(roles, key=lambda one: one.expires)
+    soon = [one for one in roles if one.expires - now < _REGISTRY_WARNING and not one.signs_here]
+    if first.expires <= now:
+        kind = Check.warning if first.signs_here else Check.failure
+        return kind(name, f"{first.role} expired {first.expires:%Y-%m-%d}", _renewal_of(first))
+    if soon:
+        return Check.warning(
+            name, f"{soon[0].role} expires in {(soon[0].expires - now).days} days", _renewal_of(soon[0])
+        )
+    waiting = [one.role for one in roles if one.missing]
+    if waiting:
+        found = f"{' and '.join(waiting)} waits for a signature from elsewhere"
+        return Check.warning(name, found, "handfed keys list tells which file is to be signed; see docs/keys.md")
+    return Check.ok(name, f"signed until {first.expires:%Y-%m-%d} at least, and renewed before")
+
+
+def _renewal_of(one: RoleStatus) -> str:
+    if one.signs_here:
+        return "start the server, which renews it, or run handfed keys renew"
+    return f"run handfed keys renew {one.role}, and sign it where its key is: see docs/keys.md"
+
+
 def check_port(name: str, port: int, authority: Path) -> Check:
     """Whether a port is free, or our own server's."""
     from handfed.shared.checkup import Check
@@ -187,8 +244,8 @@ def _is_ours(port: int, authority: Path) -> bool:
 
 def _secrets(directory: Path, authority: Path) -> list[Path]:
     """What nobody but the server's user may open; the public certificates are there for their folder's sake."""
-    superlink = directory / "superlink"
-    folders = [folder for folder in (authority, superlink) if folder.is_dir()]
+    names = ("superlink", "registry", "registry/keys")
+    folders = [folder for folder in (authority, *(directory / name for name in names)) if folder.is_dir()]
     files = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
     return [*folders, *files]
 

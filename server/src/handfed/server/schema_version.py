@@ -121,11 +121,12 @@ def _migrate(connection: Connection, name: str) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             _upgrade(connection, name)
         return
-    _keep_copy(driver, Path(name))
     driver.execute("PRAGMA foreign_keys=OFF")  # no effect within a transaction; replacing a table would empty others
     try:
         with connection.execution_options(handfed_begin="BEGIN IMMEDIATE").begin():
-            _upgrade(connection, name)
+            if not _is_current(connection, name):
+                _keep_copy(driver, Path(name))
+                _upgrade(connection, name)
     finally:
         driver.execute("PRAGMA foreign_keys=ON")
 
@@ -136,8 +137,9 @@ def _keep_copy(driver: Any, file: Path) -> None:  # noqa: ANN401 - the driver's 
     if copy.exists() or not driver.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         return
     partial = copy.with_name(f".{copy.name}")
-    with closing(sqlite3.connect(partial)) as target:
-        driver.backup(target)
+    # By a connection of its own: the one that migrates has the file locked against other writers, itself included.
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(partial)) as target:
+        source.backup(target)
     partial.chmod(0o600)
     partial.replace(copy)
 

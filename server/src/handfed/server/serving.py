@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
@@ -25,22 +24,30 @@ from fastapi import FastAPI
 from handfed.server.api.app import create_app
 from handfed.server.api.services import Services
 from handfed.server.authority import files as authority
+from handfed.server.authority.live import LiveCertificate
 from handfed.server.database import open_database
 from handfed.server.flower.conductor import Conductor, Launch
 from handfed.server.flower.door import Door
 from handfed.server.flower.link import Link
+from handfed.server.registry.files import registry_in
+from handfed.server.registry.service import Registry
+from handfed.server.registry.upkeep import RegistryUpkeep
+from handfed.server.releases.service import ReleaseRecord
 from handfed.server.runs.control import RunQueue
+from handfed.server.runs.live import LiveExchange
 from handfed.server.runs.service import RunRecord
 from handfed.server.settings import ServerSettings
 from handfed.shared.address import Address
+from handfed.shared.data_directory import releases_in
 from handfed.shared.errors import HandfedError, SettingError
-from handfed.shared.files import make_private
+from handfed.shared.files import make_private, write_atomically
 
 WEB: Final = "handfed.web"  # entry points of other parts' pages: each gives a router for the settings
 LINK_STATE: Final = Path("superlink") / "link.sqlite"  # in the data directory
+TOKEN_FILE: Final = Path("first-admin-token")  # in the data directory
 LOOPBACK: Final = "127.0.0.1"
 _LEAVE_S: Final = 2  # that who is connected has to leave, when the server ends
-_TOUCH_S: Final = 10.0
+_TOUCH_S: Final = 3.0  # who waits for a device to appear waits that long
 _RECONCILE_S: Final = 1.0  # so that a device that was revoked at the terminal is out within a second or two
 _log = logging.getLogger(__name__)
 
@@ -49,32 +56,42 @@ def serve(settings: ServerSettings) -> None:
     """Serves until the process is told to end."""
     outside, inside = _bound(settings.host, settings.port), _bound(LOOPBACK, 0)
     make_private((settings.data_dir / LINK_STATE).parent)
-    host = Address.parse(settings.address).host
-    certificates = authority.ensure(
-        authority.authority_in(settings.data_dir), [host, "localhost", LOOPBACK], now=datetime.now(UTC)
+    certificate = LiveCertificate(
+        authority.authority_in(settings.data_dir), [Address.parse(settings.address).host, "localhost", LOOPBACK]
     )
+    registry = Registry(registry_in(settings.data_dir), settings.lifetimes)
+    registry.ensure()
     with open_database(settings.database) as database:
         link = Link(settings.data_dir / LINK_STATE)
         link.end_all()  # of an earlier process: what shall go on is begun anew
+        live = LiveExchange()
         services = Services.over(
-            database, link, authority=settings.authority, attempts_per_minute=settings.enrolments_per_minute
+            database,
+            link,
+            authority=settings.authority,
+            attempts_per_minute=settings.enrolments_per_minute,
+            promotion=settings.promotion_settings(),
+            live=live,
         )
-        _tell_first_token(services)
+        _tell_first_token(services, settings.data_dir / TOKEN_FILE)
         ours = create_app(settings, services)
         for entry in entry_points(group=WEB):
             ours.include_router(entry.load()(settings))
-        door = Door(link.app, ours)
-        link.revoked = door.ring
+        door = Door(link.app, ours, live=live)
+        link.revoked, link.begun = door.ring, live.forget
         address = f"{LOOPBACK}:{inside.getsockname()[1]}"
         queue, runs = RunQueue(database), RunRecord(database)
         conductor = Conductor(queue, runs, link, Launch(settings.data_dir, settings.database, address))
         upkeep = threading.Event()
+        releases = RegistryUpkeep(
+            registry, ReleaseRecord(database), releases_in(settings.data_dir), (services.promotions, services.pins)
+        )
         threads = [
             threading.Thread(target=conductor.work, name="runs"),
-            threading.Thread(target=_keep_up, args=(services, door, upkeep), name="upkeep"),
+            threading.Thread(target=_keep_up, args=(services, door, releases, certificate, upkeep), name="upkeep"),
         ]
         try:
-            asyncio.run(_listen(certificates, link, ours, door, (outside, inside), threads))
+            asyncio.run(_listen(certificate, link, ours, door, (outside, inside), threads))
         finally:
             conductor.close()
             upkeep.set()
@@ -83,12 +100,17 @@ def serve(settings: ServerSettings) -> None:
                     thread.join()
 
 
-def _tell_first_token(services: Services) -> None:
-    """Shows the token of the first admin, the one time that there is one to show."""
+def _tell_first_token(services: Services, path: Path) -> None:
+    """Shows the token of the first admin to a person, and to no log: where nobody looks on, it is left in a file."""
     secret = services.tokens.ensure_first_admin()
-    if secret is not None:
+    if secret is None:
+        return
+    if sys.stdout.isatty():
         sys.stdout.write(f"The first admin's token; it is shown this once, so keep it: {secret}\n")
         sys.stdout.flush()
+    else:
+        write_atomically(path, f"{secret}\n".encode())  # which makes it for its owner alone
+        _log.info("the first admin's token is in %s: keep it elsewhere, and delete that file", path)
 
 
 class _Quiet(uvicorn.Server):
@@ -101,7 +123,7 @@ class _Quiet(uvicorn.Server):
 
 
 async def _listen(  # noqa: PLR0917 - what listens has that many parts
-    certificates: authority.Authority,
+    certificate: LiveCertificate,
     link: Link,
     ours: FastAPI,
     door: Door,
@@ -118,8 +140,7 @@ async def _listen(  # noqa: PLR0917 - what listens has that many parts
         uvicorn.Config(
             door.outside,
             interface="asgi3",
-            ssl_certfile=certificates.certificate_path,
-            ssl_keyfile=str(certificates.key_path),
+            ssl_context_factory=lambda _config, _default: certificate.context,
             access_log=False,
             log_config=None,
             timeout_graceful_shutdown=_LEAVE_S,
@@ -137,11 +158,19 @@ async def _listen(  # noqa: PLR0917 - what listens has that many parts
     await asyncio.gather(until_public_ends(), private.serve(sockets=[sockets[1]]))
 
 
-def _keep_up(services: Services, door: Door, over: threading.Event) -> None:
-    """Lets keys in and out as is wanted, and notes which devices were heard of."""
+def _keep_up(
+    services: Services, door: Door, releases: RegistryUpkeep, certificate: LiveCertificate, over: threading.Event
+) -> None:
+    """Lets keys in and out as is wanted, notes which devices were heard of, keeps registry and certificate, and learns.
+
+    That is, it starts runs where a policy says so.
+    """
     since, thoroughly = time.time(), True
     while not over.wait(_RECONCILE_S):
+        releases.look()
+        certificate.look()
         try:
+            services.policies.look()
             services.registrar.reconcile(thoroughly=thoroughly)
             thoroughly = False
             if time.time() - since >= _TOUCH_S:
@@ -150,6 +179,8 @@ def _keep_up(services: Services, door: Door, over: threading.Event) -> None:
                 services.devices.touch(heard)
         except HandfedError as error:
             _log.warning("devices are not looked after just now: %s", error)
+        except Exception:  # noqa: BLE001 - this thread is the only one that looks after devices
+            _log.exception("devices are not looked after just now")
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -177,7 +208,8 @@ def main() -> None:
     """Serves with the settings on standard input."""
     os.umask(0o077)  # what is made here is for nobody else
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    for talkative in ("flwr", "alembic"):  # every object that moves, every step of a migration
+    # Objects that move, steps of a migration or a start, keys that sign in vain.
+    for talkative in ("flwr", "alembic", "uvicorn", "tuf"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         serve(ServerSettings.model_validate_json(sys.stdin.read()))

@@ -13,13 +13,15 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from handfed.server.registry.lifetimes import Lifetimes
 from handfed.shared import data_directory
 from handfed.shared.errors import SettingError, StorageError
 from handfed.shared.files import write_atomically
+from handfed.shared.promotion.settings import PromotionSettings
 
 ADDRESS_VARIABLE: Final = "HANDFED_ADDRESS"
 FILE: Final = "server.json"
@@ -37,6 +39,9 @@ class ServerSettings(BaseModel):
         port: Where it listens.
         max_body_bytes: Of a request to the control API; keys and names are small.
         enrolments_per_minute: How many attempts to enrol an address has in a minute.
+        promotion: What promotion is measured by, where it is not the default: settings of
+            `handfed.shared.promotion.PromotionSettings` by name.
+        lifetimes: How long what the registry's roles sign is valid.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")  # a file of a newer Handfed may say more
@@ -48,6 +53,8 @@ class ServerSettings(BaseModel):
     port: Annotated[int, Field(ge=1, le=65_535)] = DEFAULT_PORT
     max_body_bytes: Annotated[int, Field(ge=1024)] = 65_536
     enrolments_per_minute: Annotated[int, Field(ge=1)] = 30
+    promotion: Mapping[str, Any] = {}
+    lifetimes: Lifetimes = Lifetimes()
 
     @classmethod
     def load(
@@ -58,6 +65,7 @@ class ServerSettings(BaseModel):
         address: str | None = None,
         port: int | None = None,
         host: str | None = None,
+        promotion: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> Self:
         """The settings of this machine's server.
@@ -68,6 +76,7 @@ class ServerSettings(BaseModel):
             address: What devices call the server.
             port: Where it listens.
             host: The address of this machine that it listens at.
+            promotion: Settings of promotion by name; those named take the place of earlier ones.
             environment: Variables of the process.
 
         Raises:
@@ -79,15 +88,29 @@ class ServerSettings(BaseModel):
             "port": port,
             "host": host,
         }
-        values = _written(directory) | {name: value for name, value in told.items() if value is not None}
+        written = _written(directory)
+        values = written | {name: value for name, value in told.items() if value is not None}
+        if promotion:
+            earlier = written.get("promotion")
+            values["promotion"] = {**(earlier if isinstance(earlier, dict) else {}), **promotion}
         listening = values.get("port", DEFAULT_PORT)
         values.setdefault("address", socket.gethostname() + ("" if listening == DEFAULT_PORT else f":{listening}"))
         places = {"data_dir": directory, "database": data_directory.database_url(directory, database)}
         try:
-            return cls.model_validate(values | places)
+            found = cls.model_validate(values | places)
         except ValidationError as error:
             first = error.errors()[0]
             raise SettingError(f"the setting {first['loc'][0]} cannot be used: {first['msg']}") from None
+        found.promotion_settings()
+        return found
+
+    def promotion_settings(self) -> PromotionSettings:
+        """What promotion is measured by.
+
+        Raises:
+            SettingError: A setting is unknown or out of its range.
+        """
+        return PromotionSettings.of(self.promotion)
 
     def save(self) -> None:
         """Writes `server.json`.

@@ -83,4 +83,4 @@ def supervised(module: str, given: bytes) -> int:
         module: Its name.
         given: What it reads on standard input.
     """
-    return Supervisor([sys.executable, "-m", module], given).run()
+    return Supervisor([sys.executable, "-P", "-m", module], given).run()

@@ -28,6 +28,8 @@ class Dataset:
         licence: The licence it may be used under, or "unknown".
         writer_ids: What the writer of each number is called where they were read; None, as nearly always, where that is
             not kept. It is for a device's private store alone: nothing prints, sends or passes it on.
+        groups: Text (n,), of what group each sample is by its source, such as pupils or staff, or a script; None where
+            it does not say.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Dataset:
     source: str
     licence: str
     writer_ids: tuple[str, ...] | None = field(default=None, repr=False)
+    groups: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -69,4 +72,6 @@ class Dataset:
     def take(self, rows: NDArray[np.int64]) -> Dataset:
         """The samples at `rows`, with the same alphabet and the same writer numbers."""
         writers = None if self.writers is None else self.writers[rows]
-        return Dataset(self.name, self.alphabet, self.samples.take(rows), writers, self.source, self.licence)
+        groups = None if self.groups is None else self.groups[rows]
+        samples = self.samples.take(rows)
+        return Dataset(self.name, self.alphabet, samples, writers, self.source, self.licence, groups=groups)

@@ -15,6 +15,7 @@ signed.
      "proof": "<base64 of a signature over enrolment_statement(...)>"}
 
     {"number": 7, "name": "reception", "organisation_name": "Clinic North", "max_samples": 5000 or null,
+     "registry_root": "<root.json of `handfed.shared.registry`, whole>" or null,
      and whatever else the API tells of a device}
 
 `POST /api/v1/devices/7/rotate` with `RotationRequest` -> 200 and an `EnrolmentAnswer`; needs no token:
@@ -33,7 +34,9 @@ Rules:
    its way); of a rotation, where `public_key` is the device's key already. So each can be sent until it is answered.
    The same secret with another key is `invitation-used`.
 5. A refusal is a problem detail (RFC 9457) whose `type` ends in one of `Refusal`, after the last `/`, `#` or `:`.
-6. A reader ignores fields that it does not know, so that either side may be the newer one.
+6. A device that joins trusts `registry_root` from then on, as it came over TLS from the server of its invitation; one
+   that changes its key keeps the root that it has. A server without a registry leaves it out.
+7. A reader ignores fields that it does not know, so that either side may be the newer one.
 """
 
 from __future__ import annotations
@@ -122,12 +125,14 @@ class EnrolmentAnswer:
         name: What it is called.
         organisation_name: The school or clinic that it belongs to.
         max_samples: How many samples a round may count for at most; None where there is no cap.
+        registry_root: The newest root of the registry of releases, as ASCII text; None where the server has none.
     """
 
     number: int
     name: str
     organisation_name: str
     max_samples: int | None
+    registry_root: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The JSON object."""
@@ -145,8 +150,12 @@ class EnrolmentAnswer:
         values: dict[str, Any] = {name: document.get(name) for name in cls.__dataclass_fields__}
         most = values["max_samples"]
         numbers = (values["number"], 1 if most is None else most)
+        root = values["registry_root"]
         texts = (values["name"], values["organisation_name"])
-        if not (all(type(n) is int and n > 0 for n in numbers) and all(isinstance(text, str) for text in texts)):
+        is_root = root is None or (isinstance(root, str) and root.isascii() and root != "")
+        if not (
+            is_root and all(type(n) is int and n > 0 for n in numbers) and all(isinstance(text, str) for text in texts)
+        ):
             raise EnrolmentError("the server's answer lacks a field that this software needs: update the older of both")
         return cls(**values)
 

@@ -9,12 +9,14 @@
     │   ├── NotFoundError           what is named does not exist, or not for whoever asks
     │   ├── WriterError             a writer whom a device's store does not know, or who is to stay forgotten
     │   └── ManifestError           a release, manifest or model file that is not what it should be
+    │       └── SelfTestError       a model gives other logits on this processor than its manifest says
     ├── MissingExtraError           an optional dependency is not installed (exit status 2)
     ├── StorageError                the database or a directory cannot be read or written
     │   ├── LockedStoreError        a device's store is encrypted, and the key to it is missing or wrong
     │   └── DamagedStoreError       a device's store holds something that was not written by Handfed
     ├── CertificateError            a certificate or key cannot be trusted or used
     ├── EnrolmentError              a device cannot join its federation, or change its key
+    ├── UpdateError                 a device cannot pull a release, or must not use it; the one before goes on
     ├── AccessError                 somebody may not do what they ask for
     │   ├── AuthenticationError     nobody knows who asks
     │   ├── ForbiddenError          who asks is known and may not
@@ -22,7 +24,7 @@
     ├── ConflictError               what is asked for contradicts how things are
     ├── RunFailedError              a federated run that cannot go on
     │   └── QuorumError             too few devices returned a usable update
-    └── ReleaseRefusedError         a model that failed a check before publication
+    └── ReleaseRefusedError         a model that failed a check before publication, or before its export
 
 A message says what was wrong, where, and what to do.
 """
@@ -70,6 +72,10 @@ class ManifestError(UsageError):
     """A release directory, a manifest or a model file is not what it should be."""
 
 
+class SelfTestError(ManifestError):
+    """A model gives other logits on this processor than its manifest says."""
+
+
 class MissingExtraError(HandfedError):
     """A command needs an optional dependency that is not installed here."""
 
@@ -97,6 +103,10 @@ class CertificateError(HandfedError):
 
 class EnrolmentError(HandfedError):
     """A device cannot join its federation, or change its key; what it had before holds."""
+
+
+class UpdateError(HandfedError):
+    """A device cannot pull a release, or must not use it; the one that it has goes on."""
 
 
 class AccessError(HandfedError):
@@ -132,4 +142,4 @@ class QuorumError(RunFailedError):
 
 
 class ReleaseRefusedError(HandfedError):
-    """A converted model failed a check, so nothing was published."""
+    """A converted model failed a check, so nothing was published, or exported."""

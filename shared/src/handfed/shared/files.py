@@ -1,6 +1,6 @@
 """Writing files so that a reader sees the whole old file or the whole new one, also after a power cut.
 
-Nobody but their owner may read them: they have mode 0600 from their first byte, whatever the umask.
+They have mode 0600 from their first byte, or the one that is asked for, whatever the umask.
 
 Source: POSIX rename(2) is atomic within a file system; fsync(2) of the file, then of its directory, makes it last.
 """
@@ -11,19 +11,24 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from handfed.shared.errors import SettingError, StorageError
 
+_LONGEST_BUILD_S = 86_400
 
-def write_atomically(path: Path, content: bytes) -> None:
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Replaces `path` by `content` in one step.
 
     Args:
         path: The file to write; its directory must exist.
         content: The new content, whole.
+        mode: The file's permissions.
 
     Raises:
         StorageError: The directory cannot be written, or the disk is full; the old file is still there.
@@ -33,6 +38,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
+                if mode != 0o600:  # noqa: PLR2004 - as mkstemp made it
+                    os.fchmod(file.fileno(), mode)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -102,3 +109,16 @@ def sync_directory(directory: Path) -> None:
 def sha256_of(content: bytes) -> str:
     """The SHA-256 of `content` in lower-case hex (FIPS 180-4)."""
     return hashlib.sha256(content).hexdigest()
+
+
+def remove_unfinished(directory: Path, pattern: str) -> None:
+    """Removes what a process that was killed left half built: nobody builds for a day.
+
+    Args:
+        directory: Where it is.
+        pattern: Of the names of what is being built, which begin with a dot.
+    """
+    for path in directory.glob(pattern):
+        with contextlib.suppress(OSError):  # another process was faster
+            if time.time() - path.stat().st_mtime > _LONGEST_BUILD_S:
+                shutil.rmtree(path, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Runs a published model: a LiteRT file whose input, output and every operator are 8-bit integers.
 
-The same class serves the edge, the devices that judge a candidate, and the server that checks what it converted.
+The same class serves the edge, the devices that judge a candidate, and the server that checks what it converted. Input
+and output are int8; of the twin for browsers they are uint8, 128 more, and all between them is the same.
 
 Rules:
 1. What is no such model is refused when it is loaded. LiteRT verifies the structure of a file but not all it refers to:
@@ -38,6 +39,7 @@ class Int8Model:
         channels: Planes of the pictures, the ink's among them.
         reads_texts: Whether it reads words and lines, of any width, and not single characters.
         output_step: What one step of an output integer is worth, in logits.
+        quantization: Scale and zero point of the input, and of the output.
         size_bytes: Size of the file.
 
     Args:
@@ -47,7 +49,7 @@ class Int8Model:
 
     Raises:
         ManifestError: It is no LiteRT file, or not int8 (1, 28, 28, channels) to int8 (1, classes), nor of texts
-            int8 (1, height, width, 1) to int8 (1, 1, steps, classes + 1).
+            int8 (1, height, width, 1) to int8 (1, 1, steps, classes + 1), nor uint8 of both.
         MissingExtraError: LiteRT is not installed.
     """
 
@@ -57,8 +59,9 @@ class Int8Model:
         self._interpreter = _interpreter(data, threads, where)
         source, target = _ends(self._interpreter, where)
         self._input, self._output = int(source["index"]), int(target["index"])
-        self._table = _quantization_table(*source["quantization"])
-        self.output_step, self._output_zero = float(target["quantization"][0]), int(target["quantization"][1])
+        self._table = _quantization_table(source["dtype"], *source["quantization"])
+        self.quantization = _scale_and_zero(source), _scale_and_zero(target)
+        self.output_step, self._output_zero = self.quantization[1]
         self.reads_texts = len(target["shape"]) > 2  # noqa: PLR2004 - a picture, its logits
         self.outputs = int(target["shape"][-1])
         self.height, self.channels = int(source["shape"][1]), int(source["shape"][3])
@@ -78,7 +81,7 @@ class Int8Model:
         Raises:
             ManifestError: The model breaks as it runs.
         """
-        found: list[NDArray[np.int8]] = []
+        found: list[NDArray[Any]] = []
         try:
             pictures = with_channels(pictures)
             for start in range(0, max(len(pictures), 1), _BATCH):
@@ -89,14 +92,14 @@ class Int8Model:
         result = np.concatenate(found).astype(np.float32)
         return np.float32(self.output_step) * (result - self._output_zero)
 
-    def _run(self, part: NDArray[np.int8]) -> NDArray[np.int8]:
+    def _run(self, part: NDArray[Any]) -> NDArray[Any]:
         """Logits of a batch, as the model gives them."""
         if not len(part):
-            return np.zeros((0, *((0,) if self.reads_texts else ()), self.outputs), np.int8)
+            return np.zeros((0, *((0,) if self.reads_texts else ()), self.outputs), part.dtype)
         self._lay_out(len(part), part.shape[2])
         self._interpreter.set_tensor(self._input, part)
         self._interpreter.invoke()
-        logits = np.asarray(self._interpreter.get_tensor(self._output), np.int8)
+        logits = np.asarray(self._interpreter.get_tensor(self._output), part.dtype)
         wanted = (len(part), 1, logits.shape[-2], self.outputs) if self.reads_texts else (len(part), self.outputs)
         if logits.shape != wanted:
             raise ValueError(f"{len(part)} images gave logits of shape {logits.shape}")
@@ -155,7 +158,7 @@ def _interpreter(data: bytes, threads: int, where: str) -> Any:  # noqa: ANN401 
 
 
 def _ends(interpreter: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401
-    """Input and output of a model, each checked to be int8, of our shape, and with one scale."""
+    """Input and output of a model, both checked to be int8, or uint8, of our shape, and with one scale."""
     try:
         sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
     except _BROKEN as error:
@@ -163,7 +166,10 @@ def _ends(interpreter: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]]
     of_characters = (1, SIDE, SIDE, 0), (1, None)
     of_texts = (1, None, None, 1), (1, 1, None, None)
     for shapes in (of_characters, of_texts):
-        if all(len(ends) == 1 and _is(ends[0], shape) for ends, shape in zip((sources, targets), shapes, strict=True)):
+        if (
+            all(len(ends) == 1 and _is(ends[0], shape) for ends, shape in zip((sources, targets), shapes, strict=True))
+            and sources[0]["dtype"] is targets[0]["dtype"]
+        ):
             return sources[0], targets[0]
     found = " to ".join(
         ", ".join(f"{end['dtype'].__name__} {tuple(map(int, end['shape']))}" for end in ends) or "nothing"
@@ -175,12 +181,17 @@ def _ends(interpreter: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]]
     )
 
 
+def _scale_and_zero(end: dict[str, Any]) -> tuple[float, int]:
+    scale, zero_point = end["quantization"]
+    return float(scale), int(zero_point)
+
+
 def _is(end: dict[str, Any], shape: tuple[int | None, ...]) -> bool:
-    """Whether an end is int8 of that shape; of None more than 1, of 0 any number."""
+    """Whether an end is of 8 bits and of that shape; of None more than 1, of 0 any number."""
     sides = tuple(map(int, end["shape"]))
     scale = float(end["quantization"][0])
     return (
-        end["dtype"] is np.int8
+        end["dtype"] in {np.int8, np.uint8}
         and len(sides) == len(shape)
         and all(
             side > 1 if wanted is None else side == (wanted or side) for side, wanted in zip(sides, shape, strict=True)
@@ -190,15 +201,15 @@ def _is(end: dict[str, Any], shape: tuple[int | None, ...]) -> bool:
     )
 
 
-def _quantization_table(scale: float, zero_point: int) -> NDArray[np.int8]:
-    """int8 (256,): the input integer of each grey level.
+def _quantization_table(kind: type[np.integer[Any]], scale: float, zero_point: int) -> NDArray[Any]:
+    """int8 or uint8 (256,): the input integer of each grey level.
 
     In float32, and a half is rounded up, as LiteRT's reference kernel of QUANTIZE does. Its fast kernels round some
     halves down; at the scale 1/255 of the images' whole range there are no halves, and the table is level - 128.
     """
     levels = np.arange(256, dtype=np.float32) / np.float32(255)
     steps = np.floor((levels / np.float32(scale)).astype(np.float64) + 0.5)
-    table: NDArray[np.int8] = np.clip(steps + zero_point, -128, 127).astype(np.int8)
+    table: NDArray[Any] = np.clip(steps + zero_point, np.iinfo(kind).min, np.iinfo(kind).max).astype(kind)
     return table
 
 

@@ -42,6 +42,8 @@ class LocalTraining:
         distillation_weight: What a teacher's outputs weigh in the loss; 0 where none comes along.
         distillation_temperature: What its logits, and the model's, are divided by.
         mixed_precision: Whether the float model computes in bfloat16.
+        missing_classes: What the loss makes of classes that the device has no sample of; one of
+            `handfed.shared.run_settings.MISSING_CLASSES`.
     """
 
     epochs: int
@@ -71,6 +73,7 @@ class LocalTraining:
     distillation_weight: float = 0.0
     distillation_temperature: float = 1.0
     mixed_precision: bool = False
+    missing_classes: str = "adjusted"
 
     def batches(self, images: int) -> int:
         """How many batches a device with so many images computes in a round."""
@@ -114,6 +117,7 @@ class LocalTraining:
             distillation_weight=settings.distillation_weight if settings.teacher else 0.0,
             distillation_temperature=settings.distillation_temperature if settings.teacher else 1.0,
             mixed_precision=settings.mixed_precision,
+            missing_classes=settings.missing_classes,
         )
 
     def to_config(self) -> dict[str, int | float | bool | str]:
@@ -140,11 +144,13 @@ class Teacher:
         recogniser: Its family; of texts, with as many columns a step as the model that it teaches.
         pruning: Fraction of its family's channels that it lacks.
         arrays: Its state.
+        classes: Where each class that it tells apart is in the alphabet that is trained; None where that is its own.
     """
 
     recogniser: str
     pruning: float
     arrays: Arrays
+    classes: tuple[int, ...] | None = None
 
 
 def _key(name: str) -> str:

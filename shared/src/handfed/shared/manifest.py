@@ -2,7 +2,8 @@
 
 JSON, described by `manifest.schema.json` beside this module. Format 1 was of single characters, of which the ink alone
 was seen; format 2 says what is read, what is seen beside the ink, and the temperature of its confidences. Rules:
-1. A release directory holds `manifest.json`, the model that it names, and `README.md`, the model card.
+1. A release directory holds `manifest.json`, the model that it names, its twin for browsers where it names one (all
+   the same but that input and output are unsigned), and `README.md`, the model card.
 2. The manifest states size and SHA-256 of the model, and a model of another is refused.
 3. A reader passes over fields it does not know; a change that an old reader must not pass over steps `FORMAT`, and a
    newer format is refused.
@@ -33,6 +34,7 @@ from handfed.shared.tasks import KINDS
 FORMAT = 2  # that is written; every format up to it is read
 MANIFEST = "manifest.json"
 MODEL = "model.tflite"
+BROWSER_MODEL = "browser.tflite"
 MODEL_CARD = "README.md"
 
 _Kind = TypeVar("_Kind")
@@ -83,6 +85,41 @@ class SelfTest:
 
 
 @dataclass(frozen=True)
+class File:
+    """One file of a release.
+
+    Attributes:
+        sha256: Of its content, hex.
+        size_bytes: Its size.
+    """
+
+    sha256: str
+    size_bytes: int
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """That of a content."""
+        return cls(sha256_of(content), len(content))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], name: str, where: str) -> Self:
+        """Reads what a manifest says of the file of that name.
+
+        Raises:
+            KeyError: A field is missing.
+            ManifestError: It is another file.
+            ValueError: A field has the wrong type.
+        """
+        if _take(value, "file", str) != name:
+            raise ManifestError(f"{where}: the model must be named {name}, and no other file is opened")
+        return cls(_take(value, "sha256", str), _take(value, "size_bytes", int))
+
+    def as_json(self, name: str) -> dict[str, Any]:
+        """What a manifest says of it."""
+        return {"file": name, **asdict(self)}
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What is known of a release; see `manifest.schema.json` for each field's meaning.
 
@@ -91,7 +128,9 @@ class Manifest:
         inputs: What is seen beside the ink, as `handfed.shared.inputs` names it.
         temperature: What logits are divided by for confidences (`handfed.shared.calibration`).
         metrics: Fractions and counts measured on held-out handwriting.
-        model_sha256: SHA-256 of the model file, hex.
+        model: The model, `MODEL`.
+        browser: Its twin for browsers, `BROWSER_MODEL`; None where there is none.
+        alphabet_version: 1, and one more each time that the alphabet has grown; 1 where a manifest does not say.
     """
 
     release: int
@@ -107,8 +146,7 @@ class Manifest:
     training_seconds: float
     licence: str
     weights_sha256: str
-    model_sha256: str
-    model_size_bytes: int
+    model: File
     metrics: Mapping[str, Any]
     self_test: SelfTest
     normalisation: int = images.VERSION
@@ -117,6 +155,8 @@ class Manifest:
     kind: str = "characters"
     inputs: tuple[str, ...] = ()
     temperature: float = 1.0
+    browser: File | None = None
+    alphabet_version: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as it is written."""
@@ -128,10 +168,12 @@ class Manifest:
             "inputs": list(self.inputs),
             "recogniser": self.recogniser,
             "alphabet": list(self.alphabet.names),
+            **({} if self.alphabet_version == 1 else {"alphabet_version": self.alphabet_version}),
             "geometry": asdict(self.geometry),
             "normalisation": self.normalisation,
             "minimum_runtime": self.minimum_runtime,
-            "model": {"file": MODEL, "sha256": self.model_sha256, "size_bytes": self.model_size_bytes},
+            "model": self.model.as_json(MODEL),
+            **({} if self.browser is None else {"browser": self.browser.as_json(BROWSER_MODEL)}),
             "metrics": dict(self.metrics),
             "temperature": self.temperature,
             "run": self.run,
@@ -180,7 +222,7 @@ class Manifest:
 
     @classmethod
     def _from_json(cls, value: dict[str, Any], where: str) -> Self:
-        model, kind = _take(value, "model", dict), _take(value, "kind", str)
+        kind = _take(value, "kind", str)
         if kind not in KINDS:
             raise ManifestError(f"{where}: reads {kind!r}, which this version does not know; update handfed")
         geometry, seen = _geometry(_take(value, "geometry", dict), kind), tuple(_take(value, "inputs", list))
@@ -191,20 +233,21 @@ class Manifest:
         temperature = _take(value, "temperature", float)
         if temperature <= 0:
             raise ValueError(f"temperature is {temperature}")
-        if _take(model, "file", str) != MODEL:
-            raise ManifestError(f"{where}: the model must be named {MODEL}, and no other file is opened")
         version = images.VERSION if kind == "characters" else strips.VERSION
         if _take(value, "normalisation", int) != version:
             raise ManifestError(
                 f"{where}: image normalisation {value['normalisation']} is not the version {version} of this"
                 " software; update handfed"
             )
+        if _take({"alphabet_version": 1, **value}, "alphabet_version", int) < 1:
+            raise ValueError(f"alphabet_version is {value['alphabet_version']}")
         missing = {"width": geometry.width} if value["format"] == 1 else {}
         return cls(
             release=_take(value, "release", int),
             task=_take(value, "task", str),
             recogniser=_take(value, "recogniser", str),
             alphabet=Alphabet.of(_take(value, "alphabet", list), where=where),
+            alphabet_version=value.get("alphabet_version", 1),
             run=_take(value, "run", int),
             parent=None if value["parent"] is None else _take(value, "parent", int),
             strategy=_take(value, "strategy", str),
@@ -214,8 +257,8 @@ class Manifest:
             training_seconds=_take(value, "training_seconds", float),
             licence=_take(value, "licence", str),
             weights_sha256=_take(value, "weights_sha256", str),
-            model_sha256=_take(model, "sha256", str),
-            model_size_bytes=_take(model, "size_bytes", int),
+            model=File.from_json(_take(value, "model", dict), MODEL, where),
+            browser=File.from_json(_take(value, "browser", dict), BROWSER_MODEL, where) if "browser" in value else None,
             metrics=_take(value, "metrics", dict),
             self_test=SelfTest.from_json({**missing, **_take(value, "self_test", dict)}, geometry),
             normalisation=_take(value, "normalisation", int),
@@ -272,7 +315,7 @@ def read_release(directory: Path) -> tuple[Manifest, bytes]:
     """
     manifest = read_manifest(directory)
     content = _read(directory / MODEL)
-    if len(content) != manifest.model_size_bytes or sha256_of(content) != manifest.model_sha256:
+    if File.of(content) != manifest.model:
         raise ManifestError(f"{directory / MODEL}: this is not the model of its manifest; pull the release again")
     return manifest, content
 

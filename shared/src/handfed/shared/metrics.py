@@ -48,7 +48,16 @@ def spread(errors: NDArray[np.int64], characters: NDArray[np.int64], groups: NDA
     """
     _, position = np.unique(groups, return_inverse=True)
     rates = np.bincount(position, weights=errors) / np.bincount(position, weights=characters)
-    accuracies = np.sort(1 - rates)
+    return spread_of(1 - rates)
+
+
+def spread_of(accuracies: NDArray[np.float64]) -> Spread:
+    """Accuracy over groups that are read so well.
+
+    Args:
+        accuracies: float (n,), that of each group; n at least 1.
+    """
+    accuracies = np.sort(accuracies)
     p10, median, p90 = (float(value) for value in np.percentile(accuracies, [10, 50, 90]))
     worst = accuracies[: math.ceil(len(accuracies) / 10)]
     return Spread(len(accuracies), p10, median, p90, float(worst.mean()), gini(accuracies))

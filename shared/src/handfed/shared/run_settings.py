@@ -33,9 +33,11 @@ STRATEGIES = (
 # Strategies that compare single updates, or weigh each by its loss: a server that sees only sums cannot run them.
 INSPECTING = ("median", "trimmed-mean", "krum", "multi-krum", "bulyan", "qfedavg")
 OPTIMISERS = ("sgd", "adam", "nadam")
+SAMPLINGS = ("uniform", "fair")
 VISIBILITIES = ("inspected", "secure")
 BATCH_STATISTICS = ("fixed", "running")
 CLASS_WEIGHTS = ("none", "balanced")
+MISSING_CLASSES = ("adjusted", "masked")
 SCHEDULES = ("cosine", "cosine-restarts", "plateau", "exponential", "constant")
 
 Value = bool | int | float | str
@@ -77,10 +79,23 @@ class RunSettings:
     distillation_temperature: float = _setting(
         2.0, "With a teacher: what its logits, and the model's, are divided by.", least=0.1, most=100.0
     )
+    replay_memory: int = _setting(
+        0,
+        "With start-from: of what a device has trained on in earlier runs, how many samples a class it trains on again;"
+        " 0 for all of them.",
+        least=0,
+        most=10_000_000,
+    )
     strategy: str = _setting("fedavgm", "How updates of weights are combined.", choices=STRATEGIES)
     rounds: int = _setting(40, "Rounds in all, the quantization-aware ones among them.", least=1, most=100_000)
     qat_rounds: int = _setting(4, "Last rounds, which are quantization-aware.", least=0, most=100_000)
     participation: float = _setting(1.0, "Fraction of the devices that train in a round.", least=0.0001, most=1.0)
+    sampling: str = _setting(
+        "uniform",
+        "How they are chosen of the devices that are there: each with the same chance, or those first that had the"
+        " fewest turns.",
+        choices=SAMPLINGS,
+    )
     quorum: float = _setting(
         0.5, "Fraction of a round's devices that must return a usable update.", least=0.0, most=1.0
     )
@@ -187,6 +202,12 @@ class RunSettings:
         "How far logits are adjusted by the device's own class frequencies while it trains.",
         least=0.0,
         most=1.0,
+    )
+    missing_classes: str = _setting(
+        "adjusted",
+        "What a device's loss makes of classes it has no sample of: adjusted as label-prior says, or masked, that is,"
+        " left out.",
+        choices=MISSING_CLASSES,
     )
     label_smoothing: float = _setting(
         0.0, "How far the loss is moved towards the uniform distribution over classes.", least=0.0, most=0.5

@@ -27,12 +27,14 @@ class Samples:
         labels: int32 (n,), classes; of texts int32 (n, longest), classes and then `END`.
         widths: int32 (n,), columns of each image before the paper on its right; None of characters.
         planes: uint8 (n, height, width, k), what is seen beside the ink (`handfed.shared.planes`); None for nothing.
+        weights: float32 (n,), what each label counts in training, 0 to 1; None where each counts 1.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int32]
     widths: NDArray[np.int32] | None = None
     planes: NDArray[np.uint8] | None = None
+    weights: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -82,14 +84,14 @@ class Samples:
 
     def take(self, rows: NDArray[np.int64]) -> Samples:
         """The samples at `rows`; texts without the columns that only others need."""
+        counted = None if self.weights is None else self.weights[rows]
         if self.widths is None:
-            return Samples(
-                self.images[rows], self.labels[rows], planes=None if self.planes is None else self.planes[rows]
-            )
+            seen = None if self.planes is None else self.planes[rows]
+            return Samples(self.images[rows], self.labels[rows], planes=seen, weights=counted)
         widths, labels = self.widths[rows], self.labels[rows]
         longest = int((labels != END).sum(axis=1).max(initial=1))
         widest = stepped(int(widths.max(initial=1)))
-        return Samples(self.images[rows, :, :widest], labels[:, :longest], widths)
+        return Samples(self.images[rows, :, :widest], labels[:, :longest], widths, weights=counted)
 
     def batches(self, size: int) -> Iterator[tuple[NDArray[np.int64], Samples]]:
         """All samples in parts of at most `size`, each with its rows; texts of like width share a part."""

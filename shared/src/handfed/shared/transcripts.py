@@ -14,9 +14,14 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz.distance import Levenshtein
 
 from handfed.shared.alphabet import Alphabet
+from handfed.shared.errors import MissingExtraError
+
+try:
+    from rapidfuzz.distance import Levenshtein
+except ModuleNotFoundError:  # a device that only reads has no need of it
+    raise MissingExtraError("RapidFuzz", "handfed-clients[evaluate]") from None
 
 Text = Sequence[int]  # classes, in reading order
 

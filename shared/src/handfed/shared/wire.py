@@ -26,6 +26,7 @@ carries E[x^2] = variance + mean^2 instead, which every weighted mean combines e
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ NUM_CORRECT = "num-correct"
 LOSS = "loss"
 SECONDS = "seconds"
 START = "start-checksum"
+RUN = "run"  # the run's number on the server's record; a device that does not know of it passes it over
 MODEL = "model"
 ONLY_FLOAT_CORRECT = "only-float-correct"
 ONLY_INT8_CORRECT = "only-int8-correct"
@@ -74,6 +76,12 @@ NUM_EDITS = "num-edits"
 INT8_EDITS = "int8-edits"
 CURVE = "nats-by-temperature"  # of `handfed.shared.calibration.TEMPERATURES`, which are part of this version
 CURVE_EXAMPLES = "num-calibrated"
+# What an evaluation may say beside totals, as lists of whole numbers; `handfed.shared.disclosure` says from when on.
+# Who does not know of it reads totals, so it is part of version 5.
+WRITERS = "writers-by-accuracy"
+CLASSES = "classes"
+CLASS_SAMPLES = "class-samples"
+CLASS_CORRECT = "class-correct"
 
 Arrays = Mapping[str, NDArray[np.float32]]
 Flat = NDArray[np.float32]  # (n,), the arrays of a schema one after the other
@@ -105,6 +113,21 @@ class Reason(StrEnum):
     START = "other-start"
     LENGTH = "too-long"
     DIRECTION = "wrong-direction"
+
+
+_OTHER_VERSION = re.compile(r"the server speaks wire version -?\d+, this device (\d{1,9}): update .*")
+
+
+def other_version(server: int) -> str:
+    """What a device says to a server of another version, and which of them is to be updated."""
+    older = "this device" if server > VERSION else "the server"
+    return f"the server speaks wire version {server}, this device {VERSION}: update {older}"
+
+
+def version_said(refusal: str) -> int | None:
+    """The version of a device that refused a message by `other_version`; None of any other words."""
+    found = _OTHER_VERSION.fullmatch(refusal)
+    return None if found is None else int(found[1])
 
 
 def checksum(flat: Flat) -> int:
@@ -243,7 +266,8 @@ class Schema:
         self._refuse(self.span(Role.RANGE).start + 2 * without_0, Reason.RANGE, "a range must hold 0")
         mean, second = flat[self.span(Role.MEAN)], flat[self.span(Role.SECOND_MOMENT)]
         # Rounding may leave E[x^2] a little below E[x]^2 where a channel is nearly constant.
-        below = np.flatnonzero(second < np.square(mean) * 0.999 - 1e-3)
+        with np.errstate(over="ignore"):  # of a mean whose square no float32 holds; no second moment reaches it
+            below = np.flatnonzero(second < np.square(mean) * 0.999 - 1e-3)
         self._refuse(self.span(Role.SECOND_MOMENT).start + below, Reason.MOMENTS, "E[x^2] lies below E[x]^2")
 
     def _refuse(self, places: NDArray[np.intp], reason: Reason, found: str) -> None:

@@ -52,4 +52,4 @@ def central(scenario: Scenario) -> Scenario:
         direction_bound=-1.0,
         visibility="inspected",
     )
-    return replace(scenario, partition="iid", devices=1, run=run, faults=Faults())
+    return replace(scenario, partition="iid", devices=1, steps="", run=run, faults=Faults())

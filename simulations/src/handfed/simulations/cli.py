@@ -8,6 +8,12 @@ peak_memory_bytes, weights_sha256, report. Rates are fractions from 0 to 1.
 With `--local-only` the object holds devices, passes, accuracy_mean, accuracy_p10, accuracy_median, accuracy_p90 and
 accuracy_best over the devices, each of which trained alone and read everybody's held-out images.
 
+With `--steps` the object holds steps (their names), methods, published (the method), release, model_path,
+average_accuracy_int8 and report. Each method has method, runs (a run a step), average_accuracy, backward_transfer,
+forward_transfer, forgetting, matrix (accuracy on what step j brought, after step i), kept and against_joint (a step
+each: difference, low, high of the 95 % interval) and writers (where they are known: writers, accuracy_median,
+accuracy_worst_decile, forgetting_median, forgetting_worst_decile).
+
 `handfed train` prints the same as `handfed simulate`: it is a federation of one device.
 
 With `--sweep` it prints a list of these, one a run, each with `swept` (an object of what was varied) and `page` (where
@@ -66,6 +72,19 @@ def simulate(
     ] = "dirichlet:0.3",
     devices: Annotated[int, typer.Option(help="How many devices; writer and schools:N have their own number.")] = 20,
     held_out: Annotated[float, typer.Option(help="Fraction that is never trained on: writers, or images.")] = 0.2,
+    steps: Annotated[
+        str,
+        typer.Option(
+            help="How handwriting comes in steps, each learnt after the other: classes:K, classes:A,B,...,"
+            " groups:NAME,... or styles:STYLE,...; empty for all at once."
+        ),
+    ] = "",
+    methods: Annotated[
+        str, typer.Option(help="With --steps: of naive, replay, distillation, both and joint, which are compared.")
+    ] = "naive,replay,distillation,both,joint",
+    first_rounds: Annotated[
+        int, typer.Option(help="With --steps: float rounds of the first one; 0 for as many as the others have.", min=0)
+    ] = 0,
     list_scenarios: Annotated[bool, typer.Option("--list", help="Show the scenarios that have a name.")] = False,
     resume: Annotated[
         int | None, typer.Option(help="Go on with a run that broke off, by its number.", show_default=False)
@@ -115,7 +134,8 @@ def simulate(
     **_settings: Any,  # noqa: ANN401 - the fields of RunSettings and Faults, which `typed` reads
 ) -> None:
     """Simulate a federation on this machine: train, quantize, publish, report."""
-    del data, task, partition, devices, held_out  # the scenario takes them when they are typed
+    # The scenario takes them when they are typed.
+    del data, task, partition, devices, held_out, steps, methods, first_rounds
     if list_scenarios:
         _list(as_json=as_json)
         return
@@ -141,17 +161,19 @@ def simulate(
     if resume is not None:
         others = ["--sweep"] if sweep else [f"--{option(name)}" for name in changes]
         _refuse_changes([f"scenario {scenario}", *others] if scenario else others)
-        _one(running.recorded(means.directory, resume), means, resume)
+        _one_or_steps(running.recorded(means.directory, resume), means, resume)
         return
     source, values = _values(scenario, changes)
     _say(source, means)
+    if values.get("steps") and (local_only or sweep):
+        raise SettingError(f"{source} has steps: --local-only and --sweep are of one run; leave them out, or the steps")
     if local_only:
         _alone(Scenario.from_mapping(values, source), means)
     elif sweep:
         runs = grid(sweep, given=changes)
         _sweep(runs, [Scenario.from_mapping({**values, **swept}, source) for swept in runs], means)
     else:
-        _one(Scenario.from_mapping(values, source), means)
+        _one_or_steps(Scenario.from_mapping(values, source), means)
 
 
 @with_settings(RunSettings)
@@ -209,6 +231,28 @@ def _values(reference: str | None, changes: Mapping[str, Value]) -> tuple[str, d
     else:
         found = scenarios.find(reference)
     return f"scenario {found.name}", {**found.values, **changes}
+
+
+def _one_or_steps(scenario: Scenario, means: Means, resume: int | None = None) -> None:
+    if scenario.steps:
+        _steps(scenario, means, resume)
+    else:
+        _one(scenario, means, resume)
+
+
+def _steps(scenario: Scenario, means: Means, resume: int | None) -> None:
+    if means.tensorboard or means.mlflow:
+        raise SettingError("steps are many runs, and --tensorboard and --mlflow follow one; leave those out")
+    running.silence()
+    found, page = running.learn_in_steps(scenario, means, resume)
+    if means.quiet:
+        print(json.dumps({**found.as_json(), "report": str(page)}))
+    else:
+        from rich.console import Console
+
+        from handfed.simulations.continual.table import show
+
+        show(found, str(page), Console(highlight=False))
 
 
 def _one(scenario: Scenario, means: Means, resume: int | None = None) -> None:

@@ -15,7 +15,8 @@ from __future__ import annotations
 import hashlib
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Protocol
 import numpy as np
 from flwr.app import Context
 from flwr.clientapp import ClientApp
+from flwr.serverapp import ServerApp
 
 from handfed.clients.trainer.app import Handwriting
 from handfed.clients.trainer.app import create_app as client_app
@@ -38,6 +40,7 @@ from handfed.server.runs.schemas import RecordedRun, RoundResult, RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.shared import data_directory, inputs, tasks
 from handfed.shared.alphabet import Alphabet
+from handfed.shared.continual.memory import Seen
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import HandfedError, SettingError
 from handfed.shared.files import held, write_atomically
@@ -70,11 +73,15 @@ class Federation:
         dataset: The handwriting of all devices together.
         partition: Which device has which sample, and what is held out.
         scenario: Everything else.
+        seen: What of the data set its devices have trained on before, for a run that goes on from an earlier one.
+        asked: What a person asked for, where this is a part of that; it is what a run is resumed by.
     """
 
     dataset: Dataset
     partition: Partition
     scenario: Scenario
+    seen: Seen | None = None
+    asked: Scenario | None = None
 
     @property
     def settings(self) -> RunSettings:
@@ -107,17 +114,30 @@ class Federation:
     def handwriting_of(self, context: Context, _subject: Subject) -> Handwriting:
         """One device's handwriting, by its partition id; of the run's subject, since it has no other."""
         device = int(context.node_config["partition-id"])
-        training = self.dataset.take(self.partition.training_rows(device))
+        rows = self.partition.training_rows(device)
+        training = self.dataset.take(rows)
         held_out = self.dataset.take(self.partition.held_out_rows(device))
         samples, alphabet = training.samples, self.dataset.alphabet
         if liars(self.scenario.faults, self.partition.devices, self.settings.seed).get(device) == "label_flipped":
             samples = replace(samples, labels=flipped(samples.labels, len(alphabet)))
-        return Handwriting(alphabet, samples, held_out.samples)
+        seen = None if self.seen is None else self.seen.take(rows)
+        return Handwriting(alphabet, samples, held_out.samples, held_out.writers, seen)
 
     def client_app(self) -> ClientApp:
         """What every device runs; an engine may call this in another process."""
         faults = self.scenario.faults
         return client_app(self.handwriting_of, [misbehaving(faults, self.settings.seed)] if faults else [])
+
+    def carry(self, app: ServerApp, engine: str, workers: Workers, progress: Progress) -> None:
+        """Has an engine run a `ServerApp` against the devices; raises whatever ended the run."""
+        ENGINES[engine](
+            app,
+            self.client_app,
+            devices=self.partition.devices,
+            run_config={**self.settings.to_mapping(), **self.subject.to_config()},
+            progress=progress,
+            workers=workers,
+        )
 
     def fingerprint(self) -> str:
         """SHA-256 of the handwriting, so that a run goes on with the data it began with."""
@@ -126,6 +146,8 @@ class Federation:
         for further in (self.dataset.samples.widths, self.dataset.writers):
             if further is not None:
                 digest.update(further.tobytes())
+        if self.seen is not None:
+            digest.update(self.seen.base.tobytes())
         return digest.hexdigest()
 
 
@@ -146,6 +168,12 @@ class Place:
     def of_run(self, run: int) -> Path:
         """The directory of a run."""
         return data_directory.runs_in(self.directory) / f"{run:04d}"
+
+    def write(self, federation: Federation, run: int) -> None:
+        """Writes the scenario of a run to its directory."""
+        self.of_run(run).mkdir(parents=True, exist_ok=True)
+        scenario = federation.asked or federation.scenario
+        write_atomically(self.of_run(run) / SCENARIO, scenario.to_toml().encode())
 
 
 @dataclass(frozen=True)
@@ -253,42 +281,39 @@ def simulate(
     """
     started = time.monotonic()
 
-    def write_scenario(number: int) -> None:
-        place.of_run(number).mkdir(parents=True, exist_ok=True)
-        write_atomically(place.of_run(number) / SCENARIO, federation.scenario.to_toml().encode())
-
     if resume is None:
         check(on_record(place.runs), federation.settings, Model.of(federation.settings, federation.subject))
-    run = place.runs.start(_start(federation, engine), write_scenario) if resume is None else resume
+    run = place.runs.start(start_of(federation, engine), partial(place.write, federation)) if resume is None else resume
     with held(place.of_run(run) / "lock", what=f"run {run}"), watched() as memory:
         state = None if resume is None else _taken_up(federation, place, run)
-        try:
+        with breaks_noted(place.runs, run):
             begun(place.runs.get(run), resumed=resume is not None)
             publisher = _publisher(federation, place, run)
-            ENGINES[engine](
-                server_app(publisher, [Recorder(place.runs, run), *listeners], state, on_record(place.runs)),
-                federation.client_app,
-                devices=federation.partition.devices,
-                run_config={**federation.settings.to_mapping(), **federation.subject.to_config()},
-                progress=progress,
-                workers=workers,
-            )
+            app = server_app(publisher, [Recorder(place.runs, run), *listeners], state, on_record(place.runs))
+            federation.carry(app, engine, workers, progress)
             memory.look()
             outcome = _outcome(
                 federation, run, publisher.published(), place.runs.results(run), started, memory.peak_bytes
             )
             report(outcome)
             place.runs.finish(run, outcome.summary())
-        except HandfedError as error:
-            place.runs.fail(run, str(error))
-            raise
-        except KeyboardInterrupt:
-            place.runs.stop(run)
-            raise
-        except Exception as error:
-            place.runs.fail(run, type(error).__name__)
-            raise
     return outcome
+
+
+@contextmanager
+def breaks_noted(runs: RunRecord, run: int) -> Iterator[None]:
+    """Puts on record what ends a run within it: failed, or stopped where a person stopped it."""
+    try:
+        yield
+    except HandfedError as error:
+        runs.fail(run, str(error))
+        raise
+    except KeyboardInterrupt:
+        runs.stop(run)
+        raise
+    except Exception as error:
+        runs.fail(run, type(error).__name__)
+        raise
 
 
 def _taken_up(federation: Federation, place: Place, run: int) -> RunState | None:
@@ -312,10 +337,12 @@ def _publisher(federation: Federation, place: Place, run: int) -> Publisher:
         federation.dataset.licence,
         federation.partition.split_by,
     )
-    return Publisher(place.releases, data_directory.releases_in(place.directory), origin)
+    releases = data_directory.releases_in(place.directory)
+    return Publisher(place.releases, releases, origin, partial(place.runs.writers, run))
 
 
-def _start(federation: Federation, engine: str) -> RunStart:
+def start_of(federation: Federation, engine: str) -> RunStart:
+    """What the record of a run begins with."""
     settings, devices = federation.settings, federation.partition.devices
     kept = _kept(federation)
     return RunStart(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from handfed.shared import data_directory
 from handfed.shared.errors import SettingError
 from handfed.shared.inputs import parse
+from handfed.simulations.continual.methods import methods_of
 from handfed.simulations.scenario import SCENARIO, Scenario
 
 if TYPE_CHECKING:
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from handfed.shared.datasets import Dataset
     from handfed.simulations.alone import Alone
     from handfed.simulations.comparison.contents import Compared
+    from handfed.simulations.continual.findings import Findings
     from handfed.simulations.federation import Federation, Outcome
     from handfed.simulations.partition import Partition
+    from handfed.simulations.terminal import Watch
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,62 @@ def run(
         )
         following.done(outcome.summary())
     return outcome, page_of(outcome)
+
+
+def learn_in_steps(scenario: Scenario, means: Means, resume: int | None = None) -> tuple[Findings, Path]:
+    """Runs a scenario that has steps by each of its methods, and writes a page that sets them side by side.
+
+    Args:
+        scenario: With steps.
+        means: With what; its report is where the page goes, instead of the folder of the last run.
+        resume: A run from which on those that are done are not trained again; None for none.
+
+    Returns:
+        What was learnt and forgotten, and where the page is.
+
+    Raises:
+        HandfedError: A setting does not fit, or what ended a run; it is on record.
+    """
+    methods, (dataset, partition) = methods_of(scenario.methods), _split(scenario)
+    from handfed.simulations.continual.handwriting import Handwriting
+
+    handwriting = Handwriting.of(dataset, partition, scenario.steps, scenario.run.seed)
+    from handfed.server.database import open_database
+    from handfed.server.releases.service import ReleaseRecord
+    from handfed.server.runs.service import RunRecord
+    from handfed.simulations.continual import sequence
+    from handfed.simulations.continual.page import write_page
+    from handfed.simulations.engines import Workers
+    from handfed.simulations.federation import Place
+    from handfed.simulations.report.writing import write_report
+    from handfed.simulations.terminal import watching
+
+    start_tensorflow(means.threads)
+
+    @contextmanager
+    def watched(title: str, rounds: int) -> Iterator[Watch]:
+        with watching(rounds, quiet=means.quiet) as watch:
+            watch.begin(title)
+            yield watch
+
+    with open_database(data_directory.database_url(means.directory, means.database)) as record:
+        place = Place(RunRecord(record), ReleaseRecord(record), means.directory)
+
+        def report(federation: Federation, outcome: Outcome) -> None:
+            write_report(place.of_run(outcome.run) / "report.html", federation, outcome, means.command)
+
+        how = sequence.Means(
+            place,
+            engine_of(means.engine or "in-process"),  # so many runs; there, what one compiled serves the next
+            Workers(means.workers, means.threads, means.ray_address),
+            watched,
+            report,
+            resume,
+        )
+        found = sequence.run(sequence.Sequence(_found_from_anywhere(scenario), handwriting, methods), how)
+        page = means.report or place.of_run(found.learnt[-1].runs[-1]) / "steps.html"
+    write_page(page, found, means.command)
+    return found, page
 
 
 def alone(federation: Federation, means: Means) -> Alone:

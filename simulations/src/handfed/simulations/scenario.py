@@ -6,6 +6,7 @@
     partition = "dirichlet:0.3"
     devices = 20
     held-out = 0.2
+    steps = ""               # such as "classes:2" for learning in steps (`handfed.simulations.continual`)
 
     [run]                    # fields of `RunSettings`
     rounds = 40
@@ -62,6 +63,9 @@ class Scenario:
         partition: Who holds what; a scheme of `handfed.simulations.partition`.
         devices: How many there are; with `writer` there is one for each writer.
         held_out: Fraction that is never trained on.
+        steps: How the handwriting comes in steps (`handfed.shared.continual.steps`); empty for all at once.
+        methods: With steps: how they are learnt (`handfed.simulations.continual.methods`), parted by commas.
+        first_rounds: With steps: float rounds of the first one; 0 for as many as the others have.
         run: How they train.
         faults: What goes wrong.
     """
@@ -71,6 +75,9 @@ class Scenario:
     partition: str = "dirichlet:0.3"
     devices: int = 20
     held_out: float = 0.2
+    steps: str = ""
+    methods: str = "naive,replay,distillation,both,joint"
+    first_rounds: int = 0
     run: RunSettings = field(default_factory=RunSettings)
     faults: Faults = field(default_factory=Faults)
 

@@ -49,6 +49,10 @@ class Watch:
         self._rounds = progress.add_task("rounds", total=rounds, note="")
         self._devices = progress.add_task("devices", total=None, note="")
 
+    def begin(self, title: str) -> None:
+        """Says what is trained, where that is one of several."""
+        self._progress.console.print(title)
+
     def __call__(self, kind: str, done: int, asked: int) -> None:
         """A device has answered."""
         self._progress.update(self._devices, total=asked, completed=done, note=KINDS.get(kind, kind))

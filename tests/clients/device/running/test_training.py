@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
 
 from handfed.clients.device.folder import store_in
 from handfed.clients.device.store.importing import Incoming
@@ -26,6 +26,7 @@ from handfed.shared.run_settings import RunSettings
 from handfed.shared.samples import Samples
 from handfed.shared.subject import Subject
 from handfed.shared.tasks import TASKS
+from handfed.simulations.engines.grid import identify
 
 if TYPE_CHECKING:
     from tests.clients.device.running.conftest import MakeDevice, SuperLink
@@ -34,8 +35,8 @@ DIGITS = Alphabet(tuple("0123456789"))
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
 
 
-def handwriting(writers: int = 4, of_each: int = 30) -> Incoming:
-    generator = np.random.default_rng(0)
+def handwriting(writers: int = 4, of_each: int = 30, seed: int = 0) -> Incoming:
+    generator = np.random.default_rng(seed)
     count = writers * of_each
     samples = Samples(
         generator.integers(0, 256, (count, 28, 28), np.uint8), generator.integers(0, 10, count).astype(np.int32)
@@ -67,6 +68,7 @@ def test_who_is_forgotten_is_not_trained_on_from_the_next_message(
             **Subject(DIGITS).to_config(),
             "class-alpha": "",
             "seed": 0,
+            wire.RUN: 5,
             "round": round_number,
             "quantized": False,
             "clip-update": 0.0,
@@ -87,8 +89,55 @@ def test_who_is_forgotten_is_not_trained_on_from_the_next_message(
     store.forget("writer 2", now=NOW)
     second = train(2)
     assert second.metric_records[wire.METRICS][wire.NUM_EXAMPLES] == 90
+    store.settle([5])
+    assert store.trained_up_to() == 120
     store.close()
     assert "writer" not in device.text() + str(device.said())
+
+
+@pytest.mark.slow
+def test_what_a_run_trained_on_is_old_to_the_next_and_what_came_meanwhile_is_new(tmp_path: Path) -> None:
+    """The real trainer app on a store, in this process: train, import more, and go on from that run with a memory."""
+    from flwr.supercore.task_identity import TaskIdentity
+
+    from handfed.clients.trainer.device_app import create
+    from handfed.shared.tf.training import trainer
+
+    app, schema = create(tmp_path, threads=1), trainer("lenet", 10, seed=0).schema(quantized=False)
+    sent = {schema.title: Array(schema.pack(trainer("lenet", 10, seed=0).initial()))}
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
+
+    def examples(kind: str, **run: int) -> int:
+        local = LocalTraining.of(RunSettings(local_epochs=1), learning_rate=0.05, freeze_statistics=True)
+        config: dict[str, Any] = {
+            wire.WIRE_VERSION: wire.VERSION,
+            "recogniser": "lenet",
+            **Subject(DIGITS).to_config(),
+            "class-alpha": "",
+            "seed": 0,
+            "round": 1,
+            "quantized": False,
+            "clip-update": 0.0,
+            **local.to_config(),
+            **{name.replace("_", "-"): value for name, value in run.items()},
+        }
+        content = RecordDict({wire.ARRAYS: ArrayRecord(sent), wire.CONFIG: ConfigRecord(config)})
+        reply = app(Message(content, dst_node_id=7, message_type=kind), Context(1, 7, {}, RecordDict(), {}))
+        return int(reply.content.metric_records[wire.METRICS][wire.NUM_EXAMPLES])  # type: ignore[arg-type]
+
+    with filled(tmp_path) as store:
+        assert examples(wire.TRAIN, start_from=0, replay_memory=0) == 120
+        incremental = {"start_from": 1, "replay_memory": 2}
+        assert examples(wire.DESCRIBE, **incremental) == 20  # two of each digit
+        store.take_in(handwriting(writers=1, seed=1), by="me", now=NOW)
+        assert examples(wire.DESCRIBE, **incremental) == 50
+        assert examples(wire.TRAIN, **incremental) == 50
+        assert examples(wire.TRAIN, **incremental) == 50  # the next round of the same run finds the same new
+        assert examples(wire.DESCRIBE, start_from=2, replay_memory=2) == 20
+        assert examples(wire.DESCRIBE, start_from=2, replay_memory=0) == 150
+        store.forget("writer 2", now=NOW)
+        assert examples(wire.DESCRIBE, start_from=2, replay_memory=2) == 20  # others have taken the places
+        assert examples(wire.DESCRIBE, start_from=2, replay_memory=0) == 120
 
 
 @pytest.fixture
@@ -105,6 +154,30 @@ def test_handwriting_is_read_again_only_when_it_has_changed(tmp_path: Path, stor
         store.forget("writer 1", now=NOW)
         assert len(stored.of(CONTEXT, Subject(DIGITS)).training) == 90
         assert len(stored.of(CONTEXT, Subject(Alphabet(tuple("ab")))).training) == 0
+
+
+def test_a_round_of_a_run_on_record_is_noted_up_to_the_last_sample_that_it_read(
+    tmp_path: Path, stored: StoredHandwriting
+) -> None:
+    identify()
+
+    def train(kind: str, **config: int) -> None:
+        content = RecordDict({wire.CONFIG: ConfigRecord(dict(config))})
+        stored.noting(Message(content, dst_node_id=1, message_type=kind), CONTEXT, answered)
+
+    def answered(message: Message, context: Context) -> Message:
+        stored.of(context, Subject(DIGITS))
+        return message
+
+    with filled(tmp_path) as store:
+        train(wire.TRAIN, run=3)
+        train(wire.EVALUATE, run=4)
+        train(wire.TRAIN, run=0)  # of a simulation
+        train(wire.TRAIN)  # of an older server
+        store.settle([0, 4])
+        assert store.trained_up_to() == 0
+        store.settle([3])
+        assert store.trained_up_to() == store.newest_sample() == 120
 
 
 def test_a_run_of_words_does_not_get_characters(tmp_path: Path, stored: StoredHandwriting) -> None:

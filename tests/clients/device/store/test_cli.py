@@ -221,3 +221,28 @@ def test_help_imports_nothing_heavy_and_no_command_imports_tensorflow_or_flower(
     used += in_a_process("samples", environment=environment)
     assert not set(used) & set(HEAVY)
     assert "cryptography" in used
+
+
+def test_feedback_is_set_and_counted_apart(device: Path, pictures: Path) -> None:
+    from datetime import UTC, datetime
+
+    from handfed.clients.device.store.feedback import Feedback, give
+    from handfed.clients.device.store.store import Store
+
+    done("import", pictures)
+    assert "keep feedback: always" in done("settings")
+    shown = done("settings", "--keep-feedback", "30", "--confirm", "2.5", "--no-feedback")
+    assert ("feedback: no" in shown, "30 days" in shown, "confirm: 2.5 %" in shown) == (True, True, True)
+    assert "feedback: yes" in done("settings", "--feedback")
+    assert "30 days" in done("settings")
+    for wrong in (("--confirm", "101"), ("--keep-feedback", "ever")):
+        assert run("settings", *wrong).exception is not None
+    with Store.open(device / "store") as store:
+        for number, picked in enumerate((False, True)):
+            image = np.full((28, 28), number, np.uint8)
+            give(store, Feedback("characters", image, "4", "9", picked=picked), by="me", now=datetime.now(UTC))
+    assert "of it feedback: 1 of people's own accord; 1 picked at random" in done("samples")
+    held = answer("samples")
+    (kind,) = held["kinds"]
+    assert (kind["feedback"], kind["picked"], kind["set_apart"], kind["doubted"]) == (1, 1, 0, 0)
+    assert [each["number"] for each in held["imports"]] == [1]

@@ -15,6 +15,7 @@ from handfed.clients.device.store.importing import Incoming
 from handfed.clients.device.store.store import Store
 from handfed.shared import planes
 from handfed.shared.alphabet import Alphabet
+from handfed.shared.disclosure import UNKNOWN
 from handfed.shared.errors import DatasetError, SettingError
 from handfed.shared.samples import Samples
 from handfed.shared.tasks import TASKS
@@ -53,6 +54,22 @@ def test_a_class_of_several_letters_is_one_class_of_a_text(store: Store, words: 
     usable = store.handwriting(TASKS["words"], alphabet)
     texts = sorted(text for part in (usable.training, usable.held_out) for text in part.written())
     assert texts == [[1, 0], [2, 1, 0]]
+
+
+def test_who_wrote_what_is_held_out_is_told_apart_by_numbers_alone(
+    store: Store, characters: Make, now: datetime
+) -> None:
+    labels, names = [str(place % 10) for place in range(60)], [f"writer {place // 3}" for place in range(60)]
+    store.take_in(characters(labels, names), by="me", now=now)
+    known = store.handwriting(TASKS["digits"], DIGITS)
+    writers = known.held_out_writers.tolist()
+    assert sorted(set(writers)) == list(range(len(writers) // 3))
+    assert all(writers.count(writer) == 3 for writer in writers)
+    store.take_in(characters(labels, seed=1), by="me", now=now)
+    usable = store.handwriting(TASKS["digits"], DIGITS)
+    nobody = len(usable.held_out) - len(known.held_out)
+    assert nobody > 0
+    assert usable.held_out_writers.tolist() == [*writers, *[UNKNOWN] * nobody]
 
 
 def test_only_the_kind_and_height_of_the_task_comes(store: Store, characters: Make, words: Make, now: datetime) -> None:

@@ -63,5 +63,39 @@ def test_every_sealed_column_is_one_of_the_tables_and_every_other_holds_no_text_
         for _, column, kind, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall()
         if kind == "BLOB"
     }
-    hashes = {("writers", "name_hash"), ("samples", "fingerprint"), ("forgotten", "name_hash")}
+    hashes = {
+        ("writers", "name_hash"),
+        ("samples", "fingerprint"),
+        ("forgotten", "name_hash"),
+        ("feedback", "request_hash"),
+    }
     assert blobs - hashes == set(SEALED)
+
+
+def test_a_store_of_the_first_version_takes_feedback_and_imports_go_on_counting(tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    import numpy as np
+
+    from handfed.clients.device.store.feedback import Feedback, give
+    from handfed.clients.device.store.retention import picks_of
+
+    database = Database(tmp_path)
+    with database.writing() as connection:
+        migrate(connection, MIGRATIONS[:1])
+        connection.execute("INSERT INTO settings VALUES ('hashing-key', ?)", (bytes(32),))
+        connection.execute("INSERT INTO imports VALUES (5, '2026-01-01', NULL, 'digits', 1)")
+        connection.execute("INSERT INTO writers (id, consent, held_out) VALUES (7, 'unknown', 0)")
+        connection.execute(
+            "INSERT INTO samples VALUES (9, 5, 7, 'characters', 28, 28, ?, x'34', x'66', 0, 'import', 0)", (bytes(784),)
+        )
+    database.close()
+    with Store.open(tmp_path) as store:
+        taken = give(
+            store, Feedback("characters", np.ones((28, 28), np.uint8), "4", "9"), by="me", now=datetime.now(UTC)
+        )
+        assert taken.number == 1
+        assert store.newest_sample() == 10
+        assert [each.number for each in store.contents().imports] == [5]
+        assert len(picks_of(store).key) == 32
+        assert store._database.connection.execute("SELECT weight, doubt FROM samples").fetchall() == 2 * [(1, None)]

@@ -6,6 +6,7 @@
 | `y` | (n,) integer | position of each picture's class in `class_names`, from 0 |
 | `class_names` | (classes,) text | optional; without it the classes are "0", "1" and so on up to the largest in `y` |
 | `writer` | (n,) integer or text | optional: who wrote it |
+| `group` | (n,) text | optional: of what group it is, such as pupils or staff, or a script |
 
 Other arrays are not read. Rows are counted from 0, as in NumPy. Nothing is unpickled: an array of Python objects
 could run code. An array's header must agree with its size, before memory is taken for what the header states.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, Final
@@ -62,6 +64,7 @@ def read_npz(path: Path) -> Dataset:
     labels = array_of(archive, "y")
     names = array_of(archive, "class_names") if archive.has("class_names.npy") else None
     writers = array_of(archive, "writer") if archive.has("writer.npy") else None
+    groups = array_of(archive, "group") if archive.has("group.npy") else None
     where = archive.where
     _check_pictures(pictures, where)
     _check_column(labels, "y", len(pictures), "iu", where)
@@ -72,17 +75,22 @@ def read_npz(path: Path) -> Dataset:
     alphabet = _alphabet(names, labels, where)
     if writers is not None:
         _check_column(writers, "writer", len(pictures), "iuU", where)
+    if groups is not None and groups.dtype.kind != "U":
+        groups = None  # other files use the name for other things
+    if groups is not None:
+        _check_column(groups, "group", len(pictures), "U", where)
     try:
         images = normalise_all(pictures)
     except ImageError as error:  # it names the row
         raise DatasetError(f"{where}: array 'x', {error}; remove the row from every array") from None
-    return assemble(
+    dataset = assemble(
         path,
         alphabet=alphabet,
         samples=Samples(images, labels.astype(np.int32)),
         writers=writers,
         kind=".npz file",
     )
+    return replace(dataset, groups=groups)
 
 
 def array_of(archive: ZipTree, name: str) -> NDArray[Any]:

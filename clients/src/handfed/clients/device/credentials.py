@@ -4,6 +4,7 @@
     ├── enrolment.json      whose device it is, and where the server is; no secret
     ├── device.key          its private key (`keys`)
     ├── ca.pem              the CA that it trusts, and no other
+    ├── registry-root.json  the root by which it knows releases (TUF); not there where the server has no registry
     ├── joining-*.key       a key whose enrolment was not answered yet; so a repeat sends the same one
     ├── rotating-*.key      likewise of a rotation
     └── *.new               a change that is being made
@@ -11,9 +12,10 @@
 Every file has mode 0600, the folder 0700.
 
 Rules:
-1. Three files change as one, by a redo log: first `device.key.new` and `ca.pem.new` are written, then
-   `enrolment.json.new`. Once that is there, the change has happened, and whoever comes next finishes the renames, in
-   the same order. Before it is there, nothing has happened.
+1. Four files change as one, by a redo log: first `device.key.new`, `ca.pem.new` and `registry-root.json.new` are
+   written, then `enrolment.json.new`. Once that is there, the change has happened, and whoever comes next finishes the
+   renames, in the same order. Before it is there, nothing has happened. An empty `registry-root.json.new` says that
+   there is none.
 2. `enrolment.json` has a format number. Fields that are not known are ignored; a newer format is refused.
 """
 
@@ -40,11 +42,12 @@ FORMAT: Final = 1
 ENROLMENT: Final = "enrolment.json"
 KEY: Final = "device.key"
 CA: Final = "ca.pem"
+REGISTRY_ROOT: Final = "registry-root.json"
 _LOCK: Final = "enrolment.lock"
 _NEW: Final = ".new"
 _PENDING_DIGITS: Final = 16  # of a digest, to tell attempts apart
 # Where `write_atomically` was on its way to one of our files.
-_UNFINISHED: Final = (f".{KEY}*", f".{CA}*", f".{ENROLMENT}*", ".joining-*", ".rotating-*")
+_UNFINISHED: Final = (f".{KEY}*", f".{CA}*", f".{REGISTRY_ROOT}*", f".{ENROLMENT}*", ".joining-*", ".rotating-*")
 _REQUIRED: Final = {"server": str, "fingerprint": str, "device": int, "name": str, "organisation": str}
 
 
@@ -153,6 +156,15 @@ def read(folder: Path, name: str) -> bytes:
         ) from error
 
 
+def registry_root(folder: Path) -> bytes | None:
+    """The root by which the device knows releases; None where it joined a server without a registry.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    return read(folder, REGISTRY_ROOT) if (folder / REGISTRY_ROOT).exists() else None
+
+
 def fingerprint_of(ca: bytes) -> str:
     """SHA-256 of the DER of a certificate in PEM, hex.
 
@@ -221,7 +233,7 @@ def _pending_path(folder: Path, purpose: Purpose, about: bytes) -> Path:
     return folder / f"{purpose}-{hashlib.sha256(about).hexdigest()[:_PENDING_DIGITS]}.key"
 
 
-def commit(folder: Path, enrolment: Enrolment, key: bytes, ca: bytes) -> None:
+def commit(folder: Path, enrolment: Enrolment, key: bytes, ca: bytes, registry_root: bytes | None = None) -> None:
     """Makes a membership the device's own, in one step.
 
     Args:
@@ -229,12 +241,14 @@ def commit(folder: Path, enrolment: Enrolment, key: bytes, ca: bytes) -> None:
         enrolment: The membership.
         key: The private key, PEM.
         ca: The CA's certificate, PEM.
+        registry_root: The root by which the device knows releases; None where the server has no registry.
 
     Raises:
         StorageError: The disk is full; what was before holds.
     """
     write_atomically(folder / (KEY + _NEW), key)
     write_atomically(folder / (CA + _NEW), ca)
+    write_atomically(folder / (REGISTRY_ROOT + _NEW), registry_root or b"")
     write_atomically(folder / (ENROLMENT + _NEW), enrolment.encode())
     _finish(folder)
 
@@ -246,12 +260,15 @@ def _finish(folder: Path) -> None:
             for path in folder.glob(pattern):
                 path.unlink(missing_ok=True)
         if not (folder / (ENROLMENT + _NEW)).exists():
-            for name in (KEY, CA):
+            for name in (KEY, CA, REGISTRY_ROOT):
                 (folder / (name + _NEW)).unlink(missing_ok=True)
             return
-        for name in (KEY, CA, ENROLMENT):
+        for name in (KEY, CA, REGISTRY_ROOT, ENROLMENT):
             new = folder / (name + _NEW)
-            if new.exists():
+            if new.exists() and not new.stat().st_size:
+                (folder / name).unlink(missing_ok=True)
+                new.unlink()
+            elif new.exists():
                 new.replace(folder / name)
         sync_directory(folder)
         drop_pending(folder, "joining")

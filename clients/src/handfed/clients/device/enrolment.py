@@ -1,4 +1,4 @@
-"""How a device joins its federation, and changes its key.
+"""How a device joins its federation, changes its key, and follows its server to another address.
 
 Joining: the CA is fetched and compared with the code's fingerprint, the key is made and written, the server proves
 itself by that CA, the device proves that it holds its key, and then the membership is written. Wherever that breaks
@@ -7,6 +7,8 @@ off, the same command takes it up: the same key is sent again, and the server an
 
 Rotation: the new key is made and written, sent with signatures of both, and takes the old one's place when the server
 has answered. Until then the old one is the device's key; if the answer was lost, a repeat finds out.
+
+Moving: what answers at the new address proves itself by the CA that the device trusts already; then it is written.
 """
 
 from __future__ import annotations
@@ -94,7 +96,7 @@ def join(
             enrolled_at=now,
             key_since=now,
         )
-        credentials.commit(folder, enrolment, key, ca)
+        credentials.commit(folder, enrolment, key, ca, _root_of(answer))
     return enrolment
 
 
@@ -134,8 +136,38 @@ def rotate(folder: Path, *, clock: Clock = utc_now) -> Enrolment:
             max_samples=answer.max_samples,
             key_since=clock().isoformat(timespec="seconds"),
         )
-        credentials.commit(folder, changed, key, ca)
+        root = credentials.registry_root(folder) or _root_of(answer)  # what it trusts already, it goes on to trust
+        credentials.commit(folder, changed, key, ca, root)
     return changed
+
+
+def move(folder: Path, address: Address, *, clock: Clock = utc_now) -> Enrolment:
+    """Goes on with the same server at another address.
+
+    Args:
+        folder: The device's folder.
+        address: Where the server is now.
+        clock: Tells the time.
+
+    Returns:
+        The membership, with the new address on the disk.
+
+    Raises:
+        NotJoinedError: The device is in no federation.
+        EnrolmentError: One of `server_link`'s, as when it is another server; the old address still holds.
+        SettingError: Another process is changing the membership.
+        StorageError: The folder cannot be read or written.
+    """
+    if not credentials.is_joined(folder):
+        raise credentials.NotJoinedError(folder)
+    with credentials.changing(folder):
+        enrolment = credentials.load(folder)
+        link = ServerLink(address, clock=clock)
+        ca = link.greet(bytes.fromhex(enrolment.fingerprint))
+        link.certificate_end(ca)  # it has the CA's key, and does not merely show the CA
+        moved = replace(enrolment, server=address.authority)
+        credentials.commit(folder, moved, credentials.read(folder, credentials.KEY), ca)
+    return moved
 
 
 def versions() -> dict[str, str]:
@@ -158,6 +190,10 @@ def _refused_keys_forgotten(folder: Path, purpose: Purpose) -> Iterator[None]:
         if error.is_final:
             credentials.drop_pending(folder, purpose)
         raise
+
+
+def _root_of(answer: EnrolmentAnswer) -> bytes | None:
+    return None if answer.registry_root is None else answer.registry_root.encode()
 
 
 def _enrolment_request(invitation: Invitation, key: bytes, name: str | None) -> EnrolmentRequest:

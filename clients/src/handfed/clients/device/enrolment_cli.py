@@ -1,4 +1,4 @@
-"""`handfed join`, and `handfed device show` and `handfed device rotate`.
+"""`handfed join`, and `handfed device show`, `handfed device rotate` and `handfed device move`.
 
 With `--json` each prints the membership as one object: server, fingerprint (of the CA), key_fingerprint, device, name,
 organisation, max_samples, enrolled_at, key_since, folder. None of it is secret.
@@ -72,6 +72,23 @@ def rotate(data: Folder = None, as_json: AsJson = False) -> None:
     enrolment = rotate_key(folder)
     if not as_json:
         typer.echo("The server knows the new key. Start handfed device run anew if it runs.")
+    _print(folder, enrolment, as_json=as_json)
+
+
+def move(
+    address: Annotated[str, typer.Argument(help="Where the server is now: HOST, or HOST:PORT.", show_default=False)],
+    data: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow the server to another address; it shows that it is the same one."""
+    need_libraries()
+    from handfed.clients.device.enrolment import move as move_to
+    from handfed.shared.address import Address
+
+    folder = device_folder.locate(data)
+    enrolment = move_to(folder, Address.parse(address))
+    if not as_json:
+        typer.echo("The federation's server answers there. A device that runs finds it by itself.")
     _print(folder, enrolment, as_json=as_json)
 
 

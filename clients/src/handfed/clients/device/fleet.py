@@ -80,9 +80,10 @@ from handfed.clients.device.fleet_errors import (
     UnwelcomeError,
 )
 from handfed.clients.device.server_clock import ServerClock
-from handfed.clients.device.server_link import ServerLink, trusting
+from handfed.clients.device.server_link import ServerLink
 from handfed.shared.address import Address
 from handfed.shared.errors import EnrolmentError, HandfedError
+from handfed.shared.tls import trusting
 
 HEARTBEAT_S: Final = 30  # that the server is told; it gives up on a node that is silent for two of them
 
@@ -210,6 +211,7 @@ class Fleet:
 
     def __init__(self, address: Address, ca: bytes, key: bytes, clock: ServerClock) -> None:
         self.node_id = 0
+        self.address = address
         self.clock = clock
         self._link = ServerLink(address)
         self._public_key = keys.public_key_of(key).encode("ascii")

@@ -44,6 +44,9 @@ def run(
     idle_minutes: Annotated[
         float, typer.Option(min=0.0, help="How long TensorFlow stays in memory when there is nothing to do.")
     ] = 15.0,
+    releases_minutes: Annotated[
+        float, typer.Option(min=0.0, help="How often to ask which release to use; 0 for never.")
+    ] = 5.0,
 ) -> None:
     """Take part in the federation, until stopped by Ctrl+C or SIGTERM."""
     check_platform(platform.system())
@@ -53,7 +56,8 @@ def run(
     from handfed.clients.device.trainer_process import Limits
 
     limits = Limits(threads, niceness, memory_mb * 1_000_000, step_minutes * 60, idle_minutes * 60)
-    run_device(device_folder.locate(data), DeviceSettings(limits, Hours.parse(hours) if hours else None))
+    settings = DeviceSettings(limits, Hours.parse(hours) if hours else None, releases_s=releases_minutes * 60)
+    run_device(device_folder.locate(data), settings)
 
 
 def status(*, data: DataDir = None, as_json: AsJson = False) -> None:

@@ -42,8 +42,9 @@ from cryptography import x509
 from handfed.clients.device.refusals import RefusedError
 from handfed.shared.address import Address
 from handfed.shared.enrolment import AUTHORITY, CLOCK_AHEAD_S, CLOCK_BEHIND_S
-from handfed.shared.errors import CertificateError, EnrolmentError
+from handfed.shared.errors import EnrolmentError
 from handfed.shared.printable import printable
+from handfed.shared.tls import trusting
 
 Clock = Callable[[], datetime]
 
@@ -285,24 +286,6 @@ class ServerLink:
     def _proxy(self) -> str:
         """The proxy that the environment names for this server, without user and password, or nothing."""
         return proxy_for(self.address)
-
-
-def trusting(ca: bytes) -> ssl.SSLContext:
-    """A TLS context that takes what this CA signed for the host that is asked, and nothing else.
-
-    Args:
-        ca: The CA's certificate, PEM.
-
-    Raises:
-        CertificateError: It is none.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
-    try:
-        context.load_verify_locations(cadata=ca.decode("ascii"))
-    except (ssl.SSLError, ValueError):
-        raise CertificateError("the CA's certificate is damaged: restore ca.pem, or join anew") from None
-    return context
 
 
 def check_clock(difference_s: float) -> None:

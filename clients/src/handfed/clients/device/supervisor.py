@@ -34,6 +34,7 @@ from handfed.clients.device.fleet_errors import (
 )
 from handfed.clients.device.hours import Hours
 from handfed.clients.device.journal import Journal
+from handfed.clients.device.periodic_process import PeriodicProcess
 from handfed.clients.device.server_clock import ServerClock
 from handfed.clients.device.status import Status
 from handfed.clients.device.trainer_process import TRAINER, Limits, TrainerError, TrainerProcess
@@ -47,6 +48,8 @@ _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 10.0
 _STILL_ONLINE_S: Final = 75.0  # the server takes a silent node for gone after 60
 _ID_DIGITS: Final = 8  # of a message's, in the log
+_RELEASES: Final = "handfed.clients.device.release_upkeep"
+_HANDWRITING: Final = "handfed.clients.device.handwriting_upkeep"
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -76,6 +79,8 @@ class DeviceSettings:
         limits: What its trainer may take.
         hours: When it takes part; None for always.
         poll_s: Seconds between questions for messages, to a server that does not hold them.
+        releases_s: Seconds between looks at which release to use; 0 for none.
+        handwriting_s: Seconds between looks after the handwriting (`handwriting_upkeep`); 0 for none.
         app: What answers messages; see `TrainerProcess`.
         clock: This machine's clock, seconds since 1970.
         now: The time of the day here, for `hours`.
@@ -84,6 +89,8 @@ class DeviceSettings:
     limits: Limits = field(default_factory=Limits)
     hours: Hours | None = None
     poll_s: float = 1.0
+    releases_s: float = 300.0
+    handwriting_s: float = 3600.0
     app: str = TRAINER
     clock: Callable[[], float] = time.time
     now: Callable[[], datetime] = datetime.now
@@ -107,6 +114,8 @@ class Supervisor:
         self._clock = ServerClock(settings.clock)
         self._journal = Journal(folder)
         self._trainer = TrainerProcess(folder, settings.limits, settings.app)
+        self._releases = PeriodicProcess(_RELEASES, folder, settings.releases_s)
+        self._handwriting = PeriodicProcess(_HANDWRITING, folder, settings.handwriting_s)
         self._fleet: Fleet | None = None
         self._is_present = threading.Event()
         self._unwanted: str | None = None
@@ -137,6 +146,8 @@ class Supervisor:
             pass
         finally:
             self._trainer.stop()
+            self._releases.stop()
+            self._handwriting.stop()
 
     def leave(self) -> None:
         """Tells the server that this device goes, unless an answer of it may still wait there to be handed on."""
@@ -162,6 +173,7 @@ class Supervisor:
         _log.info("takes no part until its hours begin, %s", self._settings.hours)
         while not self._stop.wait(_GLANCE_S) and not self._is_open():
             self._status.tick()
+            self._handwriting.tend()  # what is kept for some days goes at any hour
 
     def _take_part(self) -> None:
         self._connect()
@@ -174,6 +186,8 @@ class Supervisor:
                 self._answer(assignment)
                 self._at_work = None
                 continue
+            self._releases.tend()
+            self._handwriting.tend()
             if self._trainer.let_go_if_idle():
                 _log.info("the trainer was let go, as there is nothing to do")
             # A server that holds the question has waited already.
@@ -250,6 +264,8 @@ class Supervisor:
             except LinkError as error:
                 self._broken(error, pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                if credentials.load(self._folder).address != self._linked.address:
+                    self._connect()
             except UnwelcomeError:
                 self._connect()  # tells whether it is the key or the time, and takes up a key that was changed
             else:

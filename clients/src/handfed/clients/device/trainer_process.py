@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from handfed.shared.errors import HandfedError
+from handfed.shared.parent import child
 
 TRAINER: Final = "handfed.clients.trainer.device_app:create"  # what a device answers with; imported by the child alone
 _CHILD: Final = "handfed.clients.trainer.child"
@@ -138,9 +139,8 @@ class TrainerProcess:
         ours, theirs = Pipe()
         with theirs:
             limits = self._limits
-            numbers = [theirs.fileno(), os.getpid(), limits.threads, limits.niceness]
             process = subprocess.Popen(  # noqa: S603 - this Python, and words of our own
-                [sys.executable, "-m", _CHILD, *map(str, numbers), self._app, str(self._folder)],
+                child(_CHILD, theirs.fileno(), limits.threads, limits.niceness, self._app, self._folder),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr.fileno(),

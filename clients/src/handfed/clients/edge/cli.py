@@ -4,7 +4,8 @@
 
     release      the release's number, or null of a bare .tflite file
     readings     for each image, in order, {"image", "text", "confidence", "alternatives": [{"text", "probability"}]};
-                 or {"image", "error"} of one that cannot be read, and then the exit status is 2
+                 or {"image", "error"} of one that cannot be read, and then the exit status is 2. "confirm" is the id of
+                 a reading that the device picked at random to have it confirmed (docs/feedback.md)
 
 With `--boxes`, {"image", "text", "boxes": [{"box", "text", "confidence", "alternatives"}]} for each image: the box is
 [left, top, right, bottom] in the picture's pixels, right and bottom just outside; boxes are in reading order, and the
@@ -29,18 +30,22 @@ Rates are fractions from 0 to 1. JSON is in ASCII.
 from __future__ import annotations
 
 import json
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
 from handfed.shared import data_directory
 
 if TYPE_CHECKING:
-    from handfed.clients.edge.detection import BoxReading, PageReading
+    from handfed.clients.device.store.picks import Picks
+    from handfed.clients.edge.answers import Question
+    from handfed.clients.edge.detection import PageReading
     from handfed.clients.edge.recogniser import Reading, Recogniser
     from handfed.shared.errors import ImageError
+
+    Found: TypeAlias = Reading | PageReading | ImageError
 
 DataDir = Annotated[
     Path | None,
@@ -49,6 +54,7 @@ DataDir = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 _MANY: Final = 50  # images from which on a bar is worth its while
+_BATCH: Final = 64  # images of characters that are read at once; of more, a batch gains nothing
 
 
 def recognise(
@@ -59,7 +65,9 @@ def recognise(
     release: Annotated[
         str | None,
         typer.Option(
-            help="Number of a release, its directory, or a .tflite file. Default: the newest.", show_default=False
+            help="Number of a release, its directory, or a .tflite file. Default: the newest of the data directory, or"
+            " else what handfed edge pull brought.",
+            show_default=False,
         ),
     ] = None,
     data_dir: DataDir = None,
@@ -74,6 +82,7 @@ def recognise(
             help="Of words and lines: n-grams of characters (.arpa), or a text like those to read.", show_default=False
         ),
     ] = None,
+    threads: Annotated[int, typer.Option(help="Threads that read.", min=1, max=256)] = 1,
     boxes: Annotated[bool, typer.Option("--boxes", help="Find all characters of each picture, and read each.")] = False,
     boxes_picture: Annotated[
         Path | None,
@@ -88,37 +97,21 @@ def recognise(
 
     if boxes_picture is not None and len(images) > 1:
         raise SettingError(f"--boxes-picture draws one picture, and {len(images)} are named; name one")
-    recogniser = _open(release, data_dir, threads=1)
-    of_texts, of_pages = recogniser.task.of_texts, boxes or boxes_picture is not None
-    if of_pages and of_texts:
-        raise SettingError(f"--boxes finds characters, and the release reads {recogniser.task.kind}; leave it out")
+    recognisers = [_open(release, data_dir, threads=1) for _ in range(min(threads, len(images)))]
+    from handfed.clients.edge.answers import Question
+
+    question = Question(alternatives, boxes=boxes or boxes_picture is not None, picks=_picks())
+    question.check(recognisers[0])
     if lexicon or language_model:
-        from handfed.clients.edge.decoders import decoder
-
-        if not of_texts:
-            raise SettingError("the release reads single characters; leave --lexicon and --language-model out")
-        recogniser.decoder = decoder(recogniser.alphabet, lexicon, language_model)
-    read = partial(_read, recogniser, alternatives, boxes=of_pages, draw_to=boxes_picture)
-    found: list[tuple[Path, Reading | PageReading | ImageError]] = []
+        _expect(recognisers, lexicon, language_model)
+    readings = _readings(recognisers, images, question)
     if as_json:
-        found.extend((image, read(image)) for image in images)
-        print(json.dumps({"release": recogniser.release, "readings": [_as_json(*each) for each in found]}))
+        found = list(zip(images, readings, strict=True))
+        print(json.dumps({"release": recognisers[0].release, "readings": [_as_json(*each) for each in found]}))
     else:
-        from handfed.clients.edge import tables
-        from handfed.clients.edge.detection import PageReading
-        from handfed.clients.edge.recogniser import Reading
-
-        errors = tables.error_console()
-        with tables.progress(errors, len(images), shown=errors.is_terminal and len(images) >= _MANY) as advance:
-            for image in images:
-                reading = read(image)
-                found.append((image, reading))
-                if isinstance(reading, ImageError):
-                    tables.print_error(errors, reading)
-                advance(1)
-        to = tables.console()
-        tables.print_readings(to, [(image, reading) for image, reading in found if isinstance(reading, Reading)])
-        tables.print_pages(to, [(image, page) for image, page in found if isinstance(page, PageReading)])
+        found = _shown(images, readings)
+    if boxes_picture is not None:
+        _draw(*found[0], boxes_picture)
     if any(isinstance(reading, ImageError) for _, reading in found):
         raise typer.Exit(ImageError.exit_status)
 
@@ -151,60 +144,106 @@ def evaluate(
 
 def _open(release: str | None, data_dir: Path | None, *, threads: int) -> Recogniser:
     """Opens a release and, as the processor is perhaps a new one, tests it."""
-    from handfed.clients.edge import releases
-    from handfed.clients.edge.recogniser import Recogniser
+    from handfed.clients.edge.serving.supply import Source
 
-    directory = data_directory.locate(data_dir)
-    path = releases.newest(directory) if release is None else releases.find(release, directory)
-    recogniser = Recogniser.open(path, threads=threads)
-    if recogniser.manifest is not None:
-        recogniser.self_test()
-    return recogniser
+    return Source.chosen(release, data_directory.locate(data_dir), threads=threads).open()
 
 
-def _read(
-    recogniser: Recogniser, alternatives: int, image: Path, *, boxes: bool, draw_to: Path | None
-) -> Reading | PageReading | ImageError:
-    """Reads a picture; an error is returned, so that one picture does not end the reading of others."""
-    from handfed.clients.edge.pictures import read_picture
+def _picks() -> Picks | None:
+    """What this device picks for confirmation; SQLite is loaded where it keeps handwriting, and not elsewhere."""
+    from handfed.clients.device import folder
+
+    device = folder.locate(None)
+    if not folder.store_in(device).is_dir():
+        return None
+    from handfed.clients.edge.feedback import picks_here
+
+    return picks_here(device)
+
+
+def _expect(recognisers: list[Recogniser], lexicon: Path | None, language_model: Path | None) -> None:
+    """Has words and lines read as those of a lexicon, or by a language model."""
+    from handfed.clients.edge.decoders import decoder
+    from handfed.shared.errors import SettingError
+
+    if not recognisers[0].task.of_texts:
+        raise SettingError("the release reads single characters; leave --lexicon and --language-model out")
+    expecting = decoder(recognisers[0].alphabet, lexicon, language_model)
+    for recogniser in recognisers:
+        recogniser.decoder = expecting
+
+
+def _readings(recognisers: list[Recogniser], images: list[Path], question: Question) -> Iterator[Found]:
+    """What is read of each image, in order; with a thread for each recogniser."""
+    from handfed.clients.edge.answers import answer_files
+
+    each_alone = question.boxes or recognisers[0].task.of_texts
+    size = 1 if each_alone else min(_BATCH, -(-len(images) // len(recognisers)))
+    parts = [images[start : start + size] for start in range(0, len(images), size)]
+    if len(recognisers) == 1:
+        for part in parts:
+            yield from answer_files(recognisers[0], part, question)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+    from queue import SimpleQueue
+
+    free: SimpleQueue[Recogniser] = SimpleQueue()
+    for recogniser in recognisers:
+        free.put(recogniser)
+
+    def answers(part: list[Path]) -> list[Found]:
+        recogniser = free.get()
+        try:
+            return answer_files(recogniser, part, question)
+        finally:
+            free.put(recogniser)
+
+    with ThreadPoolExecutor(len(recognisers)) as pool:
+        for found in pool.map(answers, parts):
+            yield from found
+
+
+def _shown(images: list[Path], readings: Iterator[Found]) -> list[tuple[Path, Found]]:
+    """Shows readings to a person: errors and how far it is on the way, the rest in the end."""
+    from handfed.clients.edge import tables
+    from handfed.clients.edge.recogniser import Reading
     from handfed.shared.errors import ImageError
 
-    try:
-        picture = read_picture(image, where=str(image))
-    except ImageError as error:
-        return error
-    try:
-        if not boxes:
-            return recogniser.read(picture, alternatives=alternatives)
-        from handfed.clients.edge.detection import read_page
+    found: list[tuple[Path, Found]] = []
+    pages: list[tuple[Path, PageReading]] = []
+    single: list[tuple[Path, Reading]] = []
+    errors = tables.error_console()
+    with tables.progress(errors, len(images), shown=errors.is_terminal and len(images) >= _MANY) as advance:
+        for image, reading in zip(images, readings, strict=True):
+            found.append((image, reading))
+            if isinstance(reading, ImageError):
+                tables.print_error(errors, reading)
+            elif isinstance(reading, Reading):
+                single.append((image, reading))
+            else:
+                pages.append((image, reading))
+            advance(1)
+    to = tables.console()
+    tables.print_readings(to, single)
+    tables.print_pages(to, pages)
+    return found
 
-        page = read_page(recogniser, picture, alternatives=alternatives)
-    except ImageError as error:
-        return ImageError(f"{image}: {error}")
-    if draw_to is not None:
+
+def _draw(image: Path, found: Found, to: Path) -> None:
+    """Draws the boxes of a page, if it was read."""
+    from handfed.clients.edge.detection import PageReading
+
+    if isinstance(found, PageReading):
         from handfed.clients.edge.detection.drawing import draw
+        from handfed.clients.edge.pictures import read_picture
         from handfed.shared.files import write_atomically
 
-        write_atomically(draw_to, draw(picture, page.boxes))
-    return page
+        write_atomically(to, draw(read_picture(image, where=str(image)), found.boxes))
 
 
-def _as_json(image: Path, reading: Reading | PageReading | ImageError) -> dict[str, Any]:
-    if isinstance(reading, Exception):
-        return {"image": str(image), "error": str(reading)}
-    from handfed.clients.edge.recogniser import Reading
+def _as_json(image: Path, found: Found) -> dict[str, Any]:
+    if isinstance(found, Exception):
+        return {"image": str(image), "error": str(found)}
+    from handfed.clients.edge.answers import as_json
 
-    if isinstance(reading, Reading):
-        return {"image": str(image), **_reading_as_json(reading)}
-    boxes = [{"box": list(each.box), **_reading_as_json(each)} for each in reading.boxes]
-    return {"image": str(image), "text": reading.text, "boxes": boxes}
-
-
-def _reading_as_json(reading: Reading | BoxReading) -> dict[str, Any]:
-    return {
-        "text": reading.text,
-        "confidence": round(reading.confidence, 6),
-        "alternatives": [
-            {"text": text, "probability": round(probability, 6)} for text, probability in reading.alternatives
-        ],
-    }
+    return {"image": str(image), **as_json(found)}

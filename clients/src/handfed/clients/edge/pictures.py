@@ -16,6 +16,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -61,29 +62,52 @@ def read_picture(path_or_bytes: Path | bytes, *, where: str) -> NDArray[np.uint8
             than `MAX_PIXELS`.
         MissingExtraError: Pillow is not installed.
     """
+    return next(read_frames(path_or_bytes, where=where))
+
+
+def read_frames(
+    path_or_bytes: Path | bytes, *, where: str, most_pixels: int = MAX_PIXELS
+) -> Iterator[NDArray[np.uint8]]:
+    """Decodes a picture of several pages, as scanners write them: TIFF. Any other has one.
+
+    Args:
+        path_or_bytes: A picture file, or its content.
+        where: What is read, for the message of an error.
+        most_pixels: Of a page; a larger one is refused.
+
+    Yields:
+        uint8 (height, width), grey.
+
+    Raises:
+        ImageError: As `read_picture`.
+        MissingExtraError: Pillow is not installed.
+    """
     if isinstance(path_or_bytes, bytes):
-        return _decode(io.BytesIO(path_or_bytes), where)
+        yield from _decode(io.BytesIO(path_or_bytes), where, most_pixels)
+        return
     try:
         if not path_or_bytes.is_file():
             raise ImageError(f"{where}: there is no such file; check the path")
         with path_or_bytes.open("rb") as file:
-            return _decode(file, where)
+            yield from _decode(file, where, most_pixels)
     except OSError as error:
         raise ImageError(f"{where}: cannot be opened ({error.strerror}); check its permissions") from error
 
 
-def _decode(file: BinaryIO, where: str) -> NDArray[np.uint8]:
+def _decode(file: BinaryIO, where: str, most_pixels: int) -> Iterator[NDArray[np.uint8]]:
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise MissingExtraError("Pillow", "handfed-clients[edge]") from None
-    too_large = f"{where}: has more than {MAX_PIXELS:,} pixels; crop it to the character or scale it down"
+    too_large = f"{where}: has more than {most_pixels:,} pixels; crop it to the character or scale it down"
     try:
         with Image.open(file, formats=_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(too_large)
-            image.load()
-            return _grey(ImageOps.exif_transpose(image), where)
+            for frame in range(getattr(image, "n_frames", 1) if image.format == "TIFF" else 1):
+                image.seek(frame)
+                if image.width * image.height > most_pixels:
+                    raise ImageError(too_large)
+                image.load()
+                yield _grey(ImageOps.exif_transpose(image), where)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(too_large) from None
     except UnidentifiedImageError:

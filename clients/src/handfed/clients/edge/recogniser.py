@@ -12,10 +12,12 @@ Rules:
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +26,17 @@ from handfed.clients.edge import releases
 from handfed.shared import images, planes, strips
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.decoding.beam import Beam
-from handfed.shared.errors import ImageError, ManifestError, MissingExtraError
-from handfed.shared.files import sha256_of
+from handfed.shared.errors import ImageError, ManifestError, MissingExtraError, SelfTestError
 from handfed.shared.geometry import SIDE, Geometry
 from handfed.shared.litert import Int8Model, softmax
-from handfed.shared.manifest import MANIFEST, MODEL, Manifest, read_release
-from handfed.shared.reading import read
+from handfed.shared.manifest import MANIFEST, MODEL, File, Manifest, read_release
+from handfed.shared.personal import PersonalLayer
+from handfed.shared.reading import confidences, read
 from handfed.shared.samples import Samples
 from handfed.shared.tasks import Task
 
 ALTERNATIVES: Final = 3
+_Recogniser = TypeVar("_Recogniser", bound="Recogniser")
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,14 @@ class Reading:
         text: What it takes the picture for.
         confidence: Probability of that, 0 to 1.
         alternatives: The next readings with their probabilities, most probable first.
+        pick: By what a person's answer refers to it, where the device picked it at random for confirmation
+            (`handfed.clients.device.store.picks`).
     """
 
     text: str
     confidence: float
     alternatives: tuple[tuple[str, float], ...]
+    pick: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,8 @@ class Recogniser:
         manifest: What is known of the release; None of a bare `.tflite` file.
         size_bytes: Size of the model file.
         decoder: How words and lines are read from the model's outputs.
+        first_reading: What the first reading runs within: there a release proves itself to the store that it is of.
+        personal: What this device adds to the logits of characters; None for the release as it is.
 
     Args:
         described_by: The manifest; or the alphabet alone; or None, and the classes are named by their numbers.
@@ -95,6 +103,8 @@ class Recogniser:
     ) -> None:
         self._where = where
         self.decoder = Beam()
+        self.first_reading: Callable[[], AbstractContextManager[object]] = nullcontext
+        self.personal: PersonalLayer | None = None
         self.manifest = described_by if isinstance(described_by, Manifest) else None
         if self.manifest is not None:
             _check(self.manifest, model, where)
@@ -150,6 +160,32 @@ class Recogniser:
         """
         return cls.open(releases.newest(data_directory), threads=threads)
 
+    @classmethod
+    def of_device(cls, folder: Path | None = None, *, threads: int = 1) -> Self:
+        """Opens the release that a device is to use, as `handfed edge pull` left it.
+
+        It is tested on this processor. One that fails, is damaged, or ended the process twice before it had read its
+        first picture is given up, and the one before it is opened. It reads with the device's personal layer, where
+        there is one for it.
+
+        Args:
+            folder: The device's folder; None for HANDFED_DEVICE_DIR, or ~/.local/share/handfed-device.
+            threads: Threads an inference may use.
+
+        Raises:
+            ManifestError: The device holds none that works.
+            MissingExtraError: LiteRT is not installed.
+            StorageError: What the device holds cannot be read.
+        """
+        from handfed.clients.device.folder import locate
+        from handfed.clients.edge.in_use import open_in_use
+        from handfed.clients.edge.store import Store
+
+        located = locate(folder)
+        return open_in_use(
+            Store(located), lambda release: _personal(cls.open(release, threads=threads), located, release)
+        )
+
     @property
     def _classes(self) -> int:
         return self._model.outputs - self._model.reads_texts  # but for the blank
@@ -185,17 +221,60 @@ class Recogniser:
         Raises:
             ImageError: The picture is of another form, or holds no ink.
         """
+        return self.read_normalised(self.normalised(picture), alternatives=alternatives)
+
+    def normalised(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A picture as it is read: uint8 (height, width).
+
+        Args:
+            picture: As `read` takes it.
+
+        Raises:
+            ImageError: The picture is of another form, or holds no ink.
+        """
         if self._model.reads_texts:
-            return self._read_text(strips.normalise(picture, self._model.height), alternatives)
-        probabilities = self._probabilities(self._seen(images.normalise(picture)[None]))[0]
-        order = np.argsort(-probabilities, kind="stable")[: 1 + alternatives]
-        best, *others = ((self.alphabet.names[label], float(probabilities[label])) for label in order)
-        return Reading(*best, tuple(others))
+            return strips.normalise(picture, self._model.height)
+        return images.normalise(picture)
+
+    def read_normalised(self, image: NDArray[np.uint8], *, alternatives: int = ALTERNATIVES) -> Reading:
+        """Reads what `normalised` gave.
+
+        Args:
+            image: uint8 (height, width).
+            alternatives: How many alternatives to name, at most.
+        """
+        return (
+            self._read_text(image, alternatives)
+            if self._model.reads_texts
+            else self._readings(image[None], alternatives)[0]
+        )
+
+    def read_each(self, pictures: NDArray[np.uint8], *, alternatives: int = ALTERNATIVES) -> list[Reading]:
+        """Reads many images of single characters at once, and says of each bit by bit what `read` says of it.
+
+        Args:
+            pictures: uint8 (n, 28, 28), normalised by `handfed.shared.images`.
+            alternatives: How many alternatives to name of each, at most.
+
+        Raises:
+            ImageError: They are of another form, or the release reads words or lines.
+        """
+        self._check_characters(pictures)
+        return self._readings(pictures, alternatives)
+
+    def _readings(self, pictures: NDArray[np.uint8], alternatives: int) -> list[Reading]:
+        probabilities = self._probabilities(self._seen(pictures))
+        orders = np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 + alternatives]
+        readings = []
+        for row, order in zip(probabilities, orders, strict=True):
+            best, *others = ((self.alphabet.names[label], float(row[label])) for label in order)
+            readings.append(Reading(*best, tuple(others)))
+        return readings
 
     def _read_text(self, strip: NDArray[np.uint8], alternatives: int) -> Reading:
         """Reads a normalised word or line, uint8 (height, width)."""
         samples = Samples.of_texts([strip], [[0]])
-        logits = self._model.logits(samples.images)[0]  # (steps, classes + 1)
+        logits = self._logits(samples.images)[0]  # (steps, classes + 1)
         steps = int(samples.steps(samples.images.shape[2] // len(logits))[0])
         found = replace(self.decoder, alternatives=alternatives).decode(logits[:steps] / np.float32(self._temperature))
         others = ((self.alphabet.text_of(text), probability) for text, probability in found.alternatives)
@@ -207,11 +286,37 @@ class Recogniser:
         Raises:
             ImageError: They are of another form.
         """
+        return read(self._model, self._as_seen(samples))
+
+    def logits(self, samples: Samples) -> NDArray[np.float32]:
+        """Logits of characters, float32 (n, classes), as the release gives them.
+
+        Raises:
+            ImageError: They are of another form, or the release reads words or lines.
+        """
+        if self._model.reads_texts:
+            raise ImageError(f"{self._where} reads {self.task.kind}, which have logits a step")
+        return self._model.logits(self._as_seen(samples).pictures)
+
+    def confidences(self, samples: Samples) -> NDArray[np.float64]:
+        """float64 (n,): how probable what `transcribe` gives of each sample is, calibrated where the manifest says how.
+
+        Raises:
+            ImageError: They are of another form.
+        """
+        return confidences(self._model, self._as_seen(samples), self._temperature)
+
+    def _as_seen(self, samples: Samples) -> Samples:
+        """Samples with the planes that the model sees beside the ink.
+
+        Raises:
+            ImageError: They are of another form.
+        """
         if samples.are_texts != self._model.reads_texts or samples.images.shape[1] != self._model.height:
             raise ImageError(f"these samples are not of what {self._where} reads: {self.task.kind}")
         if samples.planes is None and not samples.are_texts:
-            samples = replace(samples, planes=self._seen(samples.images)[..., 1:])
-        return read(self._model, samples)
+            return replace(samples, planes=self._seen(samples.images)[..., 1:])
+        return samples
 
     def _seen(self, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What the model sees of normalised pictures, uint8 (n, 28, 28): planes that need strokes stay empty."""
@@ -219,7 +324,16 @@ class Recogniser:
 
     def _probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32 (n, classes), calibrated where the manifest says how."""
-        return softmax(self._model.logits(pictures) / np.float32(self._temperature))
+        logits = self._logits(pictures)
+        if self.personal is not None:
+            logits = self.personal.apply(logits)
+        return softmax(logits / np.float32(self._temperature))
+
+    def _logits(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with self.first_reading():
+            logits = self._model.logits(pictures)
+        self.first_reading = nullcontext
+        return logits
 
     @property
     def _temperature(self) -> float:
@@ -234,33 +348,55 @@ class Recogniser:
         Raises:
             ImageError: They are of another form, or the release reads words or lines.
         """
+        self._check_characters(pictures)
+        probabilities = self._probabilities(self._seen(pictures))
+        return Readings(probabilities.argmax(axis=1).astype(np.int32), probabilities.max(axis=1, initial=0))
+
+    def _check_characters(self, pictures: NDArray[np.uint8]) -> None:
         if pictures.dtype != np.uint8 or pictures.shape[1:] != (SIDE, SIDE) or self._model.reads_texts:
             raise ImageError(
                 f"images must be uint8 (n, {SIDE}, {SIDE}), normalised, not {pictures.dtype} {pictures.shape}, and of"
                 f" characters, where the release reads {self.task.kind}"
             )
-        probabilities = self._probabilities(self._seen(pictures))
-        return Readings(probabilities.argmax(axis=1).astype(np.int32), probabilities.max(axis=1, initial=0))
 
     def self_test(self) -> None:
         """Checks on this processor that the model gives what its manifest says.
 
         Raises:
-            ManifestError: A logit is off by more than the manifest's tolerance, or there is no manifest to test by.
+            SelfTestError: A logit is off by more than the manifest's tolerance.
+            ManifestError: There is no manifest to test by.
         """
         if self.manifest is None:
             raise ManifestError(f"{self._where}: has no manifest, and so no self-test; name a release directory")
         test = self.manifest.self_test
         off = float(np.abs(self._model.logits(test.pictures) - test.logits).max())
         if off > test.tolerance:
-            raise ManifestError(
+            raise SelfTestError(
                 f"{self._where}: fails its self-test here: a logit is off by {off:.3g}, more than {test.tolerance:.3g};"
                 " pull the release again, or update LiteRT"
             )
 
+    def read_self_test(self) -> None:
+        """Reads one picture of the self-test, for whoever takes the time.
+
+        Raises:
+            ManifestError: There is no manifest.
+        """
+        if self.manifest is None:
+            raise ManifestError(f"{self._where}: has no manifest, and so no self-test; name a release directory")
+        self._model.logits(self.manifest.self_test.pictures[:1])
+
+
+def _personal(recogniser: _Recogniser, folder: Path, release: Path) -> _Recogniser:
+    """The same recogniser, with the layer that a device has learnt for it."""
+    from handfed.clients.edge.personal import layer_for
+
+    recogniser.personal = layer_for(folder, release.name, len(recogniser.alphabet))
+    return recogniser
+
 
 def _check(manifest: Manifest, model: bytes, where: str) -> None:
-    if len(model) != manifest.model_size_bytes or sha256_of(model) != manifest.model_sha256:
+    if File.of(model) != manifest.model:
         raise ManifestError(f"{where}: the model is not the one of its manifest; pull the release again")
     of_texts = manifest.geometry.width is None
     square = replace(manifest.geometry, channels=1) == Geometry()

@@ -61,6 +61,15 @@ def newest(data_directory: Path) -> Path:
     return found[max(found)]
 
 
+def are_in(data_directory: Path) -> bool:
+    """Whether a data directory holds a release; it need not exist.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    return bool(_all(data_directory))
+
+
 def _all(data_directory: Path) -> dict[int, Path]:
     directory = releases_in(data_directory)
     try:

@@ -54,6 +54,11 @@ def print_readings(to: Console, found: Sequence[tuple[Path, Reading]]) -> None:
         table.columns[0].overflow = "fold"
         table.columns[0].no_wrap = False
         to.print(table)
+    for image, reading in found:
+        if reading.pick is not None:
+            to.print(
+                Text(f"Please confirm, or correct: handfed edge feedback {printable(str(image))} --pick {reading.pick}")
+            )
 
 
 def print_pages(to: Console, found: Sequence[tuple[Path, PageReading]]) -> None:
@@ -180,3 +185,17 @@ def progress(to: Console, images: int, *, shown: bool) -> Iterator[Callable[[int
     with Progress(*columns, console=to, transient=True) as bar:
         task = bar.add_task("images", total=images)
         yield lambda count: bar.advance(task, count)
+
+
+@contextmanager
+def download(to: Console, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar of bytes that vanishes when it is full; what is yielded is told how many have come, and of how many."""
+    if not shown:
+        yield lambda _done, _all: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=to, transient=True) as bar:
+        task = bar.add_task("release", total=None)
+        yield lambda done, whole: bar.update(task, completed=done, total=whole)

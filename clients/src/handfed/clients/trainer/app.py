@@ -1,19 +1,22 @@
 """The one `ClientApp`: what trains in a simulation trains on a real device.
 
 Rules:
-1. A reply holds arrays, counts, a mean loss and seconds. No image, label, writer or file name has a place in it.
+1. A reply holds arrays, counts, a mean loss and seconds. No image, label, writer or file name has a place in it, and
+   counts of writers and classes have floors (`handfed.shared.disclosure`).
 2. An error that leaves the device says which rule it broke, never what the device holds.
 3. A device whose alphabet is another than the run's takes no part.
 4. What it sends is finite, and no further from what it was sent than the run allows: where the server sees only sums,
    nobody else can check that.
+5. In a run that goes on from an earlier one and says how large a memory is (`replay-memory`), what was trained on
+   before takes part by that memory alone (`handfed.shared.continual.memory`).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +29,8 @@ from handfed.clients.trainer.discretion import DeviceError, discreet
 from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.calibration import TemperatureCurve
+from handfed.shared.continual.memory import Seen, rehearsed
+from handfed.shared.disclosure import detail_of
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.reading import read, temperature_curve
@@ -39,6 +44,10 @@ from handfed.shared.wire import Flat, RejectedError, Role, Schema
 _LEAST_SUMMED: Final = 10  # samples
 
 
+def _nobody(_start_from: int) -> None:
+    """Keeps nothing of what was trained on."""
+
+
 @dataclass(frozen=True)
 class Handwriting:
     """What a device trains on and evaluates with. It never leaves the device.
@@ -47,11 +56,18 @@ class Handwriting:
         alphabet: The classes that its labels count in.
         training: What it trains on.
         held_out: What it never trains on.
+        writers: int (n,), who wrote each of `held_out`, by numbers that mean nothing elsewhere, or `UNKNOWN` of
+            `handfed.shared.disclosure`; None where nobody is known.
+        seen: What of `training` earlier runs have trained on; None where that is not kept.
+        trained: Is told, once `training` has been trained on, which run that run had started from.
     """
 
     alphabet: Alphabet
     training: Samples
     held_out: Samples
+    writers: NDArray[np.int32] | None = None
+    seen: Seen | None = None
+    trained: Callable[[int], None] = _nobody
 
 
 HandwritingOf = Callable[[Context, Subject], Handwriting]
@@ -103,6 +119,7 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
         )
         seconds = time.monotonic() - started
         trained = bounded(sent, schema.pack(arrays), float(config["clip-update"]))
+        mine.trained(_start_from(config))
         return _reply(
             message,
             {
@@ -119,7 +136,7 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
         mine, local = _mine(message, context, handwriting_of), _trainer(message)
         quantized = bool(_config(message)["quantized"])
         arrays = _arrays(message, local.schema(quantized=quantized))
-        score = local.evaluate(arrays, mine.held_out, quantized=quantized)
+        score, errors = local.graded(arrays, mine.held_out, quantized=quantized)
         return _reply(
             message,
             {
@@ -128,6 +145,7 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
                 wire.NUM_CHARACTERS: score.characters,
                 wire.NUM_EDITS: score.edits,
                 wire.LOSS: score.nats / max(score.samples, 1),
+                **detail_of(errors, mine.held_out, mine.writers).to_metrics(),
             },
         )
 
@@ -168,7 +186,7 @@ def _mine(message: Message, context: Context, handwriting_of: HandwritingOf) -> 
     """
     config = _config(message)
     if config.get(wire.WIRE_VERSION) != wire.VERSION:
-        raise DeviceError(f"the server does not speak wire version {wire.VERSION}; update this device")
+        raise DeviceError(wire.other_version(int(config.get(wire.WIRE_VERSION, 0))))
     subject = Subject.from_config(config)
     mine = handwriting_of(context, subject)
     if mine.alphabet != subject.alphabet:
@@ -179,7 +197,23 @@ def _mine(message: Message, context: Context, handwriting_of: HandwritingOf) -> 
         raise DeviceError("this device's pictures show other planes than the run's; it takes no part")
     if mine.training.images.shape[1] != subject.height:
         raise DeviceError("this device's pictures are not as high as the run's; it takes no part")
-    return mine
+    return _rehearsed(mine, config)
+
+
+def _rehearsed(mine: Handwriting, config: Mapping[str, Any]) -> Handwriting:
+    """What is trained on in this run: everything, or what is new with a memory of the rest."""
+    places = int(config.get("replay-memory", 0))  # a server of an earlier version says nothing of it
+    if not places or mine.seen is None:
+        return mine
+    rows = rehearsed(
+        mine.training, mine.seen, start_from=_start_from(config), places=places, classes=len(mine.alphabet)
+    )
+    return replace(mine, training=mine.training.take(rows), seen=mine.seen.take(rows))
+
+
+def _start_from(config: Mapping[str, Any]) -> int:
+    """The run that this one goes on from; 0 for none."""
+    return int(config.get("start-from", 0))
 
 
 def _trainer(message: Message) -> Trainer:
@@ -210,7 +244,23 @@ def _teacher(message: Message, local: Trainer) -> Teacher | None:
     if wire.TEACHER not in message.content.array_records:
         raise DeviceError("the run has a teacher, and its arrays did not come along; update the server")
     recogniser, pruning = str(config["teacher"]), float(config["teacher-pruning"])
-    return Teacher(recogniser, pruning, _arrays(message, local.teacher_schema(recogniser, pruning), wire.TEACHER))
+    classes = _teachers_classes(config, local)
+    schema = local.teacher_schema(recogniser, pruning, None if classes is None else len(classes))
+    return Teacher(recogniser, pruning, _arrays(message, schema, wire.TEACHER), classes)
+
+
+def _teachers_classes(config: dict[str, Any], local: Trainer) -> tuple[int, ...] | None:
+    """Where the classes that a teacher knows are in the run's alphabet; None where it knows all of it.
+
+    Raises:
+        DeviceError: One is not in it, or is there twice.
+    """
+    classes = config.get("teacher-classes")
+    if classes is None:
+        return None
+    if len(set(classes)) < len(classes) or not all(0 <= place < local.classes for place in classes):
+        raise DeviceError("the teacher's classes are not of the run's alphabet; update the server")
+    return tuple(classes)
 
 
 def bounded(sent: Flat, trained: Flat, most: float) -> Flat:
@@ -275,7 +325,7 @@ def _record(flat: Flat, schema: Schema) -> ArrayRecord:
 
 
 def _reply(
-    message: Message, metrics: dict[str, int | float | list[float]], carried: ArrayRecord | None = None
+    message: Message, metrics: Mapping[str, int | float | list[int] | list[float]], carried: ArrayRecord | None = None
 ) -> Message:
     content = RecordDict({wire.METRICS: MetricRecord({wire.WIRE_VERSION: wire.VERSION, **metrics})})
     if carried is not None:

@@ -1,6 +1,6 @@
 """The trainer's process: answers the messages that its parent sends, one after the other, and keeps what is warm.
 
-    python -m handfed.clients.trainer.child DESCRIPTOR PARENT THREADS NICENESS APP FOLDER
+    python -m handfed.clients.trainer.child PARENT DESCRIPTOR THREADS NICENESS APP FOLDER
 
 Its parent is a device (`handfed.clients.device.trainer_process`), which alone speaks to the server. Requests and
 answers are Flower's protobuf `Message`, encoded, each with its length before it (`multiprocessing.connection`).
@@ -8,17 +8,15 @@ answers are Flower's protobuf `Message`, encoded, each with its length before it
 Rules:
 1. Nothing heavy is imported before the first message.
 2. Of what goes wrong, an answer says no more than `handfed.clients.trainer.discretion` lets pass.
-3. It ends with its parent, even in the midst of a step: on Linux by the system's own hand (prctl(2), PR_SET_PDEATHSIG),
+3. It ends with its parent, even in the midst of a step: on Linux by the system's own hand (`parent`),
    elsewhere when it next turns to the parent.
 """
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import logging
 import os
-import signal
 import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,9 +29,9 @@ from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.message_pb2 import Message as ProtoMessage
 
 from handfed.clients.trainer.discretion import DeviceError
+from handfed.shared.parent import die_with
 
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s trainer: %(message)s"
-_PR_SET_PDEATHSIG: Final = 1
 
 _log = logging.getLogger(__name__)
 
@@ -86,21 +84,9 @@ class Answers:
         return self._context
 
 
-def die_with(parent: int) -> None:
-    """Has the system kill this process when its parent ends, where it can.
-
-    Args:
-        parent: The parent's process id.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before that
-            os._exit(0)
-
-
 def main(arguments: list[str]) -> None:
     """Answers until the parent closes its end."""
-    descriptor, parent, threads, niceness = map(int, arguments[:4])
+    parent, descriptor, threads, niceness = map(int, arguments[:4])
     app, folder = arguments[4], Path(arguments[5])
     die_with(parent)
     os.nice(niceness)

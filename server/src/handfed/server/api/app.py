@@ -24,9 +24,18 @@ from handfed.server.api.frame import Frame
 from handfed.server.api.replays import HEADER, MAX_KEY, Replays
 from handfed.server.api.services import Services
 from handfed.server.audit.routes import router as audit
+from handfed.server.comparisons.routes import router as comparisons
 from handfed.server.devices.codes import read_authority
 from handfed.server.devices.routes import router as devices
+from handfed.server.learning.routes import router as learning
+from handfed.server.overview.routes import router as overview
 from handfed.server.people.routes import router as people
+from handfed.server.privacy.routes import router as privacy
+from handfed.server.promotion.routes import router as promotion
+from handfed.server.registry.files import registry_in
+from handfed.server.registry.web import registry_app
+from handfed.server.releases.routes import router as releases
+from handfed.server.runs.events import Feed
 from handfed.server.runs.routes import router as runs
 from handfed.server.settings import ServerSettings
 from handfed.shared.errors import NotFoundError
@@ -80,10 +89,12 @@ def create_app(settings: ServerSettings, services: Services) -> FastAPI:
         ],
         exception_handlers={HTTPException: problems.handled, RequestValidationError: problems.handled},
     )
-    app.state.settings, app.state.services = settings, services
+    app.state.settings, app.state.services, app.state.feed = settings, services, Feed(services.runs.news)
     app.include_router(_plain)
-    for router in (people, devices, runs, audit):
+    every = (overview, people, devices, runs, releases, promotion, learning, comparisons, privacy, audit)
+    for router in every:
         app.include_router(router, prefix=PREFIX)
+    app.mount("/registry", registry_app(registry_in(settings.data_dir)))  # plain files, and so not in the document
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # as FastAPI documents it
     return app
 

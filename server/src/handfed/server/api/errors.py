@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handfed.shared.errors import ConflictError, UsageError
+from handfed.shared.errors import ConflictError, ForbiddenError, UsageError
 
 
 class BusyKeyError(ConflictError):
@@ -11,3 +11,7 @@ class BusyKeyError(ConflictError):
 
 class ReusedKeyError(UsageError):
     """The idempotency key came with another request before."""
+
+
+class CrossSiteError(ForbiddenError):
+    """A page of another site asks by the session of somebody's browser."""

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import compile_path
 
-from handfed.server.api.errors import BusyKeyError, ReusedKeyError
+from handfed.server.api.errors import BusyKeyError, CrossSiteError, ReusedKeyError
 from handfed.server.devices.registry import RegistryError
 from handfed.server.devices.values import (
     ExpiredInvitationError,
@@ -31,6 +31,7 @@ from handfed.server.devices.values import (
     UsedInvitationError,
     WithdrawnInvitationError,
 )
+from handfed.server.promotion.reports import ReportRefusedError
 from handfed.shared.errors import (
     AuthenticationError,
     ConflictError,
@@ -69,6 +70,7 @@ INVALID: Final = Kind("invalid", 422, "The request cannot be used")
 KINDS: Final[Mapping[type[Exception], Kind]] = {
     AuthenticationError: Kind("unauthenticated", 401, "A valid token is needed"),
     ForbiddenError: Kind("forbidden", 403, "The token does not reach this"),
+    CrossSiteError: Kind("cross-site", 403, "Another site's page asks"),
     NotFoundError: Kind("not-found", 404, "It does not exist"),
     ConflictError: Kind("conflict", 409, "It contradicts how things are"),
     TooManyAttemptsError: Kind("too-many-attempts", 429, "Too many attempts"),
@@ -78,6 +80,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     ExpiredInvitationError: Kind("invitation-expired", 403, "The invitation expired"),
     ProofError: Kind("proof-invalid", 403, "The device has not shown that it holds its key"),
     RotationRefusedError: Kind("rotation-refused", 403, "The key is not replaced"),
+    ReportRefusedError: Kind("report-refused", 403, "The report is not taken"),
     BusyKeyError: Kind("idempotency-key-busy", 409, "The outcome of this request is not known"),
     ReusedKeyError: Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request"),
     UsageError: INVALID,

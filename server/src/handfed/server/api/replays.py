@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handfed.server.api.authentication import principal_of, shown_by
+from handfed.server.api.authentication import principal_of, secret_of
 from handfed.server.api.idempotency import Answer, Idempotency, Named
 
 HEADER: Final = "Idempotency-Key"
@@ -90,10 +90,10 @@ class Replays:
 
 
 async def _named(request: Request, key: str, body: bytes) -> Named:
-    token = shown_by(request)
+    shown = secret_of(request)
     actor, secret = "everybody", body
-    if token is not None:
-        actor, secret = f"token/{(await principal_of(request)).token}", token.encode()
+    if shown is not None:
+        actor, secret = f"token/{(await principal_of(request)).token}", shown.encode()
     asked = f"{request.url.path}?{request.url.query}"
     return Named.of(actor, key, (request.method, asked), body, secret)
 

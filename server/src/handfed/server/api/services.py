@@ -10,19 +10,33 @@ from typing import Self
 from handfed.server.api.idempotency import Idempotency
 from handfed.server.audit.service import AuditLog
 from handfed.server.clock import Clock, now
+from handfed.server.comparisons.service import Comparisons
 from handfed.server.credentials import RandomBytes
 from handfed.server.database import Database
 from handfed.server.devices.attempts import PER_MINUTE, Attempts
 from handfed.server.devices.codes import fingerprint, read_authority
 from handfed.server.devices.enrolment import Enrolment
+from handfed.server.devices.history import DeviceHistory
 from handfed.server.devices.invitations import Invitations
 from handfed.server.devices.registry import KeyRegistry, Registrar
 from handfed.server.devices.service import Devices
+from handfed.server.learning.service import Policies
+from handfed.server.overview.service import OverviewReading
 from handfed.server.people.organisations import Organisations
+from handfed.server.people.sessions import Sessions
 from handfed.server.people.tokens import Tokens
+from handfed.server.privacy.leaving import LeavingReading
+from handfed.server.promotion.pins import Pins
+from handfed.server.promotion.reports import PER_MINUTE as REPORTS_PER_MINUTE
+from handfed.server.promotion.reports import Reports
+from handfed.server.promotion.service import Promotions
+from handfed.server.releases.reading import ReleaseReading
 from handfed.server.runs.control import RunControl
+from handfed.server.runs.live import LiveExchange
+from handfed.server.runs.participants import Participants
 from handfed.server.runs.reading import RunReading
 from handfed.shared.errors import StorageError
+from handfed.shared.promotion.settings import PromotionSettings
 
 
 @dataclass(frozen=True)
@@ -32,13 +46,24 @@ class Services:
     database: Database
     organisations: Organisations
     tokens: Tokens
+    sessions: Sessions
     audit: AuditLog
     invitations: Invitations
     enrolment: Enrolment
     devices: Devices
+    history: DeviceHistory
     registrar: Registrar
     runs: RunReading
     run_control: RunControl
+    policies: Policies
+    comparisons: Comparisons
+    participants: Participants
+    releases: ReleaseReading
+    overview: OverviewReading
+    leaving: LeavingReading
+    promotions: Promotions
+    pins: Pins
+    reports: Reports
     idempotency: Idempotency
 
     @classmethod
@@ -49,6 +74,8 @@ class Services:
         *,
         authority: Path | None = None,
         attempts_per_minute: int = PER_MINUTE,
+        promotion: PromotionSettings | None = None,
+        live: LiveExchange | None = None,
         clock: Clock = now,
         random_bytes: RandomBytes = secrets.token_bytes,
     ) -> Self:
@@ -58,24 +85,39 @@ class Services:
             database: Where everything is kept; whoever opened it closes it.
             registry: What lets keys in; None in a process that only writes what is wanted.
             authority: The certificate of the federation's CA; None in a process that lets no device in.
-            attempts_per_minute: How often an address may try to enrol.
+            attempts_per_minute: How often an address may try to enrol, and how often to log in.
+            promotion: What promotion is measured by.
+            live: What devices do now; None in a process that sees no messages.
             clock: Tells the time.
             random_bytes: Makes secrets.
         """
         registrar = Registrar(database, registry)
+        devices = Devices(database, registrar, clock)
+        tokens = Tokens(database, clock, random_bytes)
         return cls(
             database=database,
             organisations=Organisations(database, clock),
-            tokens=Tokens(database, clock, random_bytes),
+            tokens=tokens,
+            sessions=Sessions(database, tokens, Attempts(attempts_per_minute), clock, random_bytes),
             audit=AuditLog(database),
             invitations=Invitations(database, clock, random_bytes),
             enrolment=Enrolment(
                 database, registrar, Attempts(attempts_per_minute), lambda: _fingerprint(authority), clock
             ),
-            devices=Devices(database, registrar, clock),
+            devices=devices,
+            history=DeviceHistory(database, devices),
             registrar=registrar,
             runs=RunReading(database),
             run_control=RunControl(database, clock),
+            policies=Policies(database, clock),
+            comparisons=Comparisons(database, clock),
+            participants=Participants(database, live),
+            releases=ReleaseReading(database),
+            overview=OverviewReading(database, clock),
+            leaving=LeavingReading(database),
+            promotions=Promotions(database, promotion, clock),
+            pins=Pins(database, clock),
+            reports=Reports(database, Attempts(REPORTS_PER_MINUTE), clock),
             idempotency=Idempotency(database, clock),
         )
 

@@ -33,7 +33,7 @@ def audit(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Shows the audit log, oldest first."""
+    """Show the audit log, oldest first."""
     from handfed.server.audit.service import AuditLog
     from handfed.server.audit.values import AuditFilter
     from handfed.server.clock import now

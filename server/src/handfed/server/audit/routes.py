@@ -39,9 +39,10 @@ def list_entries(
     services: Wired,
     wanted: Wanted,
     paging: Paging,
+    newest_first: Annotated[bool, Query(description="Whether the newest come first.")] = False,
 ) -> dict[str, Any]:
-    """Entries of the audit log, oldest first; takes an admin."""
-    return paging.answer(services.audit.list(asking, wanted, paging.wanted))
+    """Entries of the audit log, oldest first unless asked otherwise; takes an admin."""
+    return paging.answer(services.audit.list(asking, wanted, paging.wanted, newest_first=newest_first))
 
 
 @router.get(

@@ -2,7 +2,8 @@
 
 Rules:
 1. An entry is written in the transaction of the change it tells of: there is no change without its entry, and no
-   entry of a change that did not happen.
+   entry of a change that did not happen. Where the change is of files, such as keys, its entry comes first, and one
+   more tells where it failed.
 2. There is no way here to change or remove an entry, and the database refuses it too.
 3. Only admins read the log; who has a role over one organisation sees the entries that concern it.
 4. An entry holds no secret: whoever writes one sees to that.
@@ -72,9 +73,14 @@ class AuditLog:
         self._database = database
 
     def list(
-        self, principal: Principal, wanted: AuditFilter = EVERYTHING, request: PageRequest = FIRST
+        self,
+        principal: Principal,
+        wanted: AuditFilter = EVERYTHING,
+        request: PageRequest = FIRST,
+        *,
+        newest_first: bool = False,
     ) -> Page[AuditEntry]:
-        """Entries, oldest first.
+        """Entries, oldest first unless asked otherwise.
 
         Raises:
             ForbiddenError: The principal is no admin.
@@ -91,7 +97,14 @@ class AuditLog:
             within = AuditRow.object.startswith(f"{wanted.object}/", autoescape=True)
             query = query.where(or_(AuditRow.object == wanted.object, within))
         with self._database.read() as session:
-            return page_of(session, query, AuditRow.number, request, lambda row: snapshot(AuditEntry, row[0]))
+            return page_of(
+                session,
+                query,
+                AuditRow.number,
+                request,
+                lambda row: snapshot(AuditEntry, row[0]),
+                newest_first=newest_first,
+            )
 
     def export(self, principal: Principal, wanted: AuditFilter = EVERYTHING) -> Iterator[AuditEntry]:
         """All entries, oldest first, a part at a time; refuses before the first.

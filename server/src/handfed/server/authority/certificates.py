@@ -53,7 +53,9 @@ class UnreadableCertificateError(CertificateError):
 
 
 class ExpiredCertificateError(CertificateError):
-    """The time of a certificate is over."""
+    """The time of a certificate is over; that of a CA, which nothing mends, so nobody need start the server again."""
+
+    exit_status = 2
 
 
 class NotYetValidError(CertificateError):

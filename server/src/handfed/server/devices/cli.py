@@ -5,9 +5,11 @@ running server sees to it that a revoked device is let in no more.
 
 `handfed invite --json` prints `{"code": ..., "invitation": {number, organisation, invited_by, name, max_samples, state,
 created_at, expires_at, used_by}}`.
-`handfed devices list --json` prints `{"devices": [device, ...]}`; `show`, `rename` and `revoke` print
-`{"device": device}`. A device is an object of number, organisation, name, state (enrolled, revoked), public_key,
-fingerprint, node_id, max_samples, versions, enrolled_at, revoked_at, last_seen_at.
+`handfed devices list --json` prints `{"devices": [device, ...]}`; `rename` and `revoke` print `{"device": device}`, and
+`show` prints `{"device": device, "history": [...]}`. A device is an object of number, organisation, name, state
+(enrolled, revoked), public_key, fingerprint, node_id, max_samples, versions, enrolled_at, revoked_at, last_seen_at. Its
+history has an object for each run, newest first: run, rounds (that asked it), accepted, late, rejected (an object: how
+many by reason), samples, bytes_up, last_round, last_at.
 """
 
 from __future__ import annotations
@@ -20,9 +22,15 @@ from handfed.server import terminal, wording
 from handfed.server.terminal import AsJson, Choices, DatabaseUrl, DataDir
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
     from handfed.server.api.services import Services
     from handfed.server.database import Database
-    from handfed.server.devices.values import Device
+    from handfed.server.devices.values import Device, Participation
+
+_MOST_RUNS = 10  # that a terminal shows, the newest
 
 devices = typer.Typer(help="Devices that have joined.", no_args_is_help=True)
 DeviceNumber = Annotated[int, typer.Argument(help="Number of the device.", show_default=False)]
@@ -44,7 +52,7 @@ def invite(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Invites one device: prints a code, which `handfed join` takes on the device."""
+    """Invite one device: print a code, which `handfed join` takes on the device."""
     from handfed.server.devices.codes import code_of, read_authority
     from handfed.server.durations import duration
     from handfed.server.people.principals import at_the_console
@@ -65,7 +73,7 @@ def invite(
     if known is None:
         console.print(f"{into.name} is new: it is organisation {into.number}.")
     until = wording.moment(new.invitation.expires_at)
-    console.print(f"A device of {into.name} can join once, until {until}. Run on the device:\n")
+    console.print(f"A device of {into.name} can join once, until {until}.\nRun on the device:\n")
     typer.echo(f"handfed join {code}")
     if console.is_terminal:
         from handfed.server.devices import qr
@@ -85,7 +93,7 @@ def list_devices(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lists the devices."""
+    """List the devices."""
     from handfed.server.paging import ALL
     from handfed.server.people.principals import at_the_console
     from handfed.shared.errors import NotFoundError
@@ -114,7 +122,8 @@ def list_devices(
 
 @devices.command()
 def show(number: DeviceNumber, data_dir: DataDir = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Shows a device."""
+    """Show a device, and what it did in each run."""
+    from handfed.server.paging import ALL
     from handfed.server.people.principals import at_the_console
 
     who = at_the_console()
@@ -122,11 +131,14 @@ def show(number: DeviceNumber, data_dir: DataDir = None, database: DatabaseUrl =
         services = _services(opened)
         found = services.devices.get(who, number)
         organisation = services.organisations.get(who, found.organisation).name
+        history = services.history.list(who, number, ALL).items
     if as_json:
-        terminal.print_json({"device": found})
+        terminal.print_json({"device": found, "history": history})
     else:
-        heading = f"Device {number}: {found.name}"
-        terminal.print_section(terminal.console(), heading, _facts(found, organisation))
+        console, heading = terminal.console(), f"Device {number}: {found.name}"
+        terminal.print_section(console, heading, _facts(found, organisation))
+        if history:
+            terminal.print_section(console, "\nRuns", _run_table(history[:_MOST_RUNS]))
 
 
 @devices.command()
@@ -137,7 +149,7 @@ def rename(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Gives a device another name."""
+    """Give a device another name."""
     from handfed.server.people.principals import at_the_console
 
     with Choices(data_dir, database, as_json).open_server() as opened:
@@ -152,7 +164,7 @@ def rename(
 def revoke(
     number: DeviceNumber, data_dir: DataDir = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
-    """Lets a device in no more, for good; it can only join anew."""
+    """Let a device in no more, for good; it can only join anew."""
     from handfed.server.people.principals import at_the_console
 
     with Choices(data_dir, database, as_json).open_server() as opened:
@@ -163,10 +175,63 @@ def revoke(
         terminal.console().print(f"Device {number}, {revoked.name}, is revoked. A running server lets it in no more.")
 
 
+@devices.command()
+def pin(
+    number: DeviceNumber,
+    release: Annotated[int, typer.Option(help="Number of the release that it is to use.", show_default=False)],
+    data_dir: DataDir = None,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have one device use a release, whatever other devices use."""
+    from handfed.server.people.principals import at_the_console
+
+    with Choices(data_dir, database, as_json).open_server() as opened:
+        services, who = _services(opened), at_the_console()
+        services.pins.pin(who, number, release)
+        pins = services.pins.of(who, number)
+    if as_json:
+        terminal.print_json({"pins": pins})
+    else:
+        terminal.console().print(f"Device {number} is to use release {release}, from its next look on.")
+
+
+@devices.command()
+def unpin(
+    number: DeviceNumber, data_dir: DataDir = None, database: DatabaseUrl = None, as_json: AsJson = False
+) -> None:
+    """Have one device use what other devices use."""
+    from handfed.server.people.principals import at_the_console
+
+    with Choices(data_dir, database, as_json).open_server() as opened:
+        _services(opened).pins.unpin(at_the_console(), number)
+    if as_json:
+        terminal.print_json({"pins": {}})
+    else:
+        terminal.console().print(f"Device {number} is to use what other devices use, from its next look on.")
+
+
 def _services(opened: Database) -> Services:
     from handfed.server.api.services import Services
 
     return Services.over(opened)
+
+
+def _run_table(history: Sequence[Participation]) -> Table:
+    figures = ("Run", "Asked", "Used", "Late", "Samples", "Sent")
+    table = terminal.table("Run", "Last", "Asked", "Used", "Late", "Not used", "Samples", "Sent", right=figures)
+    for one in history:
+        table.add_row(
+            str(one.run),
+            f"round {one.last_round}, {wording.moment(one.last_at)}",
+            str(one.rounds),
+            str(one.accepted),
+            str(one.late),
+            ", ".join(f"{count} {reason}" for reason, count in one.rejected.items()) or "0",
+            f"{one.samples:,}",
+            wording.megabytes(one.bytes_up),
+        )
+    return table
 
 
 def _facts(device: Device, organisation: str) -> list[tuple[str, str]]:

@@ -12,9 +12,11 @@ from handfed.server.api.authentication import Address, Asking, Configured, Wired
 from handfed.server.api.fields import Number
 from handfed.server.api.pagination import LINK, MAX_NUMBER, Listed, Paging
 from handfed.server.api.problems import refusals
-from handfed.server.devices import schemas
+from handfed.server.devices import qr, schemas
 from handfed.server.devices.codes import code_of, read_authority
 from handfed.server.devices.values import Device, DeviceState, Enrolled, Invitation
+from handfed.server.registry.files import newest_root, registry_in
+from handfed.server.settings import ServerSettings
 
 router = APIRouter(tags=["devices"])
 
@@ -45,7 +47,8 @@ def invite(
         max_samples=wanted.max_samples,
         name=wanted.name,
     )
-    return {"invitation": new.invitation, "code": code_of(new.secret, settings)}
+    code = code_of(new.secret, settings)
+    return {"invitation": new.invitation, "code": code, "picture": qr.svg(code)}
 
 
 @router.get("/invitations/{number}", response_model=schemas.InvitationGiven, responses=refusals(401, 403, 404, 422))
@@ -70,12 +73,14 @@ def withdraw_invitation(asking: Asking, services: Wired, number: Number) -> Invi
     status_code=status.HTTP_201_CREATED,
     responses=refusals(401, 403, 404, 409, 413, 422, 429),
 )
-def enrol(services: Wired, address: Address, wanted: schemas.EnrolmentWanted) -> dict[str, object]:
+def enrol(
+    services: Wired, settings: Configured, address: Address, wanted: schemas.EnrolmentWanted
+) -> dict[str, object]:
     """Lets a device in with an invitation's secret, without a token. The same key may ask again."""
     enrolled = services.enrolment.enrol(
         bytes.fromhex(wanted.secret), wanted.public_key, wanted.name, wanted.versions, address, proof=wanted.proof
     )
-    return _told(enrolled)
+    return _told(enrolled, settings)
 
 
 @router.get("/devices", response_model=Listed[schemas.DeviceGiven], responses={200: LINK, **refusals(401, 403, 422)})
@@ -99,6 +104,16 @@ def show_device(asking: Asking, services: Wired, number: Number) -> Device:
     return services.devices.get(asking, number)
 
 
+@router.get(
+    "/devices/{number}/history",
+    response_model=Listed[schemas.ParticipationGiven],
+    responses={200: LINK, **refusals(401, 403, 404, 422)},
+)
+def list_participations(asking: Asking, services: Wired, number: Number, paging: Paging) -> dict[str, Any]:
+    """What a device did in each run, newest first; runs of visibility secure are not in it."""
+    return paging.answer(services.history.list(asking, number, paging.wanted))
+
+
 @router.patch("/devices/{number}", response_model=schemas.DeviceGiven, responses=refusals(401, 403, 404, 409, 413, 422))
 def rename_device(asking: Asking, services: Wired, number: Number, wanted: schemas.DeviceName) -> Device:
     """Gives a device another name; takes an operator."""
@@ -118,11 +133,15 @@ def revoke_device(asking: Asking, services: Wired, number: Number) -> Device:
     response_model=schemas.EnrolledGiven,
     responses=refusals(401, 403, 404, 409, 413, 422, 429),
 )
-def rotate_key(services: Wired, address: Address, number: Number, wanted: schemas.RotationWanted) -> dict[str, object]:
+def rotate_key(
+    services: Wired, settings: Configured, address: Address, number: Number, wanted: schemas.RotationWanted
+) -> dict[str, object]:
     """Replaces a device's key, without a token: it signs with the old key and with the new one."""
     enrolled = services.enrolment.rotate(number, wanted.public_key, wanted.old_signature, wanted.new_signature, address)
-    return _told(enrolled)
+    return _told(enrolled, settings)
 
 
-def _told(enrolled: Enrolled) -> dict[str, object]:
-    return {**asdict(enrolled.device), "organisation_name": enrolled.organisation_name}
+def _told(enrolled: Enrolled, settings: ServerSettings) -> dict[str, object]:
+    root = newest_root(registry_in(settings.data_dir))
+    trusted = {"registry_root": None if root is None else root.decode()}
+    return {**asdict(enrolled.device), "organisation_name": enrolled.organisation_name, **trusted}

@@ -65,6 +65,7 @@ class NewInvitationGiven(BaseModel):
         description="What `handfed join` takes on the device: the server's address, its CA's fingerprint, the secret.",
         examples=["handfed-1-aaaaa-aaaaa"],
     )
+    picture: str = Field(description="The code as a QR picture, an SVG document.", examples=["<svg></svg>"])
 
 
 class DeviceGiven(BaseModel):
@@ -86,10 +87,31 @@ class DeviceGiven(BaseModel):
     last_seen_at: datetime | None = Field(description="When it was last heard of.")
 
 
+class ParticipationGiven(BaseModel):
+    """What a device did in a run."""
+
+    model_config = _GIVEN
+
+    run: int = Field(description="Number of the run.", examples=[12])
+    rounds: int = Field(description="Rounds that asked it and have something on record of it.", examples=[20])
+    accepted: int = Field(description="Of them, those in which its update was used.", examples=[18])
+    late: int = Field(description="Those in which it did not answer before the deadline.", examples=[1])
+    rejected: dict[str, int] = Field(
+        description="How many updates were not used for another reason, by its code.", examples=[{"not-finite": 1}]
+    )
+    samples: int = Field(description="Samples behind the updates that were used, summed.", examples=[7200])
+    bytes_up: int = Field(description="Bytes of those updates.", examples=[5_256_000])
+    last_round: int = Field(description="The last of the rounds.", examples=[20])
+    last_at: datetime = Field(description="When that began.")
+
+
 class EnrolledGiven(DeviceGiven):
     """An enrolled machine, and where it finds what it belongs to."""
 
     organisation_name: str = Field(description="The school or clinic that it belongs to.", examples=["Clinic North"])
+    registry_root: str | None = Field(
+        description="The newest root of the registry of releases (TUF), as its text; null where there is no registry."
+    )
 
 
 class DeviceName(BaseModel):

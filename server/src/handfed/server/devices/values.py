@@ -42,6 +42,33 @@ class RotationRefusedError(AccessError):
 
 
 @dataclass(frozen=True)
+class Participation:
+    """What a device did in a run.
+
+    Attributes:
+        run: Number of the run.
+        rounds: Rounds that asked it and have something on record of it.
+        accepted: Of them, those in which its update was used.
+        late: Those in which it did not answer before the deadline.
+        rejected: How many updates were not used for another reason, by the code of the reason.
+        samples: Samples behind the updates that were used, summed over rounds.
+        bytes_up: Bytes of those updates.
+        last_round: The last of the rounds.
+        last_at: When that began, in UTC.
+    """
+
+    run: int
+    rounds: int
+    accepted: int
+    late: int
+    rejected: Mapping[str, int]
+    samples: int
+    bytes_up: int
+    last_round: int
+    last_at: datetime
+
+
+@dataclass(frozen=True)
 class Invitation:
     """What is known of an invitation; its secret is not among it.
 

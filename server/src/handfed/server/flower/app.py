@@ -24,6 +24,8 @@ def create_app(
     resume_from: RunState | None = None,
     earlier: Earlier = none_on_record,
     caps: Mapping[int, int] | None = None,
+    *,
+    number: int = 0,
 ) -> ServerApp:
     """Builds the app.
 
@@ -33,6 +35,7 @@ def create_app(
         resume_from: Where the run stands; None for one that has not begun.
         earlier: Runs that it may start from, or learn from.
         caps: How many samples a device counts for at most, by node id.
+        number: Of the run on the server's record; 0 where there is none.
 
     Returns:
         A `ServerApp` whose run configuration holds the fields of `RunSettings` and those of a `Subject`, whose inputs
@@ -62,6 +65,7 @@ def create_app(
             listeners,
             earlier=earlier,
             caps=caps,
+            number=number,
         )
         # Some of Flower's strategies collect garbage once an update, which takes half a second where TensorFlow is
         # loaded. What is there already is set aside from collections, once they have gone over it.

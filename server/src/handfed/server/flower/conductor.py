@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from handfed.server.runs.control import RunQueue
 from handfed.server.runs.schemas import RunStateError, UnknownRunError
 from handfed.server.runs.service import RunRecord
 from handfed.shared.errors import HandfedError
+from handfed.shared.parent import child
 
 MOST_DEATHS: Final = 5  # of a run's process, without a round between them
 _LOOK_S: Final = 0.5
@@ -55,10 +55,8 @@ class Launch:
 
     def __call__(self, number: int, token: str) -> subprocess.Popen[bytes]:
         """Starts the process of a run; it ends with this one."""
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "handfed.server.flower.run_process", str(number), str(self.directory), self.inside],
-            stdin=subprocess.PIPE,
-        )
+        command = child("handfed.server.flower.run_process", number, self.directory, self.inside)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603 - our own module
         if process.stdin is not None:
             process.stdin.write(f"{self.database}\n{token}\n".encode())
             process.stdin.close()
@@ -107,6 +105,8 @@ class Conductor:
                 self.look()
             except HandfedError as error:
                 _log.warning("runs are not looked after just now: %s", error)
+            except Exception:  # noqa: BLE001 - this thread is the only one that looks after runs
+                _log.exception("runs are not looked after just now")
         self._end_process()
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class Conductor:
             self._begin()
         elif self._going.process.poll() is not None:
             self._ended(self._going, self._going.process.returncode)
-        elif not self._queue.is_running(self._going.number):
+        elif self._runs.get(self._going.number).status == "stopped":
             _log.info("run %d was stopped", self._going.number)
             self._end_process()
 
@@ -135,13 +135,13 @@ class Conductor:
         _log.info("run %d goes on in process %d", number, process.pid)
 
     def _ended(self, going: _Going, status: int) -> None:
-        self._going = None
         self._link.end(going.flower_run)
-        if status == 0 or not self._queue.is_running(going.number):
+        is_over = not self._queue.is_running(going.number)
+        if is_over or self._runs.get(going.number).rounds > going.rounds:
             self._deaths = 0
+        self._going = None
+        if is_over:
             return
-        if self._runs.get(going.number).rounds > going.rounds:
-            self._deaths = 0
         self._deaths += 1
         _log.warning("the process of run %d ended with status %d", going.number, status)
         if self._deaths >= MOST_DEATHS:

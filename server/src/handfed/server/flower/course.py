@@ -10,11 +10,15 @@ training and held-out images.
     qat         the last qat_rounds, on the quantization-aware twin
 
 A round is a function of the run's state (`handfed.server.flower.state`), so a run goes on from any state it once had.
+
+Devices come and go. A round begins once so many are there that it can reach its quorum, or when it has waited as long
+as it would for their answers; who has come meanwhile is asked to describe itself, and trains like the others.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,18 +32,21 @@ from handfed.server.flower.earlier import Earlier, none_on_record
 from handfed.server.flower.exchange import array_bytes, collect, read_array, record, reply_bytes
 from handfed.server.flower.guard import Guarded, Rules
 from handfed.server.flower.queries import Device, Queries
-from handfed.server.flower.state import Arrays, Model, RunState
+from handfed.server.flower.state import Arrays, RunState
 from handfed.server.flower.strategies import memory_of, remember, strategy
 from handfed.server.runs.schemas import DeviceResult, Phase, Rejection, RoundResult
 from handfed.shared import schedules, wire
+from handfed.shared.disclosure import Detail
+from handfed.shared.disclosure import combined as disclosed
 from handfed.shared.errors import QuorumError
 from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.subject import Subject
 from handfed.shared.tf.training import Trainer
-from handfed.shared.wire import Schema
+from handfed.shared.wire import Reason, Schema
 
 VOID_ROUNDS_IN_A_ROW = 3  # so many rounds below the quorum end a run
+_LOOK_S = 1.0  # while there are too few devices
 
 PHASE_FLOAT: Phase = "float"
 PHASE_QAT: Phase = "qat"
@@ -49,7 +56,7 @@ class Listener(Protocol):
     """Is told what happens in a run, as it happens."""
 
     def described(self, devices: Mapping[int, Device], rejections: tuple[Rejection, ...]) -> None:
-        """The devices that take part are known."""
+        """The devices that take part are known; told again, with all of them, when others have come."""
 
     def round_started(self, number: int, phase: Phase, asked: int) -> None:
         """A round's messages go out."""
@@ -75,6 +82,7 @@ class Course:
         listeners: Told of every round.
         earlier: Runs that this one may start from, or learn from.
         caps: How many samples a device counts for at most, by node id.
+        number: Of the run on the server's record, which devices note what they trained on by; 0 where there is none.
     """
 
     def __init__(
@@ -87,6 +95,7 @@ class Course:
         *,
         earlier: Earlier = none_on_record,
         caps: Mapping[int, int] | None = None,
+        number: int = 0,
     ) -> None:
         self._grid = grid
         self.settings = settings
@@ -94,7 +103,7 @@ class Course:
         self.trainer = trainer
         self._listeners = tuple(listeners)
         self._earlier = earlier
-        self._model = Model.of(settings, subject)
+        self._model = taken_over.model_of(earlier, settings, subject)
         self._teacher = taken_over.teacher(earlier, settings.teacher, self._model) if settings.teacher else None
         self._lesson = None if self._teacher is None else self._taught_by(self._teacher)
         self._common: dict[str, int | float | str] = {
@@ -104,6 +113,9 @@ class Course:
             "pruning": settings.pruning,
             "class-alpha": settings.class_alpha,
             "seed": settings.seed,
+            wire.RUN: number,
+            "start-from": settings.start_from,
+            "replay-memory": settings.replay_memory,
         }
         self._rules = Rules.of(settings, caps)
         self.queries = Queries(
@@ -113,6 +125,7 @@ class Course:
             quorum=settings.quorum,
             by_sums=not self._rules.inspected,
             caps=caps,
+            classes=len(subject.alphabet) if subject.kind == "characters" else 0,
         )
 
     def train(self, state: RunState | None = None) -> RunState:
@@ -127,27 +140,52 @@ class Course:
         Raises:
             QuorumError: Too few devices took part.
         """
-        self._describe()
+        away = self._describe()
+        if state is None and not self.queries.training:
+            raise QuorumError(f"no device has training samples for this run: {_who(len(self.queries.devices), away)}")
+        if state is None and not any(known.held_out for known in self.queries.devices.values()):
+            raise QuorumError(
+                "no device holds handwriting out, so none could judge what would be published: have one import another"
+                " writer with --side held-out"
+            )
         if state is None:
             state = RunState(0, self._start())
         state = replace(state, model=self._model)
         if state.calibrated is None:
             state = self._calibrated(self._rounds(state, self._float_rounds(state), PHASE_FLOAT))
-        return self._rounds(state, self._float_rounds(state) + self.settings.qat_rounds, PHASE_QAT)
+        state = self._rounds(state, self._float_rounds(state) + self.settings.qat_rounds, PHASE_QAT)
+        self._gather(state)  # they are to judge what comes of it
+        return state
 
     def _taught_by(self, teacher: Teacher) -> ArrayRecord:
         """A teacher as it goes along with every training message."""
-        return record(teacher.arrays, self.trainer.teacher_schema(teacher.recogniser, teacher.pruning))
+        known = None if teacher.classes is None else len(teacher.classes)
+        return record(teacher.arrays, self.trainer.teacher_schema(teacher.recogniser, teacher.pruning, known))
 
     def _schema(self, phase: Phase) -> Schema:
         return self.trainer.schema(quantized=phase == PHASE_QAT)
 
-    def _describe(self) -> None:
+    def _describe(self) -> tuple[Rejection, ...]:
+        """Asks who has come; returns those that take no part, and why."""
         rejections = self.queries.describe()
-        for listener in self._listeners:
-            listener.described(self.queries.devices, rejections)
-        if not self.queries.training:
-            raise QuorumError("no device has training samples for this run; check what the devices said of themselves")
+        if rejections is not None:
+            for listener in self._listeners:
+                listener.described(self.queries.devices, rejections)
+        return rejections or ()
+
+    def _gather(self, state: RunState) -> None:
+        """Asks who has come; where too few devices are there for a round's quorum, waits for them."""
+        end = time.monotonic() + self.settings.deadline_s
+        while True:
+            self._describe()
+            there = self.queries.there.intersection(self.queries.training)
+            if len(there) >= self._rules.least(self._size(state)) or time.monotonic() > end:
+                return
+            time.sleep(_LOOK_S)
+
+    def _size(self, state: RunState) -> int:
+        """How many devices have trained or can."""
+        return len({*self.queries.training, *state.turns})
 
     def _start(self) -> Arrays:
         """What the first round begins with.
@@ -165,6 +203,7 @@ class Course:
 
     def _calibrated(self, state: RunState) -> RunState:
         """The state in which the quantization-aware rounds begin; the strategy begins anew too."""
+        self._gather(state)
         floating = state.arrays if state.best is None else state.best
         schema = self._schema(PHASE_QAT)
         full = floating | self.queries.calibrate(record(floating, self._schema(PHASE_FLOAT)), schema)
@@ -190,17 +229,20 @@ class Course:
     def _rounds(self, state: RunState, last: int, phase: Phase) -> RunState:
         if state.number >= last or self._ended(state, phase):
             return state
-        examples = {device: known.examples for device, known in self.queries.devices.items()}
-        flower = strategy(self.settings, self._rules.needed(len(self.queries.training)))
-        remember(flower, state.memory)
-        guard = Guarded(flower, self._schema(phase), examples, self._rules)
         while state.number < last and not self._ended(state, phase):
+            self._gather(state)
+            examples = {device: known.examples for device, known in self.queries.devices.items()}
+            flower = strategy(self.settings, self._rules.needed(self._size(state)))
+            remember(flower, state.memory)
+            guard = Guarded(flower, self._schema(phase), examples, self._rules, state.turns)
             arrays, result = self._round(guard, state, phase, last)
+            self.queries.ask_again(rejected.device for rejected in result.rejections if rejected.reason == Reason.COUNT)
             state = replace(
                 state,
                 number=result.number,
                 arrays=state.arrays if arrays is None else arrays,
                 memory=memory_of(flower),
+                turns=guard.turns,
                 void=0 if arrays is not None else state.void + 1,
             )
             if phase == PHASE_FLOAT and result.held_out_loss is not None:
@@ -247,9 +289,9 @@ class Course:
             )
             for update in guard.accepted
         }
-        asked = len(messages)
+        asked, detail = len(messages), Detail()
         if number % self.settings.evaluate_every == 0 or (number == last and self._judged_at_end(last, phase)):
-            self._evaluate(combined or sent, phase, devices)
+            detail = self._evaluate(combined or sent, phase, devices)
             asked += len(self.queries.evaluating)
         examples = sum(update.examples for update in guard.accepted)
         loss = sum(update.loss * update.examples for update in guard.accepted)
@@ -276,15 +318,19 @@ class Course:
             bytes_up=sum(sizes.values()),
             devices=tuple(devices[device] for device in sorted(devices)) if self._rules.inspected else (),
             rejections=guard.rejections,
+            writer_bins=detail.writers,
+            class_counts=detail.classes,
         )
 
     def _judged_at_end(self, last: int, phase: Phase) -> bool:
         """Whether the last round of a phase is evaluated in any case: that of the run, or where the best one counts."""
         return phase == PHASE_QAT or last == self.settings.rounds or self.settings.early_stopping > 0
 
-    def _evaluate(self, model: ArrayRecord, phase: Phase, devices: dict[int, DeviceResult]) -> None:
-        """Adds what the devices counted on their held-out images to their results."""
-        for counted in self.queries.evaluate(model, quantized=phase == PHASE_QAT):
+    def _evaluate(self, model: ArrayRecord, phase: Phase, devices: dict[int, DeviceResult]) -> Detail:
+        """Adds what the devices counted on their held-out images to their results; gives what they said beside."""
+        details: list[Detail] = []
+        for counted, detail in self.queries.evaluate(model, quantized=phase == PHASE_QAT):
+            details.append(detail)
             trained = devices.get(counted.device, counted)
             devices[counted.device] = replace(
                 trained,
@@ -294,6 +340,7 @@ class Course:
                 edits=counted.edits,
                 held_out_loss=counted.held_out_loss,
             )
+        return disclosed(details)
 
     def _learning_rate(self, state: RunState, phase: Phase) -> float:
         """That of the round after `state`."""
@@ -321,9 +368,24 @@ class Course:
                 "clip-update": settings.clip_update,
                 "teacher": self._teacher.recogniser if self._teacher else "",
                 "teacher-pruning": self._teacher.pruning if self._teacher else 0.0,
+                **_classes_of(self._teacher),
                 **LocalTraining.of(settings, learning_rate=rate, freeze_statistics=frozen).to_config(),
             }
         )
+
+
+def _classes_of(teacher: Teacher | None) -> dict[str, list[int]]:
+    """Which classes a teacher knows; left out where it knows all, as devices of an earlier version expect."""
+    return {} if teacher is None or teacher.classes is None else {"teacher-classes": list(teacher.classes)}
+
+
+def _who(answered: int, away: tuple[Rejection, ...]) -> str:
+    """Who answered, for a person who finds that nobody can train."""
+    if not answered and not away:
+        return "none is there; see handfed devices list"
+    reasons = Counter(each.reason for each in away)
+    refused = ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "none"
+    return f"{answered} hold none of its task and alphabet, and of those turned away there are: {refused}"
 
 
 def _too_long(state: RunState) -> str:

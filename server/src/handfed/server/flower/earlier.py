@@ -1,21 +1,26 @@
 """What a run takes over from an earlier one: the arrays it starts from, and the teacher it learns from.
 
-Both are the float model of a run that has come to the end of its float rounds, of the same alphabet and inputs. The
-arrays to start from are of the same family, and may have more channels: those that matter least are left out. A teacher
-is of any family that reads the same kind of samples.
+Both are the float model of a run that has come to the end of its float rounds, of the same inputs and of the same
+alphabet, or of one that has grown since: every class of theirs is a class of the run's. The arrays to start from are of
+the same family, and may have more channels: those that matter least are left out. Outputs of new classes are put beside
+the old ones (`handfed.shared.continual.growth`). A teacher is of any family that reads the same kind of samples, and
+has no say in classes that it does not know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handfed.server.flower.state import Arrays, Model, RunState
 from handfed.server.runs.service import RunRecord
+from handfed.shared.continual.growth import positions
 from handfed.shared.errors import SettingError
 from handfed.shared.local_training import Teacher
 from handfed.shared.recognisers import family
 from handfed.shared.run_settings import RunSettings
+from handfed.shared.subject import Subject
 
 if TYPE_CHECKING:
     from handfed.shared.tf.training import Trainer
@@ -27,11 +32,14 @@ def on_record(runs: RunRecord) -> Earlier:
     """The runs of a record; what is given raises `UnknownRunError`, and `SettingError` for a run without a round."""
 
     def state_of(number: int) -> RunState:
-        runs.get(number)  # a run that is not there says so
+        recorded = runs.get(number)  # a run that is not there says so
         checkpoint = runs.checkpoint(number)
         if checkpoint is None:
             raise SettingError(f"run {number} has not ended a round; name a run that has a model")
-        return RunState.from_bytes(checkpoint)
+        state = RunState.from_bytes(checkpoint)
+        if state.floating is None and recorded.status == "done":  # without quantization-aware rounds none came after
+            return replace(state, floating=state.arrays if state.best is None else state.best)
+        return state
 
     return state_of
 
@@ -62,6 +70,15 @@ def check(earlier: Earlier, settings: RunSettings, model: Model) -> None:
         teacher(earlier, settings.teacher, model)
 
 
+def model_of(earlier: Earlier, settings: RunSettings, subject: Subject) -> Model:
+    """What a run trains; its alphabet is a version later than that of the run it starts from, where it has grown."""
+    model = Model.of(settings, subject)
+    if not settings.start_from:
+        return model
+    before, _ = _to_start_from(earlier, settings.start_from, model)
+    return replace(model, alphabet_version=before.alphabet_version + (before.alphabet != model.alphabet))
+
+
 def start(earlier: Earlier, number: int, model: Model, trainer: Trainer) -> Arrays:
     """The arrays that a run starts from.
 
@@ -72,9 +89,12 @@ def start(earlier: Earlier, number: int, model: Model, trainer: Trainer) -> Arra
         trainer: Its trainer.
 
     Raises:
-        SettingError: That run has no float model, or one of another alphabet, height or family, or with fewer channels.
+        SettingError: That run has no float model, or one of another height or family, with fewer channels, or with a
+            class that `model` lacks.
     """
     before, arrays = _to_start_from(earlier, number, model)
+    if before.alphabet != model.alphabet:
+        return trainer.grown(arrays, before.alphabet, model.alphabet)
     return arrays if before.pruning == model.pruning else trainer.pruned(arrays, before.pruning)
 
 
@@ -87,6 +107,8 @@ def _to_start_from(earlier: Earlier, number: int, model: Model) -> tuple[Model, 
             f"run {number} was pruned by {before.pruning:g} already, which {model.pruning:g} would undo; prune as much"
             " or more"
         )
+    if before.pruning != model.pruning and before.alphabet != model.alphabet:
+        raise SettingError(f"run {number} is to be pruned and to learn new classes; do one of them in a run of its own")
     return before, arrays
 
 
@@ -99,7 +121,8 @@ def teacher(earlier: Earlier, number: int, model: Model) -> Teacher:
         model: What is trained.
 
     Raises:
-        SettingError: That run has no float model, or one of another alphabet, height, or kind of samples.
+        SettingError: That run has no float model, or one of another height or kind of samples, or with a class that
+            `model` lacks.
     """
     before, arrays = _float_model(earlier, number, model)
     columns = family(model.recogniser).columns
@@ -108,7 +131,9 @@ def teacher(earlier: Earlier, number: int, model: Model) -> Teacher:
             f"recogniser {before.recogniser} of run {number} cannot teach {model.recogniser}: they do not say the same"
             " things of the same parts of a picture"
         )
-    return Teacher(before.recogniser, before.pruning, arrays)
+    same = before.alphabet == model.alphabet
+    classes = None if same else tuple(positions(before.alphabet, model.alphabet))
+    return Teacher(before.recogniser, before.pruning, arrays, classes)
 
 
 def _float_model(earlier: Earlier, number: int, model: Model) -> tuple[Model, Arrays]:
@@ -117,8 +142,10 @@ def _float_model(earlier: Earlier, number: int, model: Model) -> tuple[Model, Ar
         raise SettingError(f"run {number} has not come to the end of its float rounds; resume it, or name another run")
     if state.model is None:
         raise SettingError(f"run {number} was made by a version that did not note its alphabet; train it anew")
-    if state.model.alphabet != model.alphabet:
-        raise SettingError(f"run {number} has another alphabet; name a run with the same classes in the same order")
+    try:
+        positions(state.model.alphabet, model.alphabet)
+    except SettingError as error:
+        raise SettingError(f"run {number} has another alphabet: {error}") from None
     if state.model.height != model.height:
         raise SettingError(f"run {number} reads pictures of another height")
     if state.model.inputs != model.inputs:

@@ -3,7 +3,8 @@
 Rules:
 1. Many devices are asked in parts, so that memory does not grow with their number; replies come in the order of
    device ids within each part, and parts are in that order too.
-2. A device's own words may hold a file name or worse: of what it raised, only Flower's code goes on record.
+2. A device's own words may hold a file name or worse: of what it raised, only Flower's code goes on record, and of what
+   it says to another version, the version.
 3. Flower carries an array as a NumPy file (NEP 1): its header is Python's notation of a dtype and a shape, and NumPy's
    parser of it fails in many ways on what a stranger sends. What it must say is known, so it is passed over unread.
 """
@@ -87,14 +88,24 @@ def read_reply(reply: Message) -> tuple[ArrayRecord, MetricRecord]:
     if reply.has_error():
         if reply.error.code in _NO_REPLY:
             raise RejectedError(Reason.SILENT, "no reply before the deadline")
+        version = wire.version_said(reply.error.reason or "")
+        if version is not None:
+            raise _other_version(version)
         raise RejectedError(Reason.ERROR, f"the device failed (Flower's code {reply.error.code})")
     content = reply.content
     metrics = content.metric_records.get(wire.METRICS)
     if metrics is None or len(content.metric_records) != 1 or len(content.array_records) > 1 or content.config_records:
         raise RejectedError(Reason.CONTENT, "a reply holds one metric record and at most one array record")
     if metrics.get(wire.WIRE_VERSION) != wire.VERSION:
-        raise RejectedError(Reason.VERSION, f"the reply is not of wire version {wire.VERSION}; update the device")
+        raise _other_version(metrics.get(wire.WIRE_VERSION))
     return content.array_records.get(wire.ARRAYS, ArrayRecord()), metrics
+
+
+def _other_version(version: object) -> RejectedError:
+    """The rejection of a device of another version, which says on which side to update."""
+    number = version if isinstance(version, int) else 0
+    older = "the server" if number > wire.VERSION else "the device"
+    return RejectedError(Reason.VERSION, f"wire version {number} and not {wire.VERSION}; update {older}")
 
 
 def read_array(carried: ArrayRecord, schema: Schema, *, values: bool = True) -> Flat:

@@ -3,7 +3,8 @@
 Flower averages NaN in, broadcasts wrong shapes, and lets a device that claims 10**12 samples take the model over.
 `Guarded` wraps any `flwr.serverapp.strategy.Strategy` and holds these rules:
 
-1. It chooses a round's devices, from the seed and the round alone, so that a run can be repeated and resumed.
+1. It chooses a round's devices of those that are there, by a rule of `handfed.server.flower.sampling`, which depends on
+   the seed, the round and the turns so far alone, so that a run can be repeated and resumed.
 2. A reply is used only if it is of the right version and schema, has the right length and dtype, is finite, claims no
    more samples than its device has, was trained from what the round sent (a checksum says so), and does not stand out
    from the round by more than the run's bounds (`outliers`). What is not used goes on record with a reason, never with
@@ -18,7 +19,6 @@ Flower averages NaN in, broadcasts wrong shapes, and lets a device that claims 1
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +31,7 @@ from flwr.supercore.run import Run
 from handfed.server.flower.aggregation import combine
 from handfed.server.flower.exchange import check_number, read_array, read_reply, replies_by_device
 from handfed.server.flower.outliers import outliers
+from handfed.server.flower.sampling import Turns, counted, fair, uniform
 from handfed.server.flower.strategies import WEIGHTS
 from handfed.server.runs.schemas import Rejection
 from handfed.shared import wire
@@ -50,6 +51,7 @@ class Rules:
         direction_bound: Least cosine with the round's median update; -1 for no bound.
         inspected: Whether the server may look at single updates.
         seed: Seeds the choice of devices.
+        sampling: The rule by which they are chosen: `uniform` or `fair`.
         caps: How many samples a device counts for at most, by node id; where none is given, for all that it has.
     """
 
@@ -60,6 +62,7 @@ class Rules:
     direction_bound: float = -1.0
     inspected: bool = True
     seed: int = 0
+    sampling: str = "uniform"
     caps: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
@@ -73,12 +76,17 @@ class Rules:
             settings.direction_bound,
             settings.visibility == "inspected",
             settings.seed,
+            settings.sampling,
             caps or {},
         )
 
     def needed(self, devices: int) -> int:
         """How many of so many devices a round needs."""
         return max(1, round(devices * self.participation))
+
+    def least(self, devices: int) -> int:
+        """How many of so many devices must return a usable update."""
+        return max(1, math.ceil(self.quorum * self.needed(devices)))
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,7 @@ class Guarded(Strategy):
 
     Attributes:
         needed: How many devices a round needs; it may ask more.
+        turns: What each device has had of the run, where that has a say in who is chosen.
         accepted: The updates of the last round that was aggregated.
         rejections: What was not used in it, and why.
 
@@ -106,14 +115,24 @@ class Guarded(Strategy):
         schema: The arrays of the model on the wire.
         examples: Training samples a device, by node id: who may train, and how many samples each may claim.
         rules: What holds for a round and its updates.
+        turns: What each device has had before; who is in it belongs to the run, wherever it is now.
     """
 
-    def __init__(self, strategy: Strategy, schema: Schema, examples: Mapping[int, int], rules: Rules) -> None:
+    def __init__(
+        self,
+        strategy: Strategy,
+        schema: Schema,
+        examples: Mapping[int, int],
+        rules: Rules,
+        turns: Mapping[int, Turns] | None = None,
+    ) -> None:
         self._strategy = strategy
         self._schema = schema
         self._examples = {device: count for device, count in sorted(examples.items()) if count > 0}
         self._rules = rules
-        self.needed = rules.needed(len(self._examples))
+        self.turns = dict(turns or {})
+        self._size = len(self._examples.keys() | self.turns)
+        self.needed = rules.needed(self._size)
         self._asked: tuple[int, ...] = ()
         self._weights = schema.span(Role.WEIGHT)
         self._sent: Flat = np.empty(0, np.float32)
@@ -121,19 +140,30 @@ class Guarded(Strategy):
         self.accepted: tuple[Update, ...] = ()
         self.rejections: tuple[Rejection, ...] = ()
 
-    def choose(self, server_round: int) -> tuple[int, ...]:
-        """The devices that a round asks, in the order of their ids."""
-        count = min(math.ceil(self.needed * (1 + self._rules.over_selection)), len(self._examples))
-        chosen = random.Random(f"{self._rules.seed}/{server_round}").sample(list(self._examples), count)  # noqa: S311
-        return tuple(sorted(chosen))
+    def choose(self, server_round: int, there: Iterable[int]) -> tuple[int, ...]:
+        """The devices that a round asks, in the order of their ids.
+
+        Args:
+            server_round: Its number.
+            there: The devices that are there now; who has nothing to train on is passed over.
+        """
+        present = [device for device in there if device in self._examples]
+        count = math.ceil(self.needed * (1 + self._rules.over_selection))
+        if self._rules.sampling == "uniform":
+            return uniform(present, count, seed=self._rules.seed, number=server_round)
+        chosen = fair(present, count, self.turns, seed=self._rules.seed, number=server_round)
+        self.turns = counted(self.turns, present, chosen, server_round)
+        return chosen
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """One message for each device of the round, with the one array of the schema."""
-        self._asked = self.choose(server_round)
+        """One message for each device of the round, with the one array of the schema; none where nobody is there."""
+        self._asked = self.choose(server_round, grid.get_node_ids())
         self._sent = read_array(arrays, self._schema, values=False)
         self._start = wire.checksum(self._sent)
+        if not self._asked:  # Flower's strategy would wait for ever
+            return []
         messages = list(
             self._strategy.configure_train(
                 server_round, self._weights_of(self._sent), config, _SomeDevices(grid, self._asked)
@@ -148,7 +178,7 @@ class Guarded(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Checks the replies of a round and combines those that pass; (None, None) below the quorum."""
         self.accepted, self.rejections = self._sort_out(replies)
-        if len(self.accepted) < max(1, math.ceil(self._rules.quorum * self.needed)):
+        if len(self.accepted) < self._rules.least(self._size):
             return None, None
         weights, metrics = self._strategy.aggregate_train(
             server_round, [self._with_weights_only(update) for update in self.accepted]

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,7 @@ from flwr.superlink.cli.flower_superlink import SuperLinkLifespan
 from flwr.superlink.config_loader import SuperLinkLifespanConfig, load_control_authn_plugin
 from flwr.superlink.main import create_app
 from flwr.superlink.servicer.control import control_handlers
+from sqlalchemy.exc import SQLAlchemyError
 
 from handfed.server.devices.registry import RegistryError
 
@@ -72,8 +73,17 @@ class Ticket:
     token: str
 
 
+@contextmanager
+def _flower() -> Iterator[None]:
+    """What goes wrong within Flower is a `RegistryError`."""
+    try:
+        yield
+    except (FlowerError, SQLAlchemyError) as error:
+        raise RegistryError(f"Flower's SuperLink did not do as it was asked: {error}") from error
+
+
 class Link:
-    """Flower's SuperLink.
+    """Flower's SuperLink. What it cannot do raises a `RegistryError`.
 
     Attributes:
         app: Its ASGI app; `handfed.server.flower.door` decides who may ask it what.
@@ -87,46 +97,49 @@ class Link:
         self._state: Any = self.app.state.linkstate_factory.state()
         self._bundle = build_fab_from_files({"pyproject.toml": _PROJECT})[0]
         self.revoked: Callable[[int], None] = lambda _node: None
+        self.begun: Callable[[], None] = lambda: None
 
     def lifespan(self) -> AbstractAsyncContextManager[Any]:
         """What Flower does while it serves."""
         context: AbstractAsyncContextManager[Any] = self.app.router.lifespan_context(self.app)
         return context
 
+    @_flower()
     def register(self, public_key: str) -> int:
         """As `KeyRegistry` says."""
         known = self.find(public_key)
         if known is not None:
             return known
         request = RegisterNodeRequest(public_key=public_key.encode())
-        try:
-            return int(control_handlers.register_node(request, _SERVER, self._state).node_id)
-        except FlowerError as error:
-            raise RegistryError(f"Flower does not take the key: {error}") from error
+        return int(control_handlers.register_node(request, _SERVER, self._state).node_id)
 
+    @_flower()
     def find(self, public_key: str) -> int | None:
         """As `KeyRegistry` says."""
         node: int | None = self._state.get_node_id_by_public_key(public_key.encode())
         return node
 
+    @_flower()
     def unregister(self, node_id: int) -> None:
         """As `KeyRegistry` says; a device that waits for messages is told at once."""
         if self._state.get_node_info(node_ids=[node_id], statuses=list(_REGISTERED)):
             control_handlers.unregister_node(UnregisterNodeRequest(node_id=node_id), _SERVER, self._state)
             self.revoked(node_id)
 
+    @_flower()
     def begin(self) -> Ticket:
-        """Begins a run of Flower's, for one process of ours.
-
-        Raises:
-            FlowerError: It does not.
-        """
+        """Begins a run of Flower's, for one process of ours."""
         bundle = Fab(hash_str=hashlib.sha256(self._bundle).hexdigest(), content=self._bundle)
         started = control_handlers.start_run(StartRunRequest(fab=bundle), _SERVER, self._state, None)
         run = int(started.run_id)
-        task = next(task for task in self._state.get_tasks(statuses=["pending"]) if task.run_id == run)
-        return Ticket(run, self._state.claim_task(task.task_id))
+        task = next((task.task_id for task in self._state.get_tasks(statuses=["pending"]) if task.run_id == run), None)
+        token = None if task is None else self._state.claim_task(task)
+        if token is None:
+            raise RegistryError(f"Flower's run {run} cannot be begun: it has no task to take up")
+        self.begun()
+        return Ticket(run, token)
 
+    @_flower()
     def end(self, run: int) -> None:
         """Ends a run of Flower's, if it goes on, and drops what was on its way."""
         found = self._state.get_run_info(run_ids=[run])
@@ -134,6 +147,7 @@ class Link:
             self._state.stop_run(run)
         self._state.cleanup_run(run)
 
+    @_flower()
     def end_all(self) -> None:
         """Ends what an earlier process of this server has begun."""
         for run in self._state.get_run_info():

@@ -6,7 +6,8 @@ A reply that breaks a rule is passed over; a query that a quorum of devices did 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any, TypeVar
 
@@ -15,14 +16,20 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDic
 from flwr.serverapp import Grid
 
 from handfed.server.flower.aggregation import median, weighted_mean
-from handfed.server.flower.exchange import check_number, read_array, read_reply, send
+from handfed.server.flower.exchange import check_number, read_array, read_reply, replies_by_device, send
 from handfed.server.flower.state import Arrays
 from handfed.server.runs.schemas import DeviceResult, Rejection
 from handfed.shared import wire
 from handfed.shared.calibration import TEMPERATURES, TemperatureCurve
+from handfed.shared.disclosure import Detail, checked
 from handfed.shared.errors import QuorumError
+from handfed.shared.scores import Score
 from handfed.shared.wire import Flat, Reason, RejectedError, Role, Schema
 
+_NEWCOMERS_S = (
+    5.0  # that a run which goes on waits for who has come; an answer that takes longer counts when it is there
+)
+_LOOK_S = 0.2
 MOST_ASKED = 64  # devices that measure or calibrate: thousands of images give the moments of all
 _MOST_SAMPLES = 10**7  # on one device
 _MOST_NATS = 1e6  # of a sample, at any temperature
@@ -82,6 +89,7 @@ class Queries:
 
     Attributes:
         devices: What each device said of itself, by node id; empty before `describe`.
+        there: The devices that were online when `describe` looked.
 
     Args:
         grid: The devices.
@@ -90,6 +98,7 @@ class Queries:
         quorum: Fraction of the devices asked that must answer.
         by_sums: Whether the server may see sums over devices only.
         caps: How many samples a device counts for at most, by node id.
+        classes: How many the run's alphabet has; 0 of texts, of which devices say nothing by class.
     """
 
     def __init__(
@@ -101,6 +110,7 @@ class Queries:
         quorum: float,
         by_sums: bool,
         caps: Mapping[int, int] | None = None,
+        classes: int = 0,
     ) -> None:
         self._grid = grid
         self._common = dict(common)
@@ -108,7 +118,11 @@ class Queries:
         self._quorum = quorum
         self._by_sums = by_sums
         self._caps = caps or {}
+        self._classes = classes
         self.devices: dict[int, Device] = {}
+        self.there: frozenset[int] = frozenset()
+        self._asked: frozenset[int] = frozenset()  # of those there, who need not be asked to describe themselves
+        self._waiting: set[str] = set()  # ids of messages that ask it and are not answered
 
     @property
     def training(self) -> list[int]:
@@ -117,15 +131,23 @@ class Queries:
 
     @property
     def evaluating(self) -> list[int]:
-        """The devices that hold something out."""
-        return [device for device, known in self.devices.items() if known.held_out]
+        """The devices that hold something out, of those that are there."""
+        return [device for device, known in self.devices.items() if known.held_out and device in self.there]
 
-    def describe(self) -> tuple[Rejection, ...]:
-        """Asks who is there; fills `devices` and returns those that take no part, and why."""
+    def describe(self) -> tuple[Rejection, ...] | None:
+        """Asks the devices that have come since it was last called, or come back; fills `devices` and `there`.
+
+        Where devices are known, a run can go on, and nobody keeps it waiting: who takes long takes part later.
+
+        Returns:
+            Those of them that take no part, and why; None where there is no news of anybody.
+        """
+        self.there = frozenset(self._grid.get_node_ids())
+        coming, self._asked = sorted(self.there - self._asked), self.there
         found: dict[int, Device] = {}
         rejections: list[Rejection] = []
-        everyone = sorted(self._grid.get_node_ids())
-        for reply in self._send(wire.DESCRIBE, RecordDict({wire.CONFIG: self._config()}), everyone):
+        content = RecordDict({wire.CONFIG: self._config()})
+        for reply in self._newcomers(content, coming) if self.devices else self._send(wire.DESCRIBE, content, coming):
             device = reply.metadata.src_node_id
             try:
                 _, metrics = read_reply(reply)
@@ -135,8 +157,30 @@ class Queries:
                 )
             except RejectedError as rejection:
                 rejections.append(Rejection(device, rejection.reason, rejection.detail))
-        self.devices = dict(sorted(found.items()))
+        if not found and not rejections:
+            return None
+        self.devices = dict(sorted({**self.devices, **found}.items()))
         return tuple(rejections)
+
+    def _newcomers(self, content: RecordDict, coming: Sequence[int]) -> list[Message]:
+        """Asks those who have come, and gives what they, and others before them, have answered by now."""
+        messages = [Message(content=content, message_type=wire.DESCRIBE, dst_node_id=device) for device in coming]
+        if messages:
+            self._waiting |= set(self._grid.push_messages(messages))
+        found: list[Message] = []
+        end = time.monotonic() + (_NEWCOMERS_S if coming else 0)
+        while self._waiting:
+            fresh = list(self._grid.pull_messages(self._waiting))
+            found += fresh
+            self._waiting -= {reply.metadata.reply_to_message_id for reply in fresh}
+            if time.monotonic() >= end:
+                break
+            time.sleep(_LOOK_S if self._waiting else 0)
+        return replies_by_device(found)
+
+    def ask_again(self, devices: Iterable[int]) -> None:
+        """Has devices describe themselves anew: what they hold is no longer what they said."""
+        self._asked -= set(devices)
 
     def measure(self, model: ArrayRecord, schema: Schema) -> Arrays:
         """Moments of every batch normalisation under a model, over the images of all devices.
@@ -179,8 +223,8 @@ class Queries:
         answers = self._answers(wire.CALIBRATE, model, read, "calibrated")
         return _possible(weighted_mean(answers, [1] * len(answers)) if self._by_sums else median(answers), ranges)
 
-    def evaluate(self, model: ArrayRecord, *, quantized: bool) -> Iterator[DeviceResult]:
-        """What each device counts on its held-out images."""
+    def evaluate(self, model: ArrayRecord, *, quantized: bool) -> Iterator[tuple[DeviceResult, Detail]]:
+        """What each device counts on its held-out images, and says of writers and classes beside totals."""
         content = RecordDict({wire.ARRAYS: model, wire.CONFIG: self._config(quantized=quantized)})
         for reply in self._send(wire.EVALUATE, content, self.evaluating):
             device = reply.metadata.src_node_id
@@ -190,9 +234,13 @@ class Queries:
                 correct = wire.check_count(metrics.get(wire.NUM_CORRECT), most=held_out)
                 characters, edits = _edits(metrics, wire.NUM_EDITS, held_out, correct)
                 loss = check_number(metrics, wire.LOSS)
-            except RejectedError:
+                total = Score(held_out, correct, characters, edits)
+                detail = checked(metrics, total, self._classes)
+            except RejectedError as rejection:
+                if rejection.reason == Reason.COUNT:
+                    self.ask_again([device])
                 continue
-            yield replace(
+            counted = replace(
                 DeviceResult(device),
                 held_out=held_out,
                 correct=correct,
@@ -200,6 +248,7 @@ class Queries:
                 characters=characters,
                 edits=edits,
             )
+            yield counted, detail
 
     def judge(self, floating: ArrayRecord, int8: bytes) -> tuple[Verdict, TemperatureCurve]:
         """Has every device compare an INT8 file with the float model on its held-out samples, and calibrate it."""
@@ -216,8 +265,8 @@ class Queries:
         return verdict, curve
 
     def _answers(self, kind: str, model: ArrayRecord, read: Callable[[Message], Answer], what: str) -> list[Answer]:
-        """What `read` makes of the replies of training devices (of many, a sample), a quorum of them at least."""
-        asked = self.training
+        """What `read` makes of replies of training devices that are there (of many, a sample), a quorum at least."""
+        asked = [device for device in self.training if device in self.there]
         if len(asked) > MOST_ASKED:  # a mean or a median of so many is as good, and devices have other work
             asked = sorted(random.Random(f"{self._common['seed']}/{kind}").sample(asked, MOST_ASKED))  # noqa: S311
         found: list[Answer] = []

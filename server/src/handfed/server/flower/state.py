@@ -4,8 +4,9 @@ A round is a function of this state, the settings and the devices, so a run that
 that was kept as if nothing had happened.
 
 The bytes are a NumPy archive (`.npz`, without pickles): `header`, the UTF-8 text of a JSON object
-`{"format": 1, "number": ..., "void": ..., "float_rounds": ..., "watch": {...}, "model": {...}}`, of which the last
-three may be absent, and float arrays named `GROUP/NAME`, where the group is `arrays`, `best`, `floating`, `calibrated`,
+`{"format": 1, "number": ..., "void": ..., "float_rounds": ..., "watch": {...}, "model": {...}, "turns": {...}}`, of
+which the last four may be absent (`turns`: by node id, how many a device had, and the round of the last), and float
+arrays named `GROUP/NAME`, where the group is `arrays`, `best`, `floating`, `calibrated`,
 or `strategy/ATTRIBUTE`. A later format has a higher number and is refused by this reader; unknown keys of the header
 are passed over.
 """
@@ -22,6 +23,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from handfed.server.flower.sampling import Turns
 from handfed.shared.errors import StorageError
 from handfed.shared.run_settings import RunSettings
 from handfed.shared.schedules import Watch
@@ -43,6 +45,7 @@ class Model:
         height: Of the pictures it reads, in pixels.
         pruning: Fraction of its family's channels that it lacks.
         inputs: What it sees beside the ink.
+        alphabet_version: 1, and one more each time that its alphabet has grown since the first run it goes back to.
     """
 
     recogniser: str
@@ -50,6 +53,7 @@ class Model:
     height: int
     pruning: float = 0.0
     inputs: str = ""
+    alphabet_version: int = 1
 
     @classmethod
     def of(cls, settings: RunSettings, subject: Subject) -> Self:
@@ -72,6 +76,7 @@ class RunState:
         watch: What the losses on held-out handwriting say of the float rounds.
         best: The model of the least such loss, where the run ends the float rounds by it; None after their end.
         model: What the arrays are of; None in what an earlier version wrote.
+        turns: What each device has had of the run, where that has a say in who is chosen.
     """
 
     number: int
@@ -84,11 +89,14 @@ class RunState:
     watch: Watch = field(default_factory=Watch)
     best: Arrays | None = None
     model: Model | None = None
+    turns: Mapping[int, Turns] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """The state in the format of this module."""
         counts = {"number": self.number, "void": self.void, "float_rounds": self.float_rounds}
         values = {name: asdict(value) for name, value in (("watch", self.watch), ("model", self.model)) if value}
+        if self.turns:
+            values["turns"] = {str(device): [had.taken, had.last] for device, had in self.turns.items()}
         header = json.dumps({"format": FORMAT, **counts, **values})
         groups: dict[str, Mapping[str, NDArray[np.floating]]] = {"arrays": self.arrays}
         groups |= {f"strategy/{attribute}": arrays for attribute, arrays in self.memory.items()}
@@ -120,6 +128,7 @@ class RunState:
             known, number, void = int(header["format"]), int(header["number"]), int(header["void"])
             float_rounds, watch = int(header.get("float_rounds", 0)), Watch(**header.get("watch", {}))
             model = _model(header["model"]) if "model" in header else None
+            turns = {int(device): Turns(*map(int, had)) for device, had in header.get("turns", {}).items()}
         except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise StorageError(f"the checkpoint of the run is damaged ({error}); start the run anew") from error
         if known > FORMAT:
@@ -139,6 +148,7 @@ class RunState:
             watch,
             _group(entries, "best") or None,
             model,
+            turns,
         )
 
 
@@ -146,7 +156,12 @@ def _model(values: Mapping[str, Any]) -> Model:
     """What the header says of the arrays."""
     names = tuple(str(name) for name in values["alphabet"])
     return Model(
-        str(values["recogniser"]), names, int(values["height"]), float(values["pruning"]), str(values["inputs"])
+        str(values["recogniser"]),
+        names,
+        int(values["height"]),
+        float(values["pruning"]),
+        str(values["inputs"]),
+        int(values.get("alphabet_version", 1)),
     )
 
 

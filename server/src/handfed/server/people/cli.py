@@ -29,7 +29,7 @@ TokenNumber = Annotated[int, typer.Argument(help="Number of the token.", show_de
 
 @organisations.command("list")
 def list_organisations(data_dir: DataDir = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Lists the organisations."""
+    """List the organisations."""
     from handfed.server.paging import ALL
     from handfed.server.people.organisations import Organisations
     from handfed.server.people.principals import at_the_console
@@ -51,7 +51,7 @@ def list_organisations(data_dir: DataDir = None, database: DatabaseUrl = None, a
 def add_organisation(
     name: OrganisationName, data_dir: DataDir = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
-    """Adds an organisation."""
+    """Add an organisation."""
     from handfed.server.people.organisations import Organisations
     from handfed.server.people.principals import at_the_console
 
@@ -67,7 +67,7 @@ def rename_organisation(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Gives an organisation another name."""
+    """Give an organisation another name."""
     from handfed.server.people.organisations import Organisations
     from handfed.server.people.principals import at_the_console
 
@@ -77,7 +77,7 @@ def rename_organisation(
 
 @tokens.command("list")
 def list_tokens(data_dir: DataDir = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Lists the tokens, also those that let nobody in any more."""
+    """List the tokens, also those that let nobody in any more."""
     from handfed.server.paging import ALL
     from handfed.server.people.organisations import Organisations
     from handfed.server.people.principals import at_the_console
@@ -112,7 +112,7 @@ def add_token(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Makes a token, and shows its secret this once."""
+    """Make a token, and show its secret this once."""
     from handfed.server.durations import duration
     from handfed.server.people.organisations import Organisations
     from handfed.server.people.principals import at_the_console
@@ -139,7 +139,7 @@ def add_token(
 def revoke_token(
     number: TokenNumber, data_dir: DataDir = None, database: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
-    """Revokes a token, from its next use on."""
+    """Revoke a token, from its next use on."""
     from handfed.server.people.principals import at_the_console
     from handfed.server.people.tokens import Tokens
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Request, Response, status
 
-from handfed.server.api.authentication import Asking, Wired
+from handfed.server.api.authentication import COOKIE, Address, Asking, Wired, refuse_other_sites
 from handfed.server.api.fields import Number
 from handfed.server.api.pagination import LINK, Listed, Paging
 from handfed.server.api.problems import refusals
 from handfed.server.people import schemas
 from handfed.server.people.principals import Principal
+from handfed.server.people.sessions import LIFE
 from handfed.server.people.values import NewToken, Organisation, Token
 
 router = APIRouter(tags=["people"])
@@ -22,6 +24,33 @@ router = APIRouter(tags=["people"])
 async def show_me(asking: Asking) -> Principal:
     """Whose token this is, and what it reaches."""
     return asking
+
+
+@router.post(
+    "/session",
+    response_model=schemas.SessionGiven,
+    status_code=status.HTTP_201_CREATED,
+    responses=refusals(401, 403, 409, 413, 422, 429),
+)
+def log_in(
+    request: Request, response: Response, services: Wired, address: Address, wanted: schemas.SessionWanted
+) -> dict[str, object]:
+    """Logs a browser in: the answer sets a cookie that no script reads, and which lasts 12 hours at most."""
+    refuse_other_sites(request)
+    begun = services.sessions.begin(wanted.token, address)
+    seconds = int(LIFE.total_seconds())
+    response.set_cookie(COOKIE, begun.secret, seconds, path="/", secure=True, httponly=True, samesite="strict")
+    return {**asdict(begun.principal), "expires_at": begun.expires_at}
+
+
+@router.delete("/session", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(401, 403, 409, 422))
+def log_out(asking: Asking, request: Request, response: Response, services: Wired) -> None:
+    """Logs a browser out, for good: its cookie lets nobody in any more."""
+    del asking
+    secret = request.cookies.get(COOKIE)
+    if secret is not None:
+        services.sessions.end(secret)
+    response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
 
 
 @router.get(

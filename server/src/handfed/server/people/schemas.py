@@ -24,6 +24,20 @@ class Me(BaseModel):
     token: int | None = Field(description="The token's number.", examples=[1])
 
 
+class SessionWanted(BaseModel):
+    """What logs a browser in."""
+
+    model_config = _TAKEN
+
+    token: str = Field(min_length=1, max_length=200, description="A token.", examples=["hf_4aizvauero5x3p5t"])
+
+
+class SessionGiven(Me):
+    """Who logged in, and until when."""
+
+    expires_at: datetime = Field(description="When the session ends; from then on the token is to be shown again.")
+
+
 class OrganisationGiven(BaseModel):
     """A school or a clinic."""
 

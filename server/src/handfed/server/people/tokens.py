@@ -86,7 +86,7 @@ class Tokens:
         moment = self._clock()
         with self._database.read() as session:
             row = session.scalar(select(TokenRow).where(TokenRow.secret_sha256 == hashed))
-            if row is None or not is_same(row.secret_sha256, hashed) or not _is_live(row, moment):
+            if row is None or not is_same(row.secret_sha256, hashed) or not is_live(row, moment):
                 raise AuthenticationError("this token is unknown, expired or revoked: ask an admin for another")
             found = snapshot(Token, row)
         if found.last_used_at is None or moment - found.last_used_at >= USE_NOTED_EVERY:
@@ -215,7 +215,8 @@ def _known(session: Session, principal: Principal, number: int, *, locked: bool 
     return row
 
 
-def _is_live(row: TokenRow, moment: datetime) -> bool:
+def is_live(row: TokenRow, moment: datetime) -> bool:
+    """Whether a token lets somebody in."""
     return row.revoked_at is None and (row.expires_at is None or row.expires_at > moment)
 
 

@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handfed.server import terminal, wording
+from handfed.server.comparisons import cli as comparisons
+from handfed.server.promotion import cli as promotion
+from handfed.server.releases.exports.cli import export
 from handfed.server.terminal import AsJson, Choices, DatabaseUrl, DataDir
 from handfed.shared import data_directory
 
@@ -55,7 +58,7 @@ def show(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Shows a release: its figures, where its files are, and its manifest."""
+    """Show a release: its figures, where its files are, and its manifest."""
     from handfed.server.releases.schemas import UnknownReleaseError
     from handfed.server.releases.service import ReleaseRecord
 
@@ -72,6 +75,12 @@ def show(
         terminal.print_json({"release": found, **place})
     else:
         _show(found, directory)
+
+
+for _command in (promotion.promotions, promotion.promote, promotion.pause, promotion.rollback, promotion.pin, export):
+    commands.command()(_command)
+for _command in (comparisons.compare, comparisons.comparison, comparisons.end_comparison):
+    commands.command()(_command)
 
 
 def _list(choices: Choices, limit: int) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from handfed.shared.errors import ManifestError, StorageError
-from handfed.shared.files import sync_directory, write_atomically
+from handfed.shared.files import remove_unfinished, sync_directory, write_atomically
 
 _NAME = re.compile(r"[0-9]{4,}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -59,6 +59,7 @@ def write(releases: Path, number: int, files: Mapping[str, bytes]) -> Path:
     building = releases / f".{target.name}.{secrets.token_hex(4)}"
     try:
         releases.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(releases, ".????*.????????")
         building.mkdir()
         try:
             _fill(building, files)

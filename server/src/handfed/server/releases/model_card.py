@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from handfed.shared.manifest import Manifest
 
 
@@ -11,6 +14,7 @@ def model_card(manifest: Manifest) -> str:
     difference = metrics["float_minus_int8"]
     geometry, of_texts = manifest.geometry, manifest.geometry.width is None
     kind = manifest.kind.removesuffix("s")
+    grown = f" (version {manifest.alphabet_version} of the alphabet)" if manifest.alphabet_version > 1 else ""
     seen = f" with planes of {', '.join(manifest.inputs)} beside the ink" if manifest.inputs else ""
     judged = f"{metrics['samples']:,} held-out {manifest.kind if of_texts else 'images'}"
     of_what = f"of the characters of {judged} (1 less the character error rate)" if of_texts else f"of {judged}"
@@ -35,14 +39,14 @@ rounds ({manifest.strategy}); no image left a device. The last rounds were quant
 
 | | |
 |---|---|
-| Classes | {len(manifest.alphabet)}: {manifest.alphabet.summary()} |
+| Classes | {len(manifest.alphabet)}: {manifest.alphabet.summary()}{grown} |
 | Input | {geometry.height} x {"any width" if of_texts else geometry.width} grey{seen}, normalisation version {manifest.normalisation} |
-| Size | {manifest.model_size_bytes:,} bytes |
+| Size | {manifest.model.size_bytes:,} bytes |
 | Accuracy, INT8 | {metrics["accuracy_int8"]:.2%} {of_what} |
 | Accuracy, float | {metrics["accuracy_float"]:.2%} |
 | Float minus INT8 | {difference["difference"]:.2%} (95 % interval {difference["low"]:.2%} to {difference["high"]:.2%}) |
 | Held out by | {metrics["split_by"]} |
-| Run | {manifest.run} |
+{_writers(metrics)}| Run | {manifest.run} |
 | Published | {manifest.created_at} |
 | Licence of the handwriting | {manifest.licence} |
 
@@ -56,3 +60,12 @@ It was measured on handwriting of the kind the devices hold; other pens, scanner
 reading comes with a confidence, and a person should check what matters. It does not tell a picture that holds no
 character of its alphabet from one that does.
 """
+
+
+def _writers(metrics: Mapping[str, Any]) -> str:
+    """A row on how writers differ, where that is known."""
+    found = metrics.get("writers")
+    if not found:
+        return ""
+    lowest, median = found["p10"], found["median"]
+    return f"| Between {found['count']} writers | median {median:.1%}, tenth percentile {lowest:.1%}, worst tenth {found['worst_decile']:.1%} |\n"

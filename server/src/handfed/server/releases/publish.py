@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,8 +31,8 @@ from handfed.shared.errors import ManifestError, ReleaseRefusedError
 from handfed.shared.files import sha256_of
 from handfed.shared.geometry import SIDE, Geometry
 from handfed.shared.litert import Int8Model
-from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, Manifest, SelfTest
-from handfed.shared.metrics import Difference, paired_difference
+from handfed.shared.manifest import BROWSER_MODEL, MANIFEST, MODEL, MODEL_CARD, File, Manifest, SelfTest
+from handfed.shared.metrics import Difference, Spread, paired_difference
 from handfed.shared.tf.export import to_int8
 from handfed.shared.tf.training import Trainer
 
@@ -131,6 +131,7 @@ class Publisher:
         releases: The record of releases.
         directory: The directory of all releases.
         origin: Where the release comes from.
+        writers: How accuracy differed between held-out writers, where that is on record.
         clock: Seconds of a monotonic clock; the run started at its reading now.
     """
 
@@ -139,11 +140,13 @@ class Publisher:
         releases: ReleaseRecord,
         directory: Path,
         origin: Origin,
+        writers: Callable[[], Spread | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._releases = releases
         self._directory = directory
         self._origin = origin
+        self._writers = writers
         self._clock = clock
         self._started = clock()
         self.publication: Publication | None = None
@@ -155,8 +158,10 @@ class Publisher:
             ReleaseRefusedError: A check failed; nothing was published.
         """
         floating, calibrated, trained = _trained(state)
-        model = to_int8(course.trainer.quantized_model(trained))
+        quantized = course.trainer.quantized_model(trained)
+        model, twin = to_int8(quantized), to_int8(quantized, unsigned=True)
         self_test = check_conversion(course.trainer, trained, model)
+        check_twin(twin, self_test)
         sent = record(floating, course.trainer.schema(quantized=False))
         verdict, curve = course.queries.judge(sent, model)
         difference = check_margin(verdict, course.settings.float_margin)
@@ -164,8 +169,9 @@ class Publisher:
         by_calibration, _ = course.queries.judge(sent, to_int8(course.trainer.quantized_model(calibrated)))
 
         def build(number: int) -> Mapping[str, bytes]:
-            manifest = self._manifest(course, state.number, number, judged)
-            return {MANIFEST: manifest.encode(), MODEL: model, MODEL_CARD: model_card(manifest).encode()}
+            manifest = replace(self._manifest(course, state, number, judged), browser=File.of(twin))
+            card = model_card(manifest).encode()
+            return {MANIFEST: manifest.encode(), MODEL: model, BROWSER_MODEL: twin, MODEL_CARD: card}
 
         facts = ReleaseFacts(
             self._origin.task,
@@ -195,30 +201,32 @@ class Publisher:
             raise ReleaseRefusedError("the run ended without a release; see its record")
         return self.publication
 
-    def _manifest(self, course: Course, rounds: int, number: int, judged: Judged) -> Manifest:
+    def _manifest(self, course: Course, state: RunState, number: int, judged: Judged) -> Manifest:
         of_texts = self._origin.kind != "characters"
+        writers = self._writers()
         return Manifest(
             release=number,
             task=self._origin.task,
             recogniser=course.settings.recogniser,
             alphabet=course.subject.alphabet,
+            alphabet_version=1 if state.model is None else state.model.alphabet_version,
             run=self._origin.run,
-            parent=None,
+            parent=self._releases.of_run(course.settings.start_from) if course.settings.start_from else None,
             strategy=course.settings.strategy,
-            rounds=rounds,
+            rounds=state.number,
             devices=len(course.queries.devices),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             training_seconds=round(self._clock() - self._started, 1),
             licence=self._origin.licence,
             weights_sha256=judged.weights_sha256,
-            model_sha256=sha256_of(judged.model),
-            model_size_bytes=len(judged.model),
+            model=File.of(judged.model),
             metrics={
                 "samples": judged.verdict.samples,
                 "split_by": self._origin.split_by,
                 "accuracy_float": judged.verdict.accuracy_float,
                 "accuracy_int8": judged.verdict.accuracy_int8,
                 "float_minus_int8": judged.difference.as_json(),
+                **({} if writers is None else {"writers": writers.as_json()}),
             },
             self_test=judged.self_test,
             normalisation=strips.VERSION if of_texts else images.VERSION,
@@ -272,6 +280,20 @@ def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTes
         )
     kept = SELF_TEST_TEXTS_KEPT if int8.reads_texts else SELF_TEST_KEPT
     return SelfTest(drawn[:kept], found[:kept], STEPS_OFF_ELSEWHERE * int8.output_step)
+
+
+def check_twin(twin: bytes, self_test: SelfTest) -> None:
+    """Checks that the twin for browsers gives the same logits as the model, bit by bit.
+
+    Raises:
+        ReleaseRefusedError: It does not.
+    """
+    try:
+        found = Int8Model(twin, where="the twin for browsers").logits(self_test.pictures)
+    except ManifestError as error:
+        raise ReleaseRefusedError(f"the model has no twin for browsers: {error}") from error
+    if not np.array_equal(found, self_test.logits):
+        raise ReleaseRefusedError("the model's twin for browsers reads otherwise; convert both anew")
 
 
 def _sqnr(expected: Logits, found: Logits) -> float:

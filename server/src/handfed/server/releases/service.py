@@ -100,6 +100,11 @@ class ReleaseRecord:
         """The release with the highest number; None when nothing is published."""
         return next(iter(self.list(limit=1)), None)
 
+    def tasks(self) -> dict[int, str]:
+        """What each release recognises, by its number; cheaper than all that is known of them."""
+        with self._database.read() as session:
+            return {row.number: row.task for row in session.execute(select(Release.number, Release.task))}
+
     def list(self, limit: int | None = None) -> tuple[RecordedRelease, ...]:
         """Releases, newest first; `limit` is how many at most."""
         query = select(Release).order_by(Release.number.desc()).limit(limit)

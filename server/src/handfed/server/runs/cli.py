@@ -9,8 +9,12 @@
                  weights_sha256)
     rounds       a list: number, phase (float, qat), started_at, seconds, train_seconds (summed over devices),
                  participants, accepted, examples, loss, accuracy (of texts, 1 less the character error rate),
-                 evaluated (held-out samples), bytes_down,
-                 bytes_up
+                 evaluated (held-out samples), bytes_down, bytes_up, held_out_loss, ended (why the phase ended
+                 before its time), writer_bins (held-out writers by accuracy: how many from 0, 0.1, 0.2, 0.3,
+                 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.875, 0.9, 0.925, 0.95, 0.97, 0.98 and 0.99 on,
+                 and at 1), class_counts (a list of [class, samples, right ones], by place in the alphabet)
+    writers      a list, one for each round that told enough of writers: round, count, p10, median, p90,
+                 worst_decile, gini, each to the width of a bin
     rejections   a list of replies that were not used: round, device, reason (a code), detail
     devices      a list, one for each device and round: round, device, examples, loss, seconds, bytes_up,
                  held_out, correct, held_out_loss, characters, edits
@@ -21,6 +25,7 @@ to 2**64 - 1: read it with a parser that keeps whole numbers exact.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
     from handfed.server.runs.schemas import RecordedRejection, RecordedRound, RecordedRun
 
 BAR_WIDTH = 16
+_MOST_CLASSES = 5
 
 commands = typer.Typer(help="The record of federated runs.", invoke_without_command=True)
 
@@ -62,7 +68,7 @@ def show(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Shows a run: its settings, its rounds, the updates that were rejected, and its closing figures."""
+    """Show a run: its settings, its rounds, the updates that were rejected, and its closing figures."""
     from handfed.server.runs.schemas import UnknownRunError
     from handfed.server.runs.service import RunRecord
 
@@ -75,7 +81,9 @@ def show(
         found, rounds, rejections = record.get(run), record.rounds(run), record.rejections(run)
         devices = record.device_rounds(run) if choices.as_json else ()
     if choices.as_json:
-        terminal.print_json({"run": found, "rounds": rounds, "rejections": rejections, "devices": devices})
+        writers = [{"round": row.number, **row.writers.as_json()} for row in rounds if row.writers]
+        document = {"run": found, "rounds": rounds, "writers": writers, "rejections": rejections, "devices": devices}
+        terminal.print_json(document)
     else:
         _show(found, rounds, rejections)
 
@@ -130,6 +138,13 @@ def _show(run: RecordedRun, rounds: Sequence[RecordedRound], rejections: Sequenc
     ends = [(f"round {row.number}", row.ended) for row in rounds if row.ended]
     if ends:
         sections.append(("\nEnded before its time", ends))
+    told = [row for row in rounds if row.writers]
+    if told:
+        sections.append((f"\nHeld-out writers, round {told[-1].number}", _writer_facts(told[-1])))
+    classes = [row for row in rounds if row.class_counts]
+    if classes:
+        heading = f"\nWorst classes on held-out handwriting, round {classes[-1].number}"
+        sections.append((heading, _class_facts(classes[-1], run.settings.get("alphabet"))))
     if rejections:
         sections.append(("\nRejected updates", _rejection_table(rejections)))
     if run.summary:
@@ -168,6 +183,29 @@ def _round_table(rounds: Sequence[RecordedRound], *, ascii_only: bool) -> Table:
             wording.megabytes(row.bytes_down + row.bytes_up),
         )
     return table
+
+
+def _writer_facts(row: RecordedRound) -> list[tuple[str, str]]:
+    found = row.writers
+    if found is None:
+        return []
+    return [
+        ("writers", str(found.count)),
+        ("p10", wording.percent(found.p10)),
+        ("median", wording.percent(found.median)),
+        ("p90", wording.percent(found.p90)),
+        ("worst decile", wording.percent(found.worst_decile)),
+    ]
+
+
+def _class_facts(row: RecordedRound, alphabet: str | None) -> list[tuple[str, str]]:
+    """The worst classes, by name where the run's settings tell its alphabet, a JSON list."""
+    names = dict(enumerate(json.loads(alphabet))) if alphabet else {}
+    worst = sorted(row.class_counts, key=lambda one: one.correct / one.samples)[:_MOST_CLASSES]
+    return [
+        (names.get(one.label, f"class {one.label}"), f"{wording.percent(one.correct / one.samples)} of {one.samples:,}")
+        for one in worst
+    ]
 
 
 def _rejection_table(rejections: Sequence[RecordedRejection]) -> Table:

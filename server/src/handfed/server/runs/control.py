@@ -10,15 +10,17 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from handfed.server.audit import service as audit
 from handfed.server.base import is_possible
 from handfed.server.clock import Clock, now
 from handfed.server.database import Database, snapshot
+from handfed.server.devices.models import DeviceRow
 from handfed.server.people.principals import Principal
 from handfed.server.runs.models import Run
 from handfed.server.runs.schemas import RecordedRun
@@ -31,6 +33,10 @@ from handfed.shared.subject import Subject
 ENGINE: Final = "federation"  # what moves the messages of these runs
 LICENCE: Final = "licence"  # in a run's settings, beside those of training and its subject's
 _DEFAULT_LICENCE: Final = "for use within the federation that trained it"
+# Where a federation of real machines differs from a simulation's defaults: who is online follows working hours, so that
+# a uniform draw would mostly hear machines that are never off; and no update is to count that is ten times too long.
+USUAL: Final[Mapping[str, object]] = {"sampling": "fair", "norm_bound": 10.0}
+_ENROLLED: Final = select(func.count()).select_from(DeviceRow).where(DeviceRow.state == "enrolled")
 
 
 class RunControl:
@@ -72,21 +78,8 @@ class RunControl:
         """
         principal.require_federation("operator")
         chosen, subject = _checked(task, settings or {}, alphabet)
-        kept: dict[str, Any] = {**chosen.to_mapping(), **subject.to_config(), LICENCE: licence}
-        row = Run(
-            status="queued",
-            task=tasks.name_of(task),
-            recogniser=chosen.recogniser,
-            strategy=chosen.strategy,
-            seed=chosen.seed,
-            settings=kept,
-            devices=0,
-            engine=ENGINE,
-            started_at=self._clock(),
-        )
         with self._database.write() as session:
-            session.add(row)
-            session.flush()
+            row = _queue(session, tasks.name_of(task), chosen, subject, licence=licence, at=self._clock())
             self._record(session, principal, "start", row)
             return snapshot(RecordedRun, row, rounds=0)
 
@@ -158,7 +151,10 @@ class RunQueue:
 
 def _checked(task: str, settings: Mapping[str, object], alphabet: Alphabet | None) -> tuple[RunSettings, Subject]:
     found = tasks.find(task)
-    chosen = RunSettings.from_mapping({"recogniser": found.recogniser, **settings})
+    usual = {"recogniser": found.recogniser, **USUAL}
+    if settings.get("visibility") == "secure":
+        del usual["norm_bound"]  # nobody looks at single updates there; devices clip for themselves
+    chosen = RunSettings.from_mapping({**usual, **settings})
     found.check(chosen.recogniser)
     alphabet = alphabet or alphabets.find(found.alphabet)
     if alphabet is None:
@@ -167,6 +163,58 @@ def _checked(task: str, settings: Mapping[str, object], alphabet: Alphabet | Non
             f" ({', '.join(alphabets.NAMED)}, or a file)"
         )
     return chosen, Subject(alphabet, found.kind, found.height, inputs.parse(chosen.inputs))
+
+
+def go_on_from(session: Session, number: int, settings: Mapping[str, object], at: datetime) -> Run:
+    """Puts a run in the queue that goes on from the float model of an earlier one, in the transaction that is open.
+
+    Args:
+        session: That writes.
+        number: The earlier run, of the federation.
+        settings: Of `RunSettings`, by name, in place of those of the earlier run.
+        at: Now.
+
+    Raises:
+        NotFoundError: The federation has no run of this number.
+        SettingError: There is no such setting, or one is out of its range.
+    """
+    before, chosen = settings_after(session, number, settings)
+    subject = Subject.from_config({**before.settings, "inputs": chosen.inputs})
+    licence = str(before.settings.get(LICENCE, _DEFAULT_LICENCE))
+    return _queue(session, before.task, chosen, subject, licence=licence, at=at)
+
+
+def settings_after(session: Session, number: int, settings: Mapping[str, object]) -> tuple[Run, RunSettings]:
+    """An earlier run of the federation, and the settings of one that goes on from it.
+
+    Raises:
+        NotFoundError: The federation has no run of this number.
+        SettingError: There is no such setting, or one is out of its range.
+    """
+    before = _known(session, number)
+    inherited = {name: before.settings[name] for name in RunSettings().to_mapping() if name in before.settings}
+    chosen = RunSettings.from_mapping({**inherited, **settings, "start_from": number})
+    if chosen.recogniser != before.recogniser:
+        raise SettingError(f"a run that goes on from run {number} trains recogniser {before.recogniser}, as that did")
+    return before, chosen
+
+
+def _queue(session: Session, task: str, chosen: RunSettings, subject: Subject, *, licence: str, at: datetime) -> Run:
+    kept: dict[str, Any] = {**chosen.to_mapping(), **subject.to_config(), LICENCE: licence}
+    row = Run(
+        status="queued",
+        task=task,
+        recogniser=chosen.recogniser,
+        strategy=chosen.strategy,
+        seed=chosen.seed,
+        settings=kept,
+        devices=session.scalar(_ENROLLED) or 0,
+        engine=ENGINE,
+        started_at=at,
+    )
+    session.add(row)
+    session.flush()
+    return row
 
 
 def _known(session: Session, number: int) -> Run:

@@ -9,55 +9,155 @@
 
 Rules:
 1. Events are the record itself, read again and again: whatever is on record is sent once, in order.
-2. A comment every `ALIVE_S` keeps the line open through proxies.
+2. All streams of a server share one reader of the record, which makes one query every `LOOK_S` however many there are,
+   and none while there is no stream.
+3. A comment every `ALIVE_S` keeps the line open through proxies, also while the record cannot be read.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import time
-from collections.abc import AsyncIterator
+import logging
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable, Mapping
+from operator import itemgetter
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
-from handfed.server.paging import PageRequest
-from handfed.server.people.principals import Principal
 from handfed.server.runs.answers import RoundGiven
-from handfed.server.runs.reading import RunReading
+from handfed.server.runs.schemas import News, RecordedRound, Status
+from handfed.shared.errors import HandfedError
 
 MEDIA_TYPE: Final = "text/event-stream"
 ALIVE_S: Final = 15.0
 LOOK_S: Final = 1.0
-_AT_ONCE: Final = 100
+_log = logging.getLogger(__name__)
 
 
-async def follow(
-    runs: RunReading, principal: Principal, run: int, after: int, *, look_s: float = LOOK_S
-) -> AsyncIterator[str]:
-    """The events of a run.
+class Feed:
+    """Where the streams of a server come from; for one event loop at a time.
 
     Args:
-        runs: The record.
-        principal: Who asks; they may read the run.
-        run: Its number.
-        after: The round after which they begin.
+        news: Tells what is new of runs, given the last round that is known of each (`RunReading.news`); it may block.
         look_s: Seconds between two looks at the record.
     """
-    sent_at = time.monotonic()
-    while True:
-        status = (await run_in_threadpool(runs.get, principal, run)).status
-        page = await run_in_threadpool(runs.rounds, principal, run, PageRequest(_AT_ONCE, after or None))
-        for each in page.items:
-            after, sent_at = each.number, time.monotonic()
-            yield f"id: {after}\nevent: round\ndata: {RoundGiven.model_validate(each).model_dump_json()}\n\n"
-        if page.items:
-            continue
-        if status not in {"queued", "running"}:
-            yield f"event: end\ndata: {json.dumps({'status': status})}\n\n"
-            return
-        if time.monotonic() - sent_at >= ALIVE_S:
-            sent_at = time.monotonic()
-            yield ": still here\n\n"
-        await asyncio.sleep(look_s)
+
+    def __init__(self, news: Callable[[Mapping[int, int]], Mapping[int, News]], *, look_s: float = LOOK_S) -> None:
+        self._news, self._look_s = news, look_s
+        self._followed: dict[int, _Followed] = {}
+        self._is_wanted = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+
+    @property
+    def streams(self) -> int:
+        """How many wait for something new."""
+        return sum(followed.streams for followed in self._followed.values())
+
+    async def follow(self, run: int, after: int) -> AsyncIterator[str]:
+        """The events of a run.
+
+        Args:
+            run: Its number; there is such a run, and who asks may read it.
+            after: The round after which they begin.
+        """
+        followed = self._join(run)
+        try:
+            while True:
+                changed = followed.changed
+                for number, text in followed.after(after):
+                    after = number
+                    yield text
+                if changed is not followed.changed:  # while that was sent
+                    continue
+                if followed.is_over:
+                    yield f"event: end\ndata: {json.dumps({'status': followed.status})}\n\n"
+                    return
+                try:
+                    await asyncio.wait_for(changed.wait(), ALIVE_S)
+                except TimeoutError:
+                    yield ": still here\n\n"
+        finally:
+            self._leave(run, followed)
+
+    def _join(self, run: int) -> _Followed:
+        if self._reader is None or self._reader.done():
+            self._is_wanted = asyncio.Event()  # the one before may be of another event loop
+            self._reader = asyncio.create_task(self._read())
+        if run not in self._followed:
+            self._followed[run] = _Followed()
+            self._is_wanted.set()
+        followed = self._followed[run]
+        followed.streams += 1
+        return followed
+
+    def _leave(self, run: int, followed: _Followed) -> None:
+        followed.streams -= 1
+        if not followed.streams:
+            self._drop(run, followed)
+
+    def _drop(self, run: int, followed: _Followed) -> None:
+        if self._followed.get(run) is followed:
+            del self._followed[run]
+
+    async def _read(self) -> None:
+        """Reads for all, until nobody follows anything."""
+        while self._followed:
+            self._is_wanted.clear()
+            asked = dict(self._followed)
+            known = {run: followed.number for run, followed in asked.items()}
+            try:
+                found = await run_in_threadpool(self._news, known)
+            except HandfedError as error:
+                _log.warning("runs cannot be followed just now: %s", error)
+                found = {}
+            for run, news in found.items():
+                asked[run].take(news)
+                if asked[run].is_over:  # who follows it from now on is told how it stands then
+                    self._drop(run, asked[run])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_wanted.wait(), self._look_s)
+
+
+class _Followed:
+    """A run that somebody follows: its rounds as events, in order.
+
+    Attributes:
+        streams: How many follow it.
+        status: How it stands; None before the first look.
+        changed: Set, and replaced, when there is something to tell.
+    """
+
+    def __init__(self) -> None:
+        self.streams = 0
+        self.status: Status | None = None
+        self.changed = asyncio.Event()
+        self._rounds: list[tuple[int, str]] = []
+
+    @property
+    def number(self) -> int:
+        """The last round that is known."""
+        return self._rounds[-1][0] if self._rounds else 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended."""
+        return self.status not in {None, "queued", "running"}
+
+    def after(self, number: int) -> list[tuple[int, str]]:
+        """The numbers and events of the rounds after one."""
+        return self._rounds[bisect_right(self._rounds, number, key=itemgetter(0)) :]
+
+    def take(self, news: News) -> None:
+        """Takes up what is new."""
+        self._rounds += [(each.number, _event(each)) for each in news.rounds]
+        self.status = news.status
+        if news.rounds or self.is_over:
+            changed, self.changed = self.changed, asyncio.Event()
+            changed.set()
+
+
+def _event(each: RecordedRound) -> str:
+    return f"id: {each.number}\nevent: round\ndata: {RoundGiven.model_validate(each).model_dump_json()}\n\n"

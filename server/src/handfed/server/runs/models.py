@@ -6,10 +6,42 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String
+from sqlalchemy import JSON, CheckConstraint, Dialect, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
 
 from handfed.server.base import Base, Count, Document, Figure, NodeId, UtcTime, Words
+from handfed.shared.disclosure import ClassCount
+
+
+class Bins(TypeDecorator[tuple[int, ...]]):
+    """Counts in a fixed order; null for none."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[int, ...] | None, dialect: Dialect) -> list[int] | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Stores plain numbers."""
+        return [int(count) for count in value] if value else None
+
+    def process_result_value(self, value: list[int] | None, dialect: Dialect) -> tuple[int, ...]:  # noqa: ARG002
+        """Gives what was stored."""
+        return tuple(value or ())
+
+
+class ClassCounts(TypeDecorator[tuple[ClassCount, ...]]):
+    """Counts by class; null for none."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[ClassCount, ...] | None, dialect: Dialect) -> list[list[int]] | None:  # noqa: ARG002
+        """Stores plain numbers."""
+        return [[int(count) for count in row] for row in value] if value else None
+
+    def process_result_value(self, value: list[list[int]] | None, dialect: Dialect) -> tuple[ClassCount, ...]:  # noqa: ARG002
+        """Gives what was stored."""
+        return tuple(ClassCount(*row) for row in value or ())
 
 
 class Run(Base):
@@ -58,6 +90,8 @@ class Round(Base):
     bytes_up: Mapped[int] = mapped_column(Count)
     held_out_loss: Mapped[float | None] = mapped_column(Figure)
     ended: Mapped[str | None] = mapped_column(Words)
+    writer_bins: Mapped[tuple[int, ...]] = mapped_column(Bins, nullable=True)
+    class_counts: Mapped[tuple[ClassCount, ...]] = mapped_column(ClassCounts, nullable=True)
 
 
 class Checkpoint(Base):
@@ -75,7 +109,10 @@ class DeviceRound(Base):
     """What one device did in one round."""
 
     __tablename__ = "device_rounds"
-    __table_args__ = (ForeignKeyConstraint(["run_id", "round"], ["rounds.run_id", "rounds.number"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["run_id", "round"], ["rounds.run_id", "rounds.number"]),
+        Index(None, "device"),
+    )
 
     run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     round: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -98,6 +135,7 @@ class RejectedUpdate(Base):
     __table_args__ = (
         ForeignKeyConstraint(["run_id", "round"], ["rounds.run_id", "rounds.number"]),
         Index(None, "run_id", "round"),
+        Index(None, "device"),
         {"sqlite_autoincrement": True},
     )
 

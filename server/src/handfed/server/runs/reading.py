@@ -8,10 +8,12 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from numbers import Real
+from typing import cast
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from handfed.server.base import is_possible
@@ -19,7 +21,7 @@ from handfed.server.database import Database, snapshot
 from handfed.server.paging import FIRST, Page, PageRequest, page_of
 from handfed.server.people.principals import Principal
 from handfed.server.runs.models import RejectedUpdate, Round, Run
-from handfed.server.runs.schemas import RecordedRejection, RecordedRound, RecordedRun, Status
+from handfed.server.runs.schemas import News, RecordedRejection, RecordedRound, RecordedRun, Status
 from handfed.shared.errors import NotFoundError
 
 
@@ -95,6 +97,27 @@ class RunReading:
             _known(session, run)
             query = select(RejectedUpdate).where(RejectedUpdate.run_id == run)
             return page_of(session, query, RejectedUpdate.id, request, lambda row: snapshot(RecordedRejection, row[0]))
+
+    def news(self, known: Mapping[int, int]) -> Mapping[int, News]:
+        """What is new of some runs: for the server itself, which asks for all who follow them.
+
+        It is one query, so that a run is not found to have ended without its last round.
+
+        Args:
+            known: By the number of a run, the last of its rounds that is known.
+
+        Returns:
+            How each of those runs stands, and its rounds after that one.
+        """
+        later = and_(Round.run_id == Run.id, Round.number > case(dict(known), value=Run.id))
+        query = select(Run.id, Run.status, Round).outerjoin(Round, later).where(Run.id.in_(known))
+        found: dict[int, News] = {}
+        with self._database.read() as session:
+            rows = session.execute(query.order_by(Run.id, Round.number))
+            for run, status, row in cast("Iterable[tuple[int, Status, Round | None]]", rows):
+                rounds = () if row is None else (snapshot(RecordedRound, row),)
+                found[run] = News(status, (found[run].rounds if run in found else ()) + rounds)
+        return found
 
 
 _ROUNDS = select(func.count(Round.number)).where(Round.run_id == Run.id).correlate(Run).scalar_subquery()

@@ -19,7 +19,7 @@ def recognisers(
     classes: Annotated[int, typer.Option(help="Classes to tell apart, for the size.", min=2, max=100_000)] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Lists the recognisers: what each is, its size and its limits."""
+    """List the recognisers: what each is, its size and its limits."""
     if as_json:
         terminal.print_json(
             {

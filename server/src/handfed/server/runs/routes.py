@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, status
+from fastapi import APIRouter, Depends, Header, Query, Request, status
 from fastapi.responses import StreamingResponse
 
 from handfed.server.api.authentication import Asking, Wired
 from handfed.server.api.fields import Number
 from handfed.server.api.pagination import LINK, MAX_NUMBER, Listed, Paging
 from handfed.server.api.problems import refusals
-from handfed.server.runs.answers import RejectionGiven, RoundGiven, RunGiven, RunWanted
-from handfed.server.runs.events import MEDIA_TYPE, follow
-from handfed.server.runs.schemas import RecordedRun, Status
+from handfed.server.runs.answers import (
+    LiveRoundGiven,
+    ParticipantGiven,
+    RejectionGiven,
+    RoundGiven,
+    RoundInDetailGiven,
+    RunGiven,
+    RunWanted,
+)
+from handfed.server.runs.events import MEDIA_TYPE, Feed
+from handfed.server.runs.schemas import LiveRound, RecordedRun, RoundInDetail, Status
 from handfed.shared import alphabets
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -42,6 +50,32 @@ def show_run(asking: Asking, services: Wired, number: Number) -> RecordedRun:
 def list_rounds(asking: Asking, services: Wired, number: Number, paging: Paging) -> dict[str, Any]:
     """The rounds of a run, in order."""
     return paging.answer(services.runs.rounds(asking, number, paging.wanted))
+
+
+@router.get(
+    "/{number}/rounds/{round_number}", response_model=RoundInDetailGiven, responses=refusals(401, 403, 404, 422)
+)
+def show_round(asking: Asking, services: Wired, number: Number, round_number: Number) -> RoundInDetail:
+    """One round, and how accuracy differs between devices."""
+    return services.participants.round(asking, number, round_number)
+
+
+@router.get(
+    "/{number}/rounds/{round_number}/devices",
+    response_model=Listed[ParticipantGiven],
+    responses={200: LINK, **refusals(401, 403, 404, 422)},
+)
+def list_participants(
+    asking: Asking, services: Wired, number: Number, round_number: Number, paging: Paging
+) -> dict[str, Any]:
+    """What each device that the token reaches did in a round of the federation; none of a secure run."""
+    return paging.answer(services.participants.list(asking, number, round_number, paging.wanted))
+
+
+@router.get("/{number}/live", response_model=LiveRoundGiven, responses=refusals(401, 403, 404, 422))
+def show_live(asking: Asking, services: Wired, number: Number) -> LiveRound:
+    """What devices do for a run just now; by device, those that the token reaches."""
+    return services.participants.live(asking, number)
 
 
 @router.get(
@@ -77,6 +111,14 @@ def resume_run(asking: Asking, services: Wired, number: Number) -> RecordedRun:
     return services.runs.get(asking, number)
 
 
+def _feed(request: Request) -> Feed:
+    """Where the streams of this server come from."""
+    found = request.app.state.feed
+    if not isinstance(found, Feed):
+        raise TypeError("an app is made by create_app")
+    return found
+
+
 @router.get(
     "/{number}/events",
     response_class=StreamingResponse,
@@ -88,9 +130,10 @@ def resume_run(asking: Asking, services: Wired, number: Number) -> RecordedRun:
 def follow_run(
     asking: Asking,
     services: Wired,
+    feed: Annotated[Feed, Depends(_feed)],
     number: Number,
     last_event_id: Annotated[int, Header(ge=0, le=MAX_NUMBER, description="The last event that was received.")] = 0,
 ) -> StreamingResponse:
     """The rounds of a run as server-sent events, `round` for each and `end` when the run has ended."""
     services.runs.get(asking, number)  # who may not read it is told before the stream begins
-    return StreamingResponse(follow(services.runs, asking, number, last_event_id), media_type=MEDIA_TYPE)
+    return StreamingResponse(feed.follow(number, last_event_id), media_type=MEDIA_TYPE)

@@ -11,10 +11,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 from handfed.server.wording import spans
+from handfed.shared.disclosure import LEAST_DEVICES, ClassCount, spread
 from handfed.shared.errors import StorageError, UsageError
+from handfed.shared.metrics import Spread
 
 Status = Literal["queued", "running", "done", "failed", "stopped"]
 Phase = Literal["float", "qat"]
+Outcome = Literal["accepted", "late", "rejected", "evaluated"]
 
 
 class UnknownRunError(UsageError):
@@ -119,6 +122,8 @@ class RoundResult:
         rejections: Replies that were not used.
         held_out_loss: Mean loss on `evaluated`, in nats a sample; None when nothing was evaluated.
         ended: Why the phase ended with this round, for a person; None where it went on, or came to its planned end.
+        writer_bins: Writers by accuracy, as `handfed.shared.disclosure.Detail` has them; empty where nothing is told.
+        class_counts: Samples and right readings by class, of classes that enough devices told of.
     """
 
     number: int
@@ -138,6 +143,8 @@ class RoundResult:
     rejections: tuple[Rejection, ...] = ()
     held_out_loss: float | None = None
     ended: str | None = None
+    writer_bins: tuple[int, ...] = ()
+    class_counts: tuple[ClassCount, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,6 +196,26 @@ class RecordedRound:
     bytes_up: int
     held_out_loss: float | None = None
     ended: str | None = None
+    writer_bins: tuple[int, ...] = ()
+    class_counts: tuple[ClassCount, ...] = ()
+
+    @property
+    def writers(self) -> Spread | None:
+        """How accuracy differs between writers; None where nothing is told of them."""
+        return spread(self.writer_bins)
+
+
+@dataclass(frozen=True)
+class News:
+    """What is new of a run to who knows it up to a round.
+
+    Attributes:
+        status: How it stands.
+        rounds: Those that came after, in order.
+    """
+
+    status: Status
+    rounds: tuple[RecordedRound, ...]
 
 
 @dataclass(frozen=True)
@@ -206,6 +233,89 @@ class RecordedDevice:
     held_out_loss: float | None
     characters: int | None
     edits: int | None
+
+
+@dataclass(frozen=True)
+class RoundInDetail:
+    """A round, and how accuracy differs between devices.
+
+    Attributes:
+        round: The round.
+        device_bins: Devices by accuracy, in the bins of `handfed.shared.disclosure`; empty where nothing is told.
+    """
+
+    round: RecordedRound
+    device_bins: tuple[int, ...]
+
+    @property
+    def devices(self) -> Spread | None:
+        """How accuracy differs between devices; None where nothing is told of them."""
+        return spread(self.device_bins, LEAST_DEVICES)
+
+
+@dataclass(frozen=True)
+class Participant:
+    """What one of the federation's devices did in a round.
+
+    Attributes:
+        device: Number of the device.
+        name: As people call it.
+        organisation: Number of the organisation that it belongs to.
+        outcome: What became of its update; `evaluated` where it was asked for no update, or none was needed.
+        reason: Why an update was rejected, by its code.
+        samples: Samples that it trained on.
+        loss: Mean training loss, in nats.
+        seconds: Seconds that it trained, as it says.
+        bytes_up: Bytes of its update.
+        held_out: Samples that it read with the combined model.
+        accuracy: How well it read them; None below the floor.
+    """
+
+    device: int
+    name: str
+    organisation: int
+    outcome: Outcome
+    reason: str | None
+    samples: int
+    loss: float | None
+    seconds: float | None
+    bytes_up: int
+    held_out: int | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class LiveDevice:
+    """What a device does just now; see `handfed.server.runs.live`."""
+
+    device: int
+    name: str
+    organisation: int
+    activity: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class LiveRound:
+    """What devices do for a run just now.
+
+    Attributes:
+        kind: Of the messages that were sent; None where nothing goes on.
+        round: The round that will be on record next.
+        began_at: When the first message was sent.
+        asked: Devices that were sent one.
+        working: Of these, how many have fetched it and not answered.
+        answered: How many have answered.
+        devices: Those within the scope of who asks; none in a secure run.
+    """
+
+    kind: str | None
+    round: int | None
+    began_at: datetime | None
+    asked: int
+    working: int
+    answered: int
+    devices: tuple[LiveDevice, ...]
 
 
 @dataclass(frozen=True)

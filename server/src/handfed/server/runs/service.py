@@ -33,6 +33,8 @@ from handfed.server.runs.schemas import (
     Status,
     UnknownRunError,
 )
+from handfed.shared.disclosure import spread
+from handfed.shared.metrics import Spread
 
 Result = TypeVar("Result", DeviceResult, Rejection)
 
@@ -176,6 +178,12 @@ class RunRecord:
         query = select(Round).where(Round.run_id == run_id).order_by(Round.number)
         with self._database.read() as session:
             return tuple(snapshot(RecordedRound, row) for row in session.scalars(query))
+
+    def writers(self, run_id: int) -> Spread | None:
+        """How accuracy differed between held-out writers in the newest round that tells; None where none does."""
+        query = select(Round.writer_bins).where(Round.run_id == run_id).order_by(Round.number.desc())
+        with self._database.read() as session:
+            return next((found for bins in session.scalars(query) if (found := spread(bins))), None)
 
     def rejections(self, run_id: int) -> tuple[RecordedRejection, ...]:
         """The replies of a run that were not used, in order of rounds; none when there is no such run."""

@@ -7,7 +7,7 @@ AutoGraph would have to read this source, and on Python 3.13 it warns when it do
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -28,6 +28,19 @@ AT_ONCE: Final = 500  # pictures of which outputs are computed at once
 _DROPOUT_STREAM = 100  # of a batch's seed; augmentation has the numbers below
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """Whose outputs a model learns from.
+
+    Attributes:
+        model: The teacher's Keras model, kept as long as what it teaches.
+        outputs: Which of the taught model's outputs its own are, in their order; None for all of them.
+    """
+
+    model: Any
+    outputs: tuple[int, ...] | None
+
+
 class Compiled:
     """A Keras model with its compiled functions.
 
@@ -46,7 +59,7 @@ class Compiled:
         self._objective = objective
         self._extremes: Any = None
         channels = model.input_shape[-1]
-        self._functions: dict[tuple[LocalTraining, int], Callable[..., Any]] = {}
+        self._functions: dict[tuple[LocalTraining, int, tuple[int, ...] | None], Callable[..., Any]] = {}
         self._anchors = [tf.Variable(tf.zeros_like(weight)) for weight in self.variables.weights]
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None, None, channels], tf.uint8)])
@@ -113,21 +126,22 @@ class Compiled:
         last = self.model.layers[-1]
         return str(getattr(last, "layer", last).name)
 
-    def training(self, settings: LocalTraining, teacher: Any = None) -> Callable[..., Any]:  # noqa: ANN401
+    def training(self, settings: LocalTraining, lesson: Lesson | None = None) -> Callable[..., Any]:
         """The compiled training function of these settings; what varies by round is an argument of it.
 
         Args:
             settings: How to train.
-            teacher: A Keras model that is kept as long as this one, or None.
+            lesson: Whose outputs count beside the labels; None for labels alone.
         """
-        key = replace(settings, epochs=0, steps=0, learning_rate=0.0, label_prior=0.0), id(teacher)
+        taught_by = (0, None) if lesson is None else (id(lesson.model), lesson.outputs)
+        key = replace(settings, epochs=0, steps=0, learning_rate=0.0, label_prior=0.0), *taught_by
         if key not in self._functions:
-            self._functions[key] = self._compile(settings, teacher)
+            self._functions[key] = self._compile(settings, lesson)
         return self._functions[key]
 
-    def _compile(self, settings: LocalTraining, teacher: Any) -> Callable[..., Any]:  # noqa: ANN401
+    def _compile(self, settings: LocalTraining, lesson: Lesson | None) -> Callable[..., Any]:
         batch_size, accumulation = settings.batch_size, settings.accumulation
-        compute = self._gradients(settings, teacher)
+        compute = self._gradients(settings, lesson)
         optimiser = Optimiser(settings, self.variables.weights, self.variables.kernels)
         descend = self._descent(settings, optimiser)
         sums = [tf.Variable(tf.zeros_like(weight)) for weight in self.variables.weights] if accumulation != 1 else []
@@ -154,9 +168,11 @@ class Compiled:
                 tf.TensorSpec([None], tf.int32),
                 tf.TensorSpec([None], tf.float32),
                 tf.TensorSpec([None], tf.float32),
+                tf.TensorSpec([None], tf.bool),
                 tf.TensorSpec([2], tf.int32),
                 tf.TensorSpec([], tf.int32),
                 tf.TensorSpec([], tf.float32),
+                tf.TensorSpec([None], tf.float32),
             ],
         )
         def train(  # noqa: PLR0917 - tensors, by position, as TensorFlow calls it
@@ -165,9 +181,11 @@ class Compiled:
             widths: Any,  # noqa: ANN401
             prior: Any,  # noqa: ANN401
             weights: Any,  # noqa: ANN401
+            known: Any,  # noqa: ANN401
             seed: Any,  # noqa: ANN401
             batches: Any,  # noqa: ANN401
             learning_rate: Any,  # noqa: ANN401
+            each: Any,  # noqa: ANN401
         ) -> Any:  # noqa: ANN401
             optimiser.restart()
             for weight, anchor in zip(self.variables.weights, self._anchors, strict=True):
@@ -184,7 +202,9 @@ class Compiled:
                     rows = order[index * batch_size : (index + 1) * batch_size]
                     batch_seed = tf.random.experimental.stateless_fold_in(epoch_seed, index)
                     batch, wanted, columns = (tf.gather(array, rows) for array in (images, labels, widths))
-                    loss, gradients = compute(batch, wanted, columns, prior, weights, batch_seed)
+                    loss, gradients = compute(
+                        batch, wanted, columns, prior, weights, known, batch_seed, tf.gather(each, rows)
+                    )
                     size = tf.cast(tf.shape(rows)[0], tf.float32)
                     if accumulation == 1:
                         descend(gradients, learning_rate)
@@ -202,7 +222,7 @@ class Compiled:
         self._set_frozen(frozen=settings.freeze_statistics)
         return train
 
-    def _gradients(self, settings: LocalTraining, teacher: Any) -> Callable[..., tuple[Any, list[Any]]]:  # noqa: ANN401
+    def _gradients(self, settings: LocalTraining, lesson: Lesson | None) -> Callable[..., tuple[Any, list[Any]]]:
         """The function of a batch that gives its mean loss and the gradients of it."""
         augmentation = replace(
             self._objective.augmentation,
@@ -216,6 +236,7 @@ class Compiled:
         of_strokes = inputs.of_strokes(inputs.parse(settings.inputs))
         weight, temperature = settings.distillation_weight, settings.distillation_temperature
         balanced, gamma, smoothing = settings.class_weights != "none", settings.focal_gamma, settings.label_smoothing
+        masked = settings.missing_classes == "masked"
 
         def compute(  # noqa: PLR0917 - tensors, as the loop over batches has them
             images: Any,  # noqa: ANN401
@@ -223,14 +244,16 @@ class Compiled:
             widths: Any,  # noqa: ANN401
             prior: Any,  # noqa: ANN401
             weights: Any,  # noqa: ANN401
+            known: Any,  # noqa: ANN401
             seed: Any,  # noqa: ANN401
+            each: Any,  # noqa: ANN401
         ) -> tuple[Any, list[Any]]:
             batch = _to_float(self._objective.crop(images, widths))  # (batch, height, width, channels)
             if augmentation:
                 batch = augment_pictures(batch, seed, augmentation)
             if settings.hidden_strokes and any(of_strokes):
                 batch = hide(batch, seed, settings.hidden_strokes, of_strokes)
-            wanted = None if teacher is None else teacher(batch, training=False)  # of the same deformed batch
+            wanted = None if lesson is None else lesson.model(batch, training=False)  # of the same deformed batch
             with tf.GradientTape() as tape:
                 outputs = tf.cast(self._training_outputs(batch, seed, settings.dropout), tf.float32)
                 loss = self._objective.loss(
@@ -239,10 +262,14 @@ class Compiled:
                     widths,
                     prior=prior,
                     weights=weights if balanced else None,
+                    known=known if masked else None,
                     gamma=gamma,
                     smoothing=smoothing,
+                    each=each,
                 )
-                if wanted is not None:
+                if lesson is not None:
+                    if lesson.outputs is not None:
+                        outputs = tf.gather(outputs, lesson.outputs, axis=-1)
                     taught = self._objective.distillation(wanted, outputs, widths, temperature)
                     loss = (1 - weight) * loss + weight * taught
             self._keep_range()

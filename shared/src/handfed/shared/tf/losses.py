@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from handfed.shared.tf.runtime import tf
 
+_LEFT_OUT: Final = -1e9  # a logit whose probability, and gradient, are 0 in float32
 
-def focal_loss(labels: Any, logits: Any, *, gamma: float, alpha: Any = None) -> Any:  # noqa: ANN401 - tensors
+
+def without(logits: Any, known: Any) -> Any:  # noqa: ANN401 - tensors
+    """Logits of which some outputs are left out: their probability is 0, and no gradient reaches them.
+
+    Args:
+        logits: float32 (..., outputs).
+        known: bool (outputs,), which stay.
+    """
+    return tf.where(known, logits, _LEFT_OUT)
+
+
+def _outputs(logits: Any, known: Any) -> Any:  # noqa: ANN401
+    """How many outputs have a say, float32 scalar."""
+    return tf.cast(tf.shape(logits)[-1] if known is None else tf.math.count_nonzero(known), tf.float32)
+
+
+def focal_loss(
+    labels: Any,  # noqa: ANN401 - tensors
+    logits: Any,  # noqa: ANN401
+    *,
+    gamma: float,
+    alpha: Any = None,  # noqa: ANN401
+    each: Any = None,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
     """Softmax focal loss: cross-entropy that attends to what is not yet known.
 
     FL = -alpha_y (1 - p_y)^gamma log p_y, averaged over the batch. Source: Lin et al. 2017 (arXiv:1708.02002),
@@ -18,6 +42,7 @@ def focal_loss(labels: Any, logits: Any, *, gamma: float, alpha: Any = None) -> 
         logits: float32 (batch, classes).
         gamma: Focusing parameter, at least 0.
         alpha: float32 (classes,) weights a class, or None for 1.
+        each: float32 (batch,) weights a sample, or None for 1.
 
     Returns:
         float32 scalar, in nats.
@@ -28,10 +53,19 @@ def focal_loss(labels: Any, logits: Any, *, gamma: float, alpha: Any = None) -> 
         loss *= tf.pow(1.0 - tf.exp(log_probability), gamma)
     if alpha is not None:
         loss *= tf.gather(alpha, labels)
+    if each is not None:
+        loss *= each
     return tf.reduce_mean(loss)
 
 
-def focal_ctc_loss(labels: Any, logits: Any, steps: Any, *, gamma: float) -> Any:  # noqa: ANN401 - tensors
+def focal_ctc_loss(
+    labels: Any,  # noqa: ANN401 - tensors
+    logits: Any,  # noqa: ANN401
+    steps: Any,  # noqa: ANN401
+    *,
+    gamma: float,
+    each: Any = None,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
     """CTC loss that attends to texts that are not yet read.
 
     FL = (1 - p)^gamma (-log p) with p the probability of the whole text, averaged over the batch. Source: Feng et al.
@@ -43,6 +77,7 @@ def focal_ctc_loss(labels: Any, logits: Any, steps: Any, *, gamma: float) -> Any
         logits: float32 (batch, steps, classes + 1), the last one is the blank.
         steps: int32 (batch,), how many steps of each count.
         gamma: Focusing parameter, at least 0.
+        each: float32 (batch,) weights a text, or None for 1.
 
     Returns:
         float32 scalar, in nats a text.
@@ -55,10 +90,12 @@ def focal_ctc_loss(labels: Any, logits: Any, steps: Any, *, gamma: float) -> Any
     nats = tf.where(tf.math.is_finite(nats), nats, 0.0)  # doubled letters need a step between them, too
     if gamma:
         nats *= tf.pow(1.0 - tf.exp(-nats), gamma)
+    if each is not None:
+        nats *= each
     return tf.reduce_mean(nats)
 
 
-def divergence_from_uniform(logits: Any) -> Any:  # noqa: ANN401 - tensors
+def divergence_from_uniform(logits: Any, known: Any = None) -> Any:  # noqa: ANN401 - tensors
     """What label smoothing adds to a loss: D_KL(u || p), averaged over the batch.
 
     (1 - e) times cross-entropy plus e times this is the cross-entropy of targets smoothed by e, but for a constant.
@@ -66,15 +103,18 @@ def divergence_from_uniform(logits: Any) -> Any:  # noqa: ANN401 - tensors
 
     Args:
         logits: float32 (batch, classes).
+        known: bool (classes,), over which the distribution is uniform, or None for all.
 
     Returns:
         float32 scalar, in nats.
     """
-    classes = tf.cast(tf.shape(logits)[-1], tf.float32)
-    return -tf.reduce_mean(tf.nn.log_softmax(logits)) - tf.math.log(classes)
+    classes, log_probabilities = _outputs(logits, known), tf.nn.log_softmax(logits)
+    if known is not None:
+        log_probabilities = tf.where(known, log_probabilities, 0.0)
+    return -tf.reduce_mean(tf.reduce_sum(log_probabilities, axis=-1)) / classes - tf.math.log(classes)
 
 
-def certainty(logits: Any, steps: Any) -> Any:  # noqa: ANN401
+def certainty(logits: Any, steps: Any, known: Any = None) -> Any:  # noqa: ANN401
     """What label smoothing adds to the CTC loss: D_KL(p || u) summed over a text's steps, averaged over the batch.
 
     A text has no target of its own in each step, which could be smoothed. Source: Kim et al. 2018 (arXiv:1711.02212),
@@ -83,12 +123,13 @@ def certainty(logits: Any, steps: Any) -> Any:  # noqa: ANN401
     Args:
         logits: float32 (batch, steps, classes + 1).
         steps: int32 (batch,), how many steps of each count.
+        known: bool (classes + 1,), over which the distribution is uniform, or None for all.
 
     Returns:
         float32 scalar, in nats a text.
     """
     log_probabilities = tf.nn.log_softmax(logits)
-    classes = tf.cast(tf.shape(logits)[-1], tf.float32)
+    classes = _outputs(logits, known)
     nats = tf.reduce_sum(tf.exp(log_probabilities) * log_probabilities, axis=-1) + tf.math.log(classes)
     return sum_over_steps(nats, steps)
 

@@ -30,6 +30,7 @@ from handfed.shared.tf.losses import (
     focal_ctc_loss,
     focal_loss,
     sum_over_steps,
+    without,
 )
 from handfed.shared.tf.runtime import tf
 
@@ -66,8 +67,10 @@ class Objective(Protocol):
         *,
         prior: Any,  # noqa: ANN401
         weights: Any,  # noqa: ANN401
+        known: Any,  # noqa: ANN401
         gamma: float,
         smoothing: float,
+        each: Any = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         """The mean loss of a batch, float32 scalar in nats.
 
@@ -77,8 +80,10 @@ class Objective(Protocol):
             widths: int32 (batch,), of the pictures.
             prior: float32 (classes,), what is added to logits of single characters.
             weights: float32 (classes,) of the device's own, or None; texts are not weighed.
+            known: bool (classes,), which classes have a say in the loss, or None for all.
             gamma: Focusing parameter of the focal loss.
             smoothing: Of the labels, 0 to 0.5.
+            each: float32 (batch,), what each label counts, or None for 1; smoothing counts in full.
         """
 
     def distillation(self, teacher: Any, outputs: Any, widths: Any, temperature: float) -> Any:  # noqa: ANN401
@@ -121,14 +126,18 @@ class Classification:
         *,
         prior: Any,  # noqa: ANN401
         weights: Any,  # noqa: ANN401
+        known: Any,  # noqa: ANN401
         gamma: float,
         smoothing: float,
+        each: Any = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         alphas = [each for each in (self._alpha, weights) if each is not None]
         alpha = math.prod(alphas) if alphas else None
-        loss = focal_loss(labels, outputs + prior, gamma=gamma, alpha=alpha)
+        if known is not None:
+            outputs = without(outputs, known)
+        loss = focal_loss(labels, outputs + prior, gamma=gamma, alpha=alpha, each=each)
         # Without the prior, which says of classes that a device lacks what no label says.
-        return (1 - smoothing) * loss + smoothing * divergence_from_uniform(outputs) if smoothing else loss
+        return (1 - smoothing) * loss + smoothing * divergence_from_uniform(outputs, known) if smoothing else loss
 
     def distillation(self, teacher: Any, outputs: Any, widths: Any, temperature: float) -> Any:  # noqa: ANN401, ARG002, D102
         return tf.reduce_mean(distillation(teacher, outputs, temperature))
@@ -184,13 +193,18 @@ class Transcription:
         *,
         prior: Any,  # noqa: ANN401, ARG002
         weights: Any,  # noqa: ANN401, ARG002
+        known: Any,  # noqa: ANN401
         gamma: float,
         smoothing: float,
+        each: Any = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         steps = self._steps(widths)
-        loss = focal_ctc_loss(labels, outputs[:, 0], steps, gamma=gamma)
+        if known is not None:
+            known = tf.concat([known, [True]], axis=0)  # the blank is everybody's
+            outputs = without(outputs, known)
+        loss = focal_ctc_loss(labels, outputs[:, 0], steps, gamma=gamma, each=each)
         if smoothing:
-            loss = (1 - smoothing) * loss + smoothing * certainty(outputs[:, 0], steps)
+            loss = (1 - smoothing) * loss + smoothing * certainty(outputs[:, 0], steps, known)
         return loss + _DRIFT * drift(outputs[:, 0])
 
     def _steps(self, widths: Any) -> Any:  # noqa: ANN401

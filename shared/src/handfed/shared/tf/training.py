@@ -8,14 +8,17 @@ Rules:
    frequencies while it trains (Menon et al. 2021, arXiv:2007.07314, equation 9; for federations Zhang et al. 2022,
    arXiv:2209.00189), so that a device with few classes does not teach the others to forget the rest. The frequencies
    stay on the device.
-3. The same arrays, samples, settings and seed give the same arrays.
-4. In mixed precision only the training of the float model computes in bfloat16; what reads, measures, calibrates or is
+3. Where `missing_classes` is masked, outputs of classes that no sample of the device shows are left out of its loss,
+   and it moves none of them (restricted softmax; Li and Zhan 2021, FedRS, doi:10.1145/3447548.3467254, with alpha 0).
+   A teacher still has a say in those that it knows.
+4. The same arrays, samples, settings and seed give the same arrays.
+5. In mixed precision only the training of the float model computes in bfloat16; what reads, measures, calibrates or is
    quantized computes in float32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any
@@ -24,12 +27,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.class_balance import balanced_weights
+from handfed.shared.continual.growth import grown
 from handfed.shared.geometry import SIDE
 from handfed.shared.local_training import LocalTraining, Teacher
-from handfed.shared.samples import Samples
+from handfed.shared.samples import END, Samples
 from handfed.shared.scores import Score
 from handfed.shared.tf import recognisers
-from handfed.shared.tf.compiled import AT_ONCE, Compiled
+from handfed.shared.tf.compiled import AT_ONCE, Compiled, Lesson
 from handfed.shared.tf.objectives import objective_of
 from handfed.shared.tf.pruning import prune
 from handfed.shared.tf.quantization import quantization_aware, refresh_kernel_ranges
@@ -69,15 +73,31 @@ class Trainer:
         self._objective = objective_of(recogniser, classes, alpha)
         self.channels = channels
         self._recogniser, self._pruning = recogniser, pruning
-        self._teachers: dict[tuple[str, float], tuple[Any, NamedVariables]] = {}
-        self._model = self._built(recogniser, pruning)
+        self._teachers: dict[tuple[str, float, int], tuple[Any, NamedVariables]] = {}
+        self._model = self._built(recogniser, pruning, self._objective.outputs)
         self._float = Compiled(self._model, self._objective)
         self._initial = self._float.variables.dump()
 
-    def _built(self, recogniser: str, pruning: float) -> Any:  # noqa: ANN401 - Keras publishes no types
-        return recognisers.build(
-            recogniser, self._objective.outputs, self.height, channels=self.channels, pruning=pruning
-        )
+    def _built(self, recogniser: str, pruning: float, outputs: int) -> Any:  # noqa: ANN401 - Keras publishes no types
+        return recognisers.build(recogniser, outputs, self.height, channels=self.channels, pruning=pruning)
+
+    def grown(self, arrays: Arrays, before: Sequence[str], after: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """What a float model of this recogniser becomes that tells fewer classes apart (`continual.growth`).
+
+        Args:
+            arrays: Its state.
+            before: Names of its classes, in order.
+            after: Names of this trainer's.
+
+        Raises:
+            SettingError: A class of `before` is not among `after`.
+        """
+        return grown(arrays, before, after, self._initial, blank=self._blank)
+
+    @property
+    def _blank(self) -> bool:
+        """Whether the last output is the blank."""
+        return self._objective.outputs > self.classes
 
     def pruned(self, arrays: Arrays, pruning: float) -> dict[str, NDArray[np.float32]]:
         """What is left of a wider model of this family when its least channels are left out.
@@ -86,39 +106,44 @@ class Trainer:
             arrays: The state of its float model.
             pruning: Fraction of the family's channels that it lacks itself; not more than this model does.
         """
-        return prune(self._built(self._recogniser, pruning), self._model, arrays)
+        wide = self._built(self._recogniser, pruning, self._objective.outputs)
+        return prune(wide, self._model, arrays)
 
-    def teacher_schema(self, recogniser: str, pruning: float) -> Schema:
+    def teacher_schema(self, recogniser: str, pruning: float, classes: int | None = None) -> Schema:
         """The arrays of a teacher.
 
         Args:
             recogniser: Its family, which reads the same kind of samples.
             pruning: Fraction of its family's channels that it lacks.
+            classes: How many classes it tells apart; None for as many as this model.
         """
-        _, variables = self._teacher(recogniser, pruning)
+        _, variables = self._teacher(recogniser, pruning, self.classes if classes is None else classes)
         return variables.schema
 
-    def _teacher(self, recogniser: str, pruning: float) -> tuple[Any, NamedVariables]:
+    def _teacher(self, recogniser: str, pruning: float, classes: int) -> tuple[Any, NamedVariables]:
         """A teacher's model; one of each shape is kept."""
-        shape = (recogniser, pruning)
+        shape = (recogniser, pruning, classes)
         if shape not in self._teachers:
-            model = self._built(*shape)
+            model = self._built(recogniser, pruning, classes + self._blank)
             self._teachers[shape] = model, NamedVariables(model)
         return self._teachers[shape]
 
-    def _teaching(self, teacher: Teacher | None) -> Any:  # noqa: ANN401
-        """The teacher's model in its state."""
+    def _teaching(self, teacher: Teacher | None) -> Lesson | None:
+        """The teacher's model in its state, and which outputs it has a say in."""
         if teacher is None:
             return None
-        model, variables = self._teacher(teacher.recogniser, teacher.pruning)
+        known = self.classes if teacher.classes is None else len(teacher.classes)
+        model, variables = self._teacher(teacher.recogniser, teacher.pruning, known)
         variables.load(teacher.arrays)
-        return model
+        if teacher.classes is None:
+            return Lesson(model, None)
+        return Lesson(model, (*teacher.classes, *([self.classes] if self._blank else [])))
 
     @cached_property
     def _mixed(self) -> Compiled:
         """The float model once more, which computes in bfloat16 while it trains."""
         with computing_in_bfloat16():
-            return Compiled(self._built(self._recogniser, self._pruning), self._objective)
+            return Compiled(self._built(self._recogniser, self._pruning, self._objective.outputs), self._objective)
 
     @cached_property
     def _quantized(self) -> Compiled:
@@ -163,8 +188,8 @@ class Trainer:
         settings = replace(settings, freeze_statistics=quantized or settings.freeze_statistics)
         train = compiled.training(settings, self._teaching(teacher))
         prior, weights = np.zeros(self.classes, np.float32), np.ones(self.classes, np.float32)
+        own = np.bincount(samples.labels[samples.labels != END], minlength=self.classes)
         if not samples.are_texts:
-            own = np.bincount(samples.labels, minlength=self.classes)
             counts = own + 0.5  # a class it lacks is rare
             prior = (settings.label_prior * np.log(counts / counts.sum())).astype(np.float32)
             weights = balanced_weights(own)
@@ -176,19 +201,26 @@ class Trainer:
             widths,
             prior,
             weights,
+            own > 0,
             np.array(seed, np.int32),
             batches,
             settings.learning_rate,
+            np.ones(len(samples), np.float32) if samples.weights is None else samples.weights,
         )
         return compiled.variables.dump(), float(loss)
 
     def evaluate(self, arrays: Arrays, samples: Samples, *, quantized: bool) -> Score:
         """How well the model reads."""
-        score = Score()
-        for _, part, outputs in self._outputs(arrays, samples, quantized=quantized):
+        return self.graded(arrays, samples, quantized=quantized)[0]
+
+    def graded(self, arrays: Arrays, samples: Samples, *, quantized: bool) -> tuple[Score, NDArray[np.int64]]:
+        """How well the model reads, and how many characters of each sample it reads wrong: int64 (n,)."""
+        score, errors = Score(), np.zeros(len(samples), np.int64)
+        for rows, part, outputs in self._outputs(arrays, samples, quantized=quantized):
             read = Transcripts(part.written(), self._objective.read(part, outputs))
             score += Score.of(read, self._objective.nats(part, outputs))
-        return score
+            errors[rows] = read.errors
+        return score, errors
 
     def read(self, arrays: Arrays, samples: Samples, *, quantized: bool) -> list[list[int]]:
         """The classes that the model reads, of each sample."""
@@ -235,6 +267,10 @@ class Trainer:
         """The range of each activation that the quantization-aware twin rounds: float32 (2,), least and greatest."""
         self._float.variables.load(arrays)
         return self._float.ranges(samples, self._quantized.variables.ranges)
+
+    def float_model(self, arrays: Arrays) -> Any:  # noqa: ANN401 - Keras publishes no types
+        """The float Keras model in the state `arrays`, ready to convert."""
+        return self._loaded(arrays, quantized=False).model
 
     def quantized_model(self, arrays: Arrays) -> Any:  # noqa: ANN401 - Keras publishes no types
         """The quantization-aware Keras model in the state `arrays`, ready to convert."""

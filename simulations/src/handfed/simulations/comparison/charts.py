@@ -58,7 +58,7 @@ def accuracy(runs: Sequence[Compared]) -> Markup:
     if others:
         texts.append(f"{others} others")
         lines.append(("solid", SOFT))
-    _legend(figure, lines)
+    legend(figure, lines)
     return drawing.embed(
         figure,
         name="accuracy",
@@ -137,7 +137,7 @@ def _accuracy_axis(axes: Axes, values: Sequence[float]) -> None:
     axes.axhline(stretched(targets.ACCURACY), color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
 
 
-def _legend(figure: Figure, lines: Sequence[tuple[Any, str]]) -> None:
+def legend(figure: Figure, lines: Sequence[tuple[Any, str]]) -> None:
     """A line for each text of the picture, below the axes."""
     width, height = (side * 72 for side in figure.get_size_inches())
     for row, (dashes, colour) in enumerate(lines):

@@ -38,7 +38,7 @@ def compare(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compares runs: the settings in which they differ, how fast each learnt, and what came of it."""
+    """Compare runs: the settings in which they differ, how fast each learnt, and what came of it."""
     from handfed.server.runs.schemas import UnknownRunError
     from handfed.server.runs.service import RunRecord
     from handfed.simulations.comparison import contents

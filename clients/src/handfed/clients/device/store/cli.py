@@ -3,9 +3,9 @@
 `--json` prints an object of:
 
     import     {"import", "samples", "duplicates", "writers", "refused", "refused_writers"}
-    samples    {"kinds": [{"kind", "height", "training", "held_out", "unusable", "classes"}], "imports": [{"number",
-               "at", "source", "task", "count", "left"}], "writers": {consent: count}, "nameless", "forgotten",
-               "require_consent", "encrypted", "erased"}
+    samples    {"kinds": [{"kind", "height", "training", "held_out", "feedback", "picked", "set_apart", "doubted",
+               "unusable", "classes"}], "imports": [{"number", "at", "source", "task", "count", "left"}],
+               "writers": {consent: count}, "nameless", "forgotten", "require_consent", "encrypted", "erased"}
     writers    {"writers": [{"number", "name", "consent", "noted_by", "noted_at", "samples", "held_out"}]}
     forget     {"samples", "imports", "erased"}
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from handfed.clients.device.store.importing import Imported, Incoming
     from handfed.clients.device.store.locks import Lock
     from handfed.clients.device.store.store import Store
     from handfed.shared.datasets import Dataset
@@ -65,7 +66,7 @@ NewPassphraseFile = Annotated[
     Path | None, typer.Option(help="A file with the new passphrase on its first line; otherwise it is asked for.")
 ]
 
-_SIDES: Final = {"chance": None, "training": False, "held-out": True}
+SIDES: Final = {"chance": None, "training": False, "held-out": True}
 
 
 @commands.command(name="import")
@@ -98,13 +99,12 @@ def import_handwriting(
     from handfed.shared import tasks
 
     found = tasks.find(task)
-    with _status("Reading the pictures"):
+    with status("Reading the pictures"):
         dataset = read(reference, found, writer_ids=True)
-    incoming = Incoming(dataset, found, tasks.name_of(task), label.strip(), writer, consent, again, _SIDES[side])
-    with _store(data, make=True) as store, _progress(dataset) as progress:
-        imported = store.take_in(incoming, by=by or _user(), now=_now(), progress=progress)
+    incoming = Incoming(dataset, found, tasks.name_of(task), label.strip(), writer, consent, again, SIDES[side])
+    imported = taken_in(incoming, by=by, data=data)
     if as_json:
-        _print_json({("import" if name == "number" else name): value for name, value in _fields(imported).items()})
+        print_json(import_as_json(imported))
         return
     tell_imported(imported)
 
@@ -112,10 +112,10 @@ def import_handwriting(
 @commands.command()
 def samples(*, data: DataDir = None, as_json: AsJson = False) -> None:
     """Count what is in the store: by task, side, class and import."""
-    with _store(data) as store:
+    with open_store(data) as store:
         held, lock, erased = store.contents(), store.lock_kind(), store.is_erased()
     if as_json:
-        _print_json(_fields(held) | {"encrypted": lock is not None, "erased": erased})
+        print_json(_fields(held) | {"encrypted": lock is not None, "erased": erased})
         return
     tell_contents(held, lock, erased=erased)
 
@@ -123,10 +123,10 @@ def samples(*, data: DataDir = None, as_json: AsJson = False) -> None:
 @commands.command()
 def writers(*, data: DataDir = None, as_json: AsJson = False) -> None:
     """List the writers, with their consent."""
-    with _store(data) as store:
+    with open_store(data) as store:
         listed = store.writers()
     if as_json:
-        _print_json({"writers": [_fields(writer) for writer in listed]})
+        print_json({"writers": [_fields(writer) for writer in listed]})
         return
     tell_writers(listed)
 
@@ -140,8 +140,10 @@ def consent(
     data: DataDir = None,
 ) -> None:
     """Note a writer's consent, or that it is withdrawn."""
-    with _store(data) as store:
-        store.note_consent(writer, answer, by=by or _user(), now=_now())
+    with open_store(data) as store:
+        store.note_consent(writer, answer, by=by or user(), now=_now())
+    if answer == "withdrawn":
+        _discard_personal(data)
     tell_consent(answer)
 
 
@@ -154,15 +156,16 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Delete a writer with all that he or she wrote, from this device's disk and from every later round."""
-    with _store(data) as store:
+    with open_store(data) as store:
         found = store.writer(writer)
         name = printable(found.name or f"#{found.number}")
         question = f"Delete {found.samples:,} samples of {name} for good?"
         if not yes and not typer.confirm(question, err=True):
             raise typer.Exit(1)
         went, erased = store.forget(writer, now=_now())
+        _discard_personal(data)
     if as_json:
-        _print_json(_fields(went) | {"erased": erased})
+        print_json(_fields(went) | {"erased": erased})
         return
     tell_forgotten(went, erased=erased, has_name=found.name is not None)
 
@@ -178,14 +181,59 @@ def settings(
             show_default=False,
         ),
     ] = None,
+    feedback: Annotated[
+        bool | None,
+        typer.Option(
+            "--feedback/--no-feedback", help="Take what people say of readings, or nothing.", show_default=False
+        ),
+    ] = None,
+    keep_feedback: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAYS|always|learn-and-erase",
+            help="Keep feedback for so many days, for good, or until a round has trained on it.",
+            show_default=False,
+        ),
+    ] = None,
+    confirm: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT", help="Of readings to ask a person about, picked at random.", show_default=False
+        ),
+    ] = None,
+    personal: Annotated[
+        bool | None,
+        typer.Option(
+            "--personal/--no-personal",
+            help="Learn a personal layer for this device, which never leaves it; used where it reads better.",
+            show_default=False,
+        ),
+    ] = None,
     data: DataDir = None,
 ) -> None:
     """Show how the store is set, or set it."""
-    with _store(data, make=require_consent is not None) as store:
+    from handfed.clients.device.personal import is_wanted, want
+    from handfed.clients.device.store.retention import Retention, read_settings, write_settings
+
+    changes: dict[str, Any] = {
+        "taken": feedback,
+        "retention": None if keep_feedback is None else Retention.parse(keep_feedback),
+        "confirm": None if confirm is None else confirm / 100,
+    }
+    changes = {name: value for name, value in changes.items() if value is not None}
+    with open_store(data, make=bool(changes) or require_consent is not None or personal is not None) as store:
         if require_consent is not None:
             store.require_consent(require_consent)
-        required = store.contents().require_consent
+        if changes:
+            write_settings(store, dataclasses.replace(read_settings(store), **changes))
+        if personal is not None:
+            want(store, folder.locate(data), wanted=personal)
+        required, found, layer = store.contents().require_consent, read_settings(store), is_wanted(store)
     console().print(f"require consent: {'yes' if required else 'no'}")
+    console().print(f"feedback: {'yes' if found.taken else 'no'}")
+    console().print(f"keep feedback: {found.retention}{'' if found.retention.days is None else ' days'}")
+    console().print(f"confirm: {100 * found.confirm:g} % of readings")
+    console().print(f"personal layer: {'yes' if layer else 'no'}")
 
 
 @commands.command()
@@ -193,7 +241,7 @@ def encrypt(
     *, keyring: UseKeyring = False, new_passphrase_file: NewPassphraseFile = None, data: DataDir = None
 ) -> None:
     """Encrypt the store: pictures, labels and names are then unreadable without a passphrase or this user's keyring."""
-    with _store(data, make=True) as store:
+    with open_store(data, make=True) as store:
         if store.lock_kind() is None:
             gone = store.encrypt(_new_lock(new_passphrase_file, keyring=keyring))
             tell_locked("The store is encrypted.", gone=gone, keyring=keyring)
@@ -204,7 +252,7 @@ def encrypt(
 @commands.command()
 def decrypt(*, data: DataDir = None) -> None:
     """Put the store back in plain."""
-    with _store(data) as store:
+    with open_store(data) as store:
         store.decrypt()
     console().print("The store is no longer encrypted: who can read this user's files can read the handwriting.")
 
@@ -214,7 +262,7 @@ def passphrase(
     *, keyring: UseKeyring = False, new_passphrase_file: NewPassphraseFile = None, data: DataDir = None
 ) -> None:
     """Change what opens an encrypted store."""
-    with _store(data) as store:
+    with open_store(data) as store:
         if store.lock_kind() is None:
             from handfed.shared.errors import SettingError
 
@@ -239,16 +287,38 @@ def _new_lock(file: Path | None, *, keyring: bool) -> Lock:
     )
 
 
-def _store(data: Path | None, *, make: bool = False) -> Store:
+def open_store(data: Path | None, *, make: bool = False) -> Store:
+    """The device's store, whose passphrase is asked for where it is needed.
+
+    Args:
+        data: The device's folder, as the command line says.
+        make: Whether to make one where there is none.
+
+    Raises:
+        StorageError: There is none, or it cannot be opened.
+    """
     from handfed.clients.device.store.store import Store
 
     device = folder.locate(data)
     if make and not device.exists():  # one that is there keeps its mode: it may be anything
         folder.make_private(device)
-    return Store.open(folder.store_in(device), ask=_passphrase, make=make)
+    return Store.open(folder.store_in(device), ask=passphrase_here, make=make)
 
 
-def _passphrase() -> str:
+def _discard_personal(data: Path | None) -> None:
+    """Removes the personal layer, which was learnt also from what may no longer be used."""
+    from handfed.clients.edge.personal import discard
+
+    discard(folder.locate(data))
+
+
+def passphrase_here() -> str:
+    """The passphrase, from the file of a service, or of who sits at the terminal.
+
+    Raises:
+        LockedStoreError: Nobody is there, and no file is named.
+        StorageError: The file cannot be read.
+    """
     import os
     import sys
 
@@ -260,7 +330,29 @@ def _passphrase() -> str:
     return asked
 
 
-def _status(what: str) -> AbstractContextManager[object]:
+def taken_in(incoming: Incoming, *, by: str, data: Path | None) -> Imported:
+    """Imports into the store, and shows how far it is.
+
+    Args:
+        incoming: What is imported.
+        by: Who imports it; empty for who is logged in.
+        data: The device's folder; None for the usual one.
+
+    Raises:
+        StorageError: The disk is full, or the store cannot be used.
+        UsageError: It cannot be imported like that.
+    """
+    with open_store(data, make=True) as store, _progress(incoming.dataset) as progress:
+        return store.take_in(incoming, by=by or user(), now=_now(), progress=progress)
+
+
+def import_as_json(imported: Imported) -> dict[str, Any]:
+    """What came of an import, as `--json` has it."""
+    return {("import" if name == "number" else name): value for name, value in _fields(imported).items()}
+
+
+def status(what: str) -> AbstractContextManager[object]:
+    """Says what goes on, on a terminal, for as long as it does."""
     return console(stderr=True).status(what)
 
 
@@ -283,11 +375,13 @@ def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
     return dataclasses.asdict(value)
 
 
-def _print_json(document: dict[str, Any]) -> None:
+def print_json(document: dict[str, Any]) -> None:
+    """Prints the answer of `--json`."""
     typer.echo(json.dumps(document, indent=2))
 
 
-def _user() -> str:
+def user() -> str:
+    """The name of who is logged in."""
     import getpass
 
     try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from handfed.clients.device.store.session import REQUIRE_CONSENT, Session, setting
+from handfed.clients.device.store.session import FEEDBACK_IMPORT, REQUIRE_CONSENT, Session, setting
+from handfed.clients.device.store.split import JUDGED_WITH, TRAINED_ON
 
 
 @dataclass(frozen=True)
@@ -15,18 +16,26 @@ class Kind:
     Attributes:
         kind: characters, words or lines.
         height: In pixels.
+        classes: How often each label occurs; of texts empty.
         training: Samples that are trained on, where consent allows it.
         held_out: Samples that are only evaluated with.
-        unusable: Of both, those whose writers' consent does not allow it.
-        classes: How often each label occurs; of texts empty.
+        feedback: Of `training`, those that people corrected or confirmed of their own accord.
+        picked: Of both, those that the device picked at random.
+        set_apart: Corrections of writers who are held out: neither trained on nor evaluated with.
+        doubted: Samples that wait for a second look, and are not trained on.
+        unusable: Of both sides, those whose writers' consent does not allow it.
     """
 
     kind: str
     height: int
+    classes: dict[str, int]
     training: int
     held_out: int
+    feedback: int
+    picked: int
+    set_apart: int
+    doubted: int
     unusable: int
-    classes: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -71,24 +80,25 @@ def contents(session: Session) -> Contents:
     run = session.connection.execute
     require = bool(setting(session.connection, REQUIRE_CONSENT))
     kinds = run(
-        "SELECT s.kind, s.height, sum(NOT s.held_out), sum(s.held_out),"
+        f"SELECT s.kind, s.height, sum({TRAINED_ON}), sum({JUDGED_WITH}),"  # noqa: S608 - words of ours
+        f" sum({TRAINED_ON} AND s.source = 'feedback'),"
+        f" sum(s.source = 'pick' AND (({TRAINED_ON}) OR ({JUDGED_WITH}))),"
+        " sum(s.held_out AND s.source = 'feedback'), sum(NOT s.held_out AND s.doubt IS NOT NULL),"
         " sum(w.consent = 'withdrawn' OR (w.consent = 'unknown' AND ?))"
         " FROM samples s JOIN writers w ON w.id = s.writer GROUP BY s.kind, s.height ORDER BY s.kind, s.height",
         (require,),
     ).fetchall()
     imports = run(
         "SELECT i.id, i.at, i.source, i.task, i.count, count(s.id)"
-        " FROM imports i LEFT JOIN samples s ON s.import = i.id GROUP BY i.id ORDER BY i.id"
+        " FROM imports i LEFT JOIN samples s ON s.import = i.id WHERE i.id <> ? GROUP BY i.id ORDER BY i.id",
+        (FEEDBACK_IMPORT,),
     )
     (nameless,) = run(
         "SELECT count(*) FROM samples s JOIN writers w ON w.id = s.writer WHERE w.name IS NULL"
     ).fetchone()
     (forgotten,) = run("SELECT count(*) FROM forgotten").fetchone()
     return Contents(
-        tuple(
-            Kind(kind, height, training, held_out, unusable, _classes(session, kind, height))
-            for kind, height, training, held_out, unusable in kinds
-        ),
+        tuple(Kind(kind, height, _classes(session, kind, height), *counts) for kind, height, *counts in kinds),
         tuple(
             Import(row, at, None if source is None else session.unsealed("imports", "source", row, source), *rest)
             for row, at, source, *rest in imports

@@ -24,6 +24,7 @@ from typing import Final
 
 from handfed.clients.device import folder as device_folder
 from handfed.shared.errors import DamagedStoreError, StorageError
+from handfed.shared.files import sync_directory
 
 FILE: Final = "samples.db"
 _MODE: Final = 0o600
@@ -58,8 +59,12 @@ class Database:
 
     def __init__(self, folder: Path, *, patience_s: float = _PATIENCE_S) -> None:
         self.path = folder / FILE
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        is_new = not self.path.exists()
         device_folder.make_private(folder)
         _make_private(self.path)
+        if is_new:  # SQLite syncs what it writes, and not the folders that its file is in
+            _sync_names(folder, *(each.parent for each in missing))
         with self.explained():
             self.connection = sqlite3.connect(self.path, timeout=patience_s, isolation_level=None)
             try:
@@ -157,6 +162,19 @@ class Database:
         if kind in _BUSY:
             return StorageError(f"another process writes to {self.path} for very long; wait for it and try again")
         return StorageError(f"{self.path}: {error}")
+
+
+def _sync_names(*directories: Path) -> None:
+    """Makes new files and folders last through a power cut.
+
+    Raises:
+        StorageError: A folder cannot be synced.
+    """
+    try:
+        for directory in directories:
+            sync_directory(directory)
+    except OSError as error:
+        raise StorageError(f"cannot write to {directories[0]}: {error.strerror}; choose another with --data") from error
 
 
 def _make_private(path: Path) -> None:

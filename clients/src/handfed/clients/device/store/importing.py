@@ -1,7 +1,8 @@
 """Handwriting on its way into the store: all of one import, or nothing.
 
 Rules:
-1. What is there already (the same pixels of the same size and kind with the same label) is not taken twice.
+1. What is there already (the same pixels of the same size and kind with the same label) is not taken twice. Of a
+   form it is the box that is known again, whatever its pixels are in another photograph.
 2. A forgotten writer's handwriting is passed over, unless it is said that the writer is to come back.
 3. Consent that comes with an import holds for its writers whose consent is unknown: an import neither takes consent
    away nor gives it for who withdrew it.
@@ -43,6 +44,7 @@ class Incoming:
         consent: Of its writers whose consent is unknown so far.
         again: Whether forgotten writers are to come back.
         held_out: On which side writers come who are new; None to let the store's key decide.
+        identities: What each sample is known by; None where that is its picture with its label.
     """
 
     dataset: Dataset
@@ -53,6 +55,7 @@ class Incoming:
     consent: Consent = "unknown"
     again: bool = False
     held_out: bool | None = None
+    identities: tuple[bytes, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,9 @@ def _rows(session: Session, incoming: Incoming, number: int, numbers: dict[int, 
             width,
             secrets.seal("samples", "image", row, image),
             secrets.seal("samples", "label", row, label),
-            secrets.hash("sample", kind.encode(), width.to_bytes(4, "big"), image, label),
+            session.fingerprint(kind, width, image, label)
+            if incoming.identities is None
+            else secrets.hash("form", incoming.identities[index]),
             image_is_held_out(secrets, image) if sides[writer] is None else sides[writer],
         )
         row += 1

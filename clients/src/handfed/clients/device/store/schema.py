@@ -7,18 +7,24 @@
 | `writers`   | a person: a random number, the name, its keyed hash, and the consent with who noted it, when |
 | `samples`   | a picture with what it says                                                                  |
 | `forgotten` | the keyed hash of the name of a writer who is to stay forgotten                              |
+| `feedback`  | what a person said of a reading: the reading, its confidence and release, and of which sample |
+| `trained`   | a sample that was trained on: the run that the first such run had started from, and its draw |
 
 Rules:
 1. Columns that are sealed where the store is encrypted: `imports.source`, `writers.name`, `writers.noted_by`,
-   `samples.label`, `samples.image`. Their plain form is UTF-8, and the image's uint8 row by row.
-2. A sample's `fingerprint` is the keyed hash of its kind, size, pixels and label: what is there twice comes in once.
+   `samples.label`, `samples.image`, `feedback.reading`. Their plain form is UTF-8, and the image's uint8 row by row.
+2. A sample's `fingerprint` is the keyed hash of its kind, size, pixels and label, or of the form's box that it comes
+   from: what is there twice comes in once.
 3. `held_out` is fixed when a writer and a sample come in (`handfed.clients.device.store.split`); it is NULL of writers
    without a name, whose samples are split one by one.
-4. `samples.source` and `samples.confirmed` tell what was imported from what a person corrected or confirmed on the
-   device. A table that keeps samples for later, such as a replay memory, names them by `samples.id` with ON DELETE
-   CASCADE, so that forgetting reaches it.
+4. `samples.source` tells what was imported (`import`) from what a person of his or her own accord said of a reading
+   (`feedback`), and from what the device had picked at random (`pick`); `samples.confirmed` is 1 where the person said
+   that the reading was right. Feedback is import 0, which is always there. A table that keeps samples for later, such
+   as a replay memory, names them by `samples.id` with ON DELETE CASCADE, so that forgetting reaches it.
 5. Numbers of imports and samples are never used again (AUTOINCREMENT): a seal is bound to its row.
-6. A change of the tables is one more entry of `MIGRATIONS`; an entry that was released is not changed.
+6. `samples.doubt` says why a sample is set aside for a second look, `samples.reviewed` that a person had one, and
+   `samples.weight` what it counts in training (`handfed.clients.device.store.review`).
+7. A change of the tables is one more entry of `MIGRATIONS`; an entry that was released is not changed.
 """
 
 from __future__ import annotations
@@ -67,7 +73,38 @@ _FIRST: Final[Migration] = (
     "CREATE INDEX samples_of_import ON samples (import)",
     "CREATE TABLE forgotten (name_hash BLOB PRIMARY KEY, at TEXT NOT NULL)",
 )
-MIGRATIONS: Final[Sequence[Migration]] = (_FIRST,)
+# `settings.pick-key` is sealed in no store: who has it learns nothing of a picture, and a service without a passphrase
+# picks by it.
+_FEEDBACK: Final[Migration] = (
+    "INSERT INTO imports VALUES (0, '', NULL, '', 0)",
+    """CREATE TABLE feedback (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        request_hash BLOB NOT NULL UNIQUE,
+        sample INTEGER NOT NULL REFERENCES samples ON DELETE CASCADE,
+        kind TEXT NOT NULL CHECK (kind IN ('correction', 'confirmation')),
+        picked INTEGER NOT NULL,
+        reading BLOB NOT NULL,
+        confidence REAL,
+        release INTEGER,
+        at TEXT NOT NULL
+    )""",
+    "CREATE INDEX feedback_of_sample ON feedback (sample)",
+    "CREATE INDEX feedback_at ON feedback (at)",
+    "INSERT INTO settings VALUES ('pick-key', randomblob(32))",
+    "ALTER TABLE samples ADD COLUMN weight REAL NOT NULL DEFAULT 1",
+    "ALTER TABLE samples ADD COLUMN doubt TEXT",
+    "ALTER TABLE samples ADD COLUMN reviewed INTEGER NOT NULL DEFAULT 0",
+)
+
+# What a replay memory is drawn from (`handfed.shared.continual.memory`).
+_TRAINED: Final[Migration] = (
+    """CREATE TABLE trained (
+        sample INTEGER PRIMARY KEY REFERENCES samples ON DELETE CASCADE,
+        base INTEGER NOT NULL,
+        draw INTEGER NOT NULL
+    )""",
+)
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, (*_FEEDBACK, *_TRAINED))
 
 # Every column that is sealed, as (table, column).
 SEALED: Final = (
@@ -76,6 +113,7 @@ SEALED: Final = (
     ("writers", "noted_by"),
     ("samples", "label"),
     ("samples", "image"),
+    ("feedback", "reading"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets as random
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,18 @@ HASHING: Final = "hashing-key"  # bytes, where the store is not encrypted
 LOCK: Final = "lock"  # JSON of `handfed.clients.device.store.locks`, where it is
 REQUIRE_CONSENT: Final = "require-consent"  # 1 or 0
 REVISION: Final = "revision"  # counts the transactions that wrote
+FEEDBACK: Final = "feedback"  # 0 where none is taken
+KEEP_FEEDBACK: Final = "keep-feedback"  # days, or `LEARN_AND_ERASE`; for good where it is not set
+CONFIRM: Final = "confirm"  # the fraction of readings that is picked for confirmation
+PICK_KEY: Final = "pick-key"  # bytes
+PERSONAL: Final = "personal"  # 1 where a personal layer is learnt
+ASSESSED: Final = "assessed"  # the revision in which labels were assessed
+TRAINED: Final = "trained"  # JSON: up to which number of a sample each of the last runs trained, by the run's number
+TRAINED_UP_TO: Final = "trained-up-to"  # up to which number a run trained that was finished
 ERASING: Final = "erasing"  # a random word, while something deleted is not yet gone from the disk
+
+_WORD_BYTES: Final = 8
+FEEDBACK_IMPORT: Final = 0  # the number of the import that all feedback belongs to
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,17 @@ class Session:
         """What goes into a sealed column for a text."""
         return self.secrets.seal(table, column, row, text.encode())
 
+    def fingerprint(self, kind: str, width: int, image: bytes, label: bytes) -> bytes:
+        """What a sample is known by: the same pixels of the same size and kind with the same label are one.
+
+        Args:
+            kind: characters, words or lines.
+            width: In pixels.
+            image: Its pixels, row by row.
+            label: UTF-8.
+        """
+        return self.secrets.hash("sample", kind.encode(), width.to_bytes(4, "big"), image, label)
+
     def next_id(self, table: str) -> int:
         """The number that the next row of a table gets; numbers are never used again."""
         found = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
@@ -60,12 +83,17 @@ def setting(connection: sqlite3.Connection, name: str) -> Any:  # noqa: ANN401 -
     return None if found is None else found[0]
 
 
-def set_setting(connection: sqlite3.Connection, name: str, value: str | bytes | int | None) -> None:
+def set_setting(connection: sqlite3.Connection, name: str, value: str | bytes | float | None) -> None:
     """Sets a setting; None takes it away."""
     if value is None:
         connection.execute("DELETE FROM settings WHERE name = ?", (name,))
     else:
         connection.execute("REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+
+def to_erase(connection: sqlite3.Connection) -> None:
+    """Puts on record, with what is deleted, that it is still to go from the disk."""
+    set_setting(connection, ERASING, random.token_hex(_WORD_BYTES))
 
 
 def reseal(connection: sqlite3.Connection, before: Secrets, after: Secrets) -> None:

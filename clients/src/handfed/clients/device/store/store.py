@@ -14,29 +14,29 @@ Source: docs/decisions/0016-private-store.md
 from __future__ import annotations
 
 import contextlib
-import secrets as random
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
-from handfed.clients.device.store import contents, handwriting, importing, locks, session, writers
+import numpy as np
+from numpy.typing import NDArray
+
+from handfed.clients.device.store import contents, handwriting, importing, locks, session, trained, writers
 from handfed.clients.device.store.contents import Contents
 from handfed.clients.device.store.database import FILE, Database
-from handfed.clients.device.store.handwriting import Usable
+from handfed.clients.device.store.handwriting import Survey, Usable
 from handfed.clients.device.store.importing import Imported, Incoming
 from handfed.clients.device.store.locks import Lock
 from handfed.clients.device.store.schema import is_newest, migrate
 from handfed.clients.device.store.sealing import Secrets
-from handfed.clients.device.store.session import Session, reseal, set_setting, setting
+from handfed.clients.device.store.session import Session, reseal, set_setting, setting, to_erase
 from handfed.clients.device.store.writers import Consent, Forgotten, Writer
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.errors import DamagedStoreError, SettingError, StorageError
 from handfed.shared.tasks import Task
-
-_WORD_BYTES: Final = 8
 
 
 def _nobody(_: int) -> None:
@@ -83,7 +83,7 @@ class Store:
             _prepare(database)
             store = cls(database, ask)
             with contextlib.suppress(StorageError):  # of a full disk; who only trains goes on, and `is_erased` tells
-                store._finish_erasing()
+                store.erase()
         except BaseException:
             database.close()
             raise
@@ -106,6 +106,37 @@ class Store:
         with self._database.reading() as connection:
             return int(setting(connection, session.REVISION) or 0)
 
+    def newest_sample(self) -> int:
+        """The number of the last sample that came in; 0 before the first."""
+        with self._database.reading() as connection:
+            return trained.newest(connection)
+
+    def trained_up_to(self) -> int:
+        """The number of the last sample that a finished run could train on; 0 before the first such run."""
+        with self._database.reading() as connection:
+            return trained.up_to(connection)
+
+    def note_trained(self, run: int, sample: int) -> None:
+        """Notes that a round of a run trained on samples up to a number; no new revision.
+
+        Args:
+            run: Its number on the server's record.
+            sample: The number, as of `newest_sample` before what was trained on was read.
+        """
+        with self._database.reading() as connection:
+            if trained.is_noted(connection, run, sample):
+                return
+        with self._database.writing() as connection:
+            trained.note(connection, run, sample)
+
+    def settle(self, finished: Collection[int]) -> None:
+        """Has what runs trained on count as trained on, since they are finished; no new revision."""
+        with self._database.reading() as connection:
+            if trained.is_settled(connection, finished):
+                return
+        with self._database.writing() as connection:
+            trained.settle(connection, finished)
+
     def is_erased(self) -> bool:
         """Whether what was deleted is gone from the disk; otherwise the next opening tries again."""
         with self._database.reading() as connection:
@@ -126,6 +157,35 @@ class Store:
         """
         with self._reading() as opened:
             return handwriting.handwriting(opened, task, alphabet, inputs)
+
+    def survey(self, task: Task, alphabet: Alphabet, *, each: int) -> Survey:
+        """The handwriting of a task, by whether runs had it.
+
+        Args:
+            task: Its kind and height count; its alphabet does not.
+            alphabet: The classes that labels count in.
+            each: Samples of a writer that are taken, of either side: the first.
+
+        Raises:
+            LockedStoreError: The passphrase or key is wrong.
+            DamagedStoreError: The store is damaged.
+        """
+        with self._reading() as opened:
+            up_to = trained.up_to(opened.connection)
+            return handwriting.survey(opened, task, alphabet, up_to=up_to, each=each)
+
+    def remember(self, rows: NDArray[np.int64], start_from: int) -> None:
+        """Notes what was trained on, so that a later run's replay memory is drawn from it.
+
+        Args:
+            rows: int64 (n,), the store's numbers of the samples (`Usable.rows`).
+            start_from: The run that the run which trained on them had started from; 0 for none.
+
+        Raises:
+            StorageError: The disk is full, or the store cannot be used.
+        """
+        with self._writing() as opened:
+            handwriting.remember(opened, rows, start_from)
 
     def alphabet(self, task: Task) -> Alphabet:
         """The task's alphabet; where it has none of its own, the classes of what is usable here.
@@ -212,8 +272,8 @@ class Store:
         """
         with self._writing() as opened:
             went = writers.forget(opened, writers.find(opened, reference), at=_text_of(now))
-            _to_erase(opened)
-        return went, self._finish_erasing()
+            to_erase(opened.connection)
+        return went, self.erase()
 
     def lock_kind(self) -> str | None:
         """What opens the store: a passphrase or the keyring; None where it is not encrypted."""
@@ -239,7 +299,7 @@ class Store:
             keys = opened.secrets.encrypting()
             reseal(opened.connection, opened.secrets, keys)
             _put_lock(opened, lock, keys)
-        return self._finish_erasing()
+        return self.erase()
 
     def decrypt(self) -> None:
         """Puts everything back in plain, in one transaction.
@@ -253,8 +313,8 @@ class Store:
             reseal(opened.connection, opened.secrets, plain)
             set_setting(opened.connection, session.LOCK, None)
             set_setting(opened.connection, session.HASHING, plain.hashing)
-            _to_erase(opened)
-        self._finish_erasing()
+            to_erase(opened.connection)
+        self.erase()
         locks.discard(lock)
 
     def change_lock(self, lock: Lock) -> bool:
@@ -269,11 +329,11 @@ class Store:
         with self._writing() as opened:
             before = _lock_of(opened)
             _put_lock(opened, lock, opened.secrets)
-        gone = self._finish_erasing()
+        gone = self.erase()
         locks.discard(before)
         return gone
 
-    def _finish_erasing(self) -> bool:
+    def erase(self) -> bool:
         """Takes from the disk what was deleted, if anything was; whether nothing of it is left."""
         with self._database.reading() as connection:
             pending = setting(connection, session.ERASING)
@@ -288,6 +348,35 @@ class Store:
         return True
 
     @contextlib.contextmanager
+    def session(self, *, writes: bool) -> Iterator[Session]:
+        """A transaction, for the parts of this package.
+
+        Args:
+            writes: Whether it writes.
+
+        Raises:
+            LockedStoreError: The passphrase or key is wrong.
+            StorageError: The store cannot be used.
+        """
+        with self._writing() if writes else self._reading() as opened:
+            yield opened
+
+    @contextlib.contextmanager
+    def plain(self, *, writes: bool = False) -> Iterator[sqlite3.Connection]:
+        """A transaction without the store's keys, for the parts of this package that need none.
+
+        Args:
+            writes: Whether it writes; sealed columns it may only delete.
+
+        Raises:
+            StorageError: The store cannot be used.
+        """
+        with self._database.writing() if writes else self._database.reading() as connection:
+            yield connection
+            if writes:
+                _count_up(connection)
+
+    @contextlib.contextmanager
     def _reading(self) -> Iterator[Session]:
         with self._database.reading() as connection:
             yield Session(connection, self._secrets(connection))
@@ -298,7 +387,7 @@ class Store:
             pass
         with self._database.writing() as connection:
             yield Session(connection, self._secrets(connection))
-            set_setting(connection, session.REVISION, int(setting(connection, session.REVISION) or 0) + 1)
+            _count_up(connection)
 
     def _secrets(self, connection: sqlite3.Connection) -> Secrets:
         """The store's secrets as of a transaction.
@@ -333,10 +422,14 @@ def _prepare(database: Database) -> None:
             set_setting(connection, session.HASHING, Secrets.new().hashing)
 
 
+def _count_up(connection: sqlite3.Connection) -> None:
+    set_setting(connection, session.REVISION, int(setting(connection, session.REVISION) or 0) + 1)
+
+
 def _put_lock(opened: Session, lock: Lock, keys: Secrets) -> None:
     set_setting(opened.connection, session.LOCK, lock.close(keys))
     set_setting(opened.connection, session.HASHING, None)
-    _to_erase(opened)
+    to_erase(opened.connection)
 
 
 def _lock_of(opened: Session) -> str:
@@ -344,11 +437,6 @@ def _lock_of(opened: Session) -> str:
     if lock is None:
         raise SettingError("the store is not encrypted; `handfed device encrypt` does that")
     return str(lock)
-
-
-def _to_erase(opened: Session) -> None:
-    """Puts on record, with what is deleted, that it is still to go from the disk."""
-    set_setting(opened.connection, session.ERASING, random.token_hex(_WORD_BYTES))
 
 
 def _text_of(now: datetime) -> str:

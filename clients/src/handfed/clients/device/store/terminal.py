@@ -146,6 +146,15 @@ def _tell_kind(to: Console, kind: Kind) -> None:
     unusable = f"; {kind.unusable:,} not used, for want of consent" if kind.unusable else ""
     counts = f"{kind.training:,} training, {kind.held_out:,} held out{unusable}"
     to.print(f"{kind.kind}, {kind.height} pixels high: {counts}", style="bold")
+    if kind.feedback or kind.picked or kind.set_apart:
+        to.print(
+            f"  of it feedback: {kind.feedback:,} of people's own accord; {kind.picked:,} picked at random"
+            + (f"; besides, {kind.set_apart:,} not used, of writers who are held out" if kind.set_apart else "")
+        )
+    if kind.doubted:
+        to.print(
+            f"  {_counted(kind.doubted, 'sample')} to look at once more, and not trained on: handfed device review"
+        )
     if kind.classes:
         shown = [f"{printable(name)} {count:,}" for name, count in list(kind.classes.items())[:_CLASSES_SHOWN]]
         more = len(kind.classes) - len(shown)

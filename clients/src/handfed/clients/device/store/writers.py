@@ -18,7 +18,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from handfed.clients.device.store.session import Session
+from handfed.clients.device.store.session import FEEDBACK_IMPORT, Session
 from handfed.clients.device.store.split import writer_is_held_out
 from handfed.shared.errors import WriterError
 
@@ -192,6 +192,7 @@ def forget(session: Session, number: int, *, at: str) -> Forgotten:
     if sealed is not None:
         run("REPLACE INTO forgotten VALUES (?, ?)", (digest, at))
         _strike(session, session.unsealed("writers", "name", number, sealed))
+    concerned = [row for row in concerned if row != FEEDBACK_IMPORT]  # that one is always there
     emptied = [row for row in concerned if run("SELECT 1 FROM samples WHERE import = ?", (row,)).fetchone() is None]
     session.connection.executemany("DELETE FROM imports WHERE id = ?", [(row,) for row in emptied])
     return Forgotten(samples, len(emptied))

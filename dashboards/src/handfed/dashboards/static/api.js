@@ -1,0 +1,71 @@
+// The server's public API, as a page asks it: by the session's cookie, and with the header that only a page of this
+// server can send. See docs/server-api.md.
+
+const API = "/api/v1";
+
+/** A refusal of the server (RFC 9457), or that it cannot be reached: then `status` is 0. */
+export class Problem extends Error {
+  constructor(status, kind, detail) {
+    super(detail);
+    this.status = status;
+    this.kind = kind;
+  }
+}
+
+let onSessionOver = () => {};
+
+/** Has a function called when the server no longer knows who asks. */
+export const whenSessionIsOver = (callback) => (onSessionOver = callback);
+
+async function ask(path, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, { ...options, headers: { Accept: "application/json", ...options.headers } });
+  } catch {
+    throw new Problem(0, "away", "");
+  }
+  if (answer.ok) return answer;
+  const problem = await answer.json().catch(() => ({}));
+  const found = new Problem(answer.status, String(problem.type ?? "").split("/").pop(), problem.detail ?? answer.statusText);
+  if (answer.status === 401 && path !== `${API}/session`) onSessionOver();
+  throw found;
+}
+
+export const get = async (path) => (await ask(API + path)).json();
+
+/** All items of a list, page by page as the header `Link` leads. */
+export async function all(path, most = Infinity) {
+  const items = [];
+  let next = `${API}${path}${path.includes("?") ? "&" : "?"}limit=200`;
+  while (next && items.length < most) {
+    const answer = await ask(next);
+    items.push(...(await answer.json()).items);
+    next = answer.headers.get("Link")?.match(/<([^>]+)>; rel="next"/)?.[1];
+  }
+  return items;
+}
+
+async function write(method, path, body) {
+  const headers = { "X-Handfed-Page": "1" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const answer = await ask(API + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  return answer.status === 204 ? null : answer.json();
+}
+
+export const post = (path, body) => write("POST", path, body);
+export const remove = (path) => write("DELETE", path);
+
+/** The rounds of a run as they end; gives what ends it. */
+export function follow(run, { onRound, onEnd, onTrouble }) {
+  const source = new EventSource(`${API}/runs/${run}/events`);
+  source.addEventListener("round", (event) => onRound(JSON.parse(event.data)));
+  source.addEventListener("end", (event) => {
+    source.close();
+    onEnd(JSON.parse(event.data).status);
+  });
+  source.addEventListener("open", () => onTrouble(false));
+  source.addEventListener("error", () => onTrouble(true)); // the browser asks again by itself
+  return () => source.close();
+}
+
+export const urlOf = (path) => API + path;

@@ -1,0 +1,188 @@
+"""Every page in a real browser: it is there, it fits, it is accessible, and it says what the record says."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from handfed.simulations.pages.browser import DESKTOP, PHONE, log_in, page_of
+from handfed.simulations.pages.screenshots import places, settle
+
+PAGES = ("overview", "runs", "run", "run-done", "devices", "device", "releases", "release", "fairness", "privacy")
+SERIOUS = {"serious", "critical"}
+FIRST_VIEW_BYTES = 200_000
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_there_and_fits_a_phone_and_a_desktop(site: Any, opened: Any, name: str) -> None:
+    page = opened(site, place=places(site.example)[name])
+    for width, height in (DESKTOP, PHONE):
+        page.set_viewport_size({"width": width, "height": height})
+        settle(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("main h1").is_visible()
+    assert not page.locator(".notice.bad").count()
+
+
+@pytest.mark.parametrize("name", ["login", *PAGES])
+def test_axe_finds_nothing_serious(site: Any, opened: Any, name: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    for theme, size in (("light", DESKTOP), ("dark", PHONE)):
+        place = places(site.example).get(name)
+        page = opened(site, "admin" if place else None, place=place, theme=theme, size=size)
+        if place is None:
+            page.locator("input[type=password]").wait_for()
+        found = Axe().run(page).response["violations"]
+        told = [
+            (each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found if each["impact"] in SERIOUS
+        ]
+        assert not told, (theme, size)
+
+
+@pytest.mark.parametrize("dialogue", ["invite", "run", "rollback"])
+def test_axe_finds_nothing_serious_in_a_dialogue(site: Any, opened: Any, dialogue: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    place, button = {
+        "invite": ("devices", "Invite a device"),
+        "run": ("runs", "Start a run"),
+        "rollback": ("releases/4", "Roll back"),
+    }[dialogue]
+    page = opened(site, place=place)
+    page.get_by_role("button", name=button).click()
+    page.locator("dialog[open]").wait_for()
+    found = [each["id"] for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("language", "heading"),
+    [("de-DE", "Überblick"), ("fr-FR", "Vue d\u2019ensemble"), ("zh-CN", "概览"), ("es-ES", "Overview")],
+)
+def test_the_pages_speak_the_browsers_language(site: Any, opened: Any, language: str, heading: str) -> None:
+    page = opened(site, language=language)
+    page.locator("main h1", has_text=heading).wait_for()
+    assert page.locator("html").get_attribute("lang") == ("en" if language == "es-ES" else language[:2])
+
+
+@pytest.mark.parametrize("code", ["en", "de", "fr", "zh"])
+def test_in_every_language_a_page_has_words_and_fits_a_phone(site: Any, opened: Any, code: str) -> None:
+    page = opened(site)
+    page.locator("select").first.select_option(code)
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    page.locator(f"html[lang={code}]").wait_for(state="attached")
+    for place in places(site.example).values():
+        page.goto(site.place(place))
+        settle(page)
+        text = re.sub(
+            r"\b(model|browser)\.tflite|manifest\.json|README\.md|\d\.\d\.\d|127\.0\.0\.1", "", page.inner_text("body")
+        )
+        assert not re.findall(r"\b[a-z]+\.[a-z][\w.-]+\b", text), place
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], place
+        assert "[object" not in page.title()
+
+
+def test_the_first_view_is_small(site: Any, chromium: Any) -> None:
+    answers: list[Any] = []
+    with page_of(chromium) as page:
+        page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108 - Playwright marks what it is given
+        log_in(page, site.host.url, site.example.tokens["admin"])
+        settle(page)
+        sizes = {answer.url: answer.request.sizes()["responseBodySize"] for answer in answers}
+    assert any(url.endswith("preact-htm.js") for url in sizes)
+    assert 20_000 < sum(sizes.values()) <= FIRST_VIEW_BYTES
+    assert all(url.startswith(site.host.url.removesuffix("dashboard/")) for url in sizes)  # nothing from elsewhere
+
+
+def test_a_table_sorts_and_filters(site: Any, opened: Any) -> None:
+    page = opened(site, place="devices")
+    names = page.locator("tbody tr td:first-child")
+    assert names.nth(1).inner_text() == "Room 2"  # numbers in names count as numbers
+    page.locator("th button", has_text="Device").click()
+    assert page.locator("th[aria-sort=descending]").count() == 1
+    assert names.first.inner_text() == "Room 24"
+    page.get_by_placeholder("Filter").fill("Clinic North")
+    assert set(page.locator("tbody tr td:nth-child(2)").all_inner_texts()) == {"Clinic North"}
+    page.get_by_placeholder("Filter").fill("nowhere")
+    page.get_by_text("Nothing matches.").wait_for()
+
+
+def test_every_chart_has_words_a_table_and_a_file(site: Any, opened: Any) -> None:
+    page = opened(site, place=places(site.example)["run-done"])
+    figures = page.locator("figure")
+    assert figures.count() == 5
+    for number in range(5):
+        figure = figures.nth(number)
+        assert len(figure.locator("[role=img]").get_attribute("aria-label")) > 10
+        with page.expect_download() as waited:
+            figure.get_by_role("button", name="CSV").click()
+        rows = waited.value.path().read_text("utf-8").splitlines()
+        assert len(rows) == 13
+        figure.locator("summary").click()
+        assert figure.locator("tbody tr").count() == 12
+
+
+def test_times_are_in_the_viewers_zone(site: Any, opened: Any) -> None:
+    from zoneinfo import ZoneInfo
+
+    page = opened(site, place=places(site.example)["run-done"])
+    with site.host.services.database.read() as session:
+        from handfed.server.runs.models import Run
+
+        began = session.get(Run, site.example.done).started_at.astimezone(ZoneInfo("Europe/Berlin"))
+    assert f"{began:%H:%M}" in page.locator(".progress-of-run").inner_text()
+
+
+def test_keys_alone_are_enough(site: Any, opened: Any) -> None:
+    page = opened(site, None)
+    page.locator("input[type=password]").wait_for()
+    page.keyboard.type(site.example.tokens["admin"])
+    page.keyboard.press("Enter")
+    page.locator("main h1").wait_for()
+    page.reload()
+    page.locator("main h1").wait_for()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.get_by_role("link", name="Devices", exact=True).press("Enter")
+    page.locator("main h1", has_text="Devices").wait_for()
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_on_a_phone_the_menu_opens_and_closes(site: Any, opened: Any) -> None:
+    page = opened(site, size=PHONE)
+    menu = page.get_by_role("button", name="Menu")
+    assert menu.get_attribute("aria-expanded") == "false"
+    assert not page.locator("nav").is_visible()
+    menu.click()
+    page.get_by_role("link", name="Releases").click()
+    page.locator("main h1", has_text="Releases").wait_for()
+    assert menu.get_attribute("aria-expanded") == "false"
+
+
+def test_a_theme_is_kept(site: Any, opened: Any) -> None:
+    page = opened(site)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.locator("select").nth(1).select_option("dark")
+    assert page.evaluate(ground) != light
+    page.reload()
+    page.locator("main h1").wait_for()
+    assert page.evaluate(ground) != light
+
+
+def test_what_leaves_a_device_has_its_size(site: Any, opened: Any) -> None:
+    page = opened(site, place="privacy")
+    row = page.locator("tbody tr", has_text="Training").filter(has_text="arrays")
+    assert "292 kB" in row.inner_text()
+
+
+def test_fairness_is_told_by_writers_and_by_devices(site: Any, opened: Any) -> None:
+    page = opened(site, place="fairness")
+    says = page.locator(".says").all_inner_texts()
+    assert any("worst tenth" in each for each in says)
+    assert page.locator("figure").count() == 3

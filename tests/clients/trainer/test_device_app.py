@@ -1,0 +1,40 @@
+"""The trainer's view of a device's store."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handfed.clients.device.store.feedback import Feedback, give
+from handfed.clients.device.store.retention import FeedbackSettings, Retention, write_settings
+from handfed.clients.device.store.store import Store
+from handfed.clients.trainer.device_app import StoredHandwriting
+from handfed.shared.alphabet import Alphabet
+from handfed.shared.subject import Subject
+
+if TYPE_CHECKING:
+    from flwr.app import Context
+
+DIGITS = Alphabet(tuple("0123456789"))
+
+
+def test_what_was_trained_with_is_gone_before_the_next_message_where_it_is_to_be_erased(tmp_path: Path) -> None:
+    nobody: Context | Any = None
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
+    with Store.open(tmp_path) as store, closing(StoredHandwriting(tmp_path)) as stored:
+        for image in images[:2]:
+            give(store, Feedback("characters", image, "4", "9"), by="me", now=datetime.now(UTC))
+        subject = Subject(DIGITS)
+        for keeps, left in (("always", 2), ("learn-and-erase", 0)):
+            write_settings(store, FeedbackSettings(retention=Retention.parse(keeps)))
+            mine = stored.of(nobody, subject)
+            assert len(mine.training) == 2
+            if keeps == "learn-and-erase":  # what comes while a round trains was not trained with
+                give(store, Feedback("characters", images[2], "4", "8"), by="me", now=datetime.now(UTC))
+            mine.trained(0)
+            found = stored.of(nobody, subject).training.labels.tolist()
+            assert found == left * [9] + (keeps != "always") * [8]
