@@ -141,9 +141,9 @@ def test_keys_alone_are_enough(site: Any, opened: Any) -> None:
     page.locator("input[type=password]").wait_for()
     page.keyboard.type(site.example.tokens["admin"])
     page.keyboard.press("Enter")
-    page.locator("main h1").wait_for()
+    page.locator("nav").wait_for()
     page.reload()
-    page.locator("main h1").wait_for()
+    page.locator("nav").wait_for()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")

@@ -38,9 +38,11 @@ def a_round(number: int) -> RecordedRound:
 
 
 async def numbers(stream: AsyncIterator[str], most: int = 10**6) -> list[str]:
-    """The ids of the events of a stream (`end` for its end), so many at most."""
+    """The ids of the rounds of a stream (`end` for its end), so many at most."""
     found: list[str] = []
     async for text in stream:
+        if text.startswith("event: status"):
+            continue
         first, _, rest = text.partition("\n")
         found.append("end" if rest and first == "event: end" else first.removeprefix("id: "))
         if len(found) == most:
@@ -83,6 +85,17 @@ def test_each_stream_sends_the_rounds_after_its_own_once_each_and_the_end(chunks
     rounds = range(1, sum(chunks) + 1)
     expected = [[*(str(number) for number in rounds if number > after), "end"] for after in afters]
     assert asyncio.run(scene()) == expected
+
+
+def test_a_stream_says_how_the_run_stands_whenever_that_changes() -> None:
+    statuses: list[Status] = ["queued", "queued", "running", "running", "queued", "done"]
+
+    async def scene() -> list[str]:
+        feed = Feed(lambda known: {run: News(statuses.pop(0), ()) for run in known}, look_s=0)
+        return [text async for text in feed.follow(1, 0)]
+
+    told = [("status", "queued"), ("status", "running"), ("status", "queued"), ("end", "done")]
+    assert asyncio.run(scene()) == [f'event: {name}\ndata: {{"status": "{how}"}}\n\n' for name, how in told]
 
 
 @contextmanager
@@ -251,7 +264,7 @@ def test_clients_that_hang_up_leave_no_stream_behind(
     async def first_event(client: httpx.AsyncClient, url: str) -> None:
         async with client.stream("GET", url) as response:
             async for line in response.aiter_lines():
-                assert line == "id: 1"
+                assert line == "event: status"
                 assert feed.streams
                 return
 

@@ -56,9 +56,10 @@ export const post = (path, body) => write("POST", path, body);
 export const remove = (path) => write("DELETE", path);
 
 /** The rounds of a run as they end; gives what ends it. */
-export function follow(run, { onRound, onEnd, onTrouble }) {
+export function follow(run, { onRound, onStatus, onEnd, onTrouble }) {
   const source = new EventSource(`${API}/runs/${run}/events`);
   source.addEventListener("round", (event) => onRound(JSON.parse(event.data)));
+  source.addEventListener("status", (event) => onStatus(JSON.parse(event.data).status));
   source.addEventListener("end", (event) => {
     source.close();
     onEnd(JSON.parse(event.data).status);

@@ -4,6 +4,9 @@
     event: round
     data: {"number": 3, ...}
 
+    event: status           how the run stands now; sent at first, and again when it has changed
+    data: {"status": "running"}
+
     event: end              the run has ended; there is nothing more to come
     data: {"status": "done"}
 
@@ -23,7 +26,7 @@ import logging
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Mapping
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
@@ -64,16 +67,20 @@ class Feed:
             after: The round after which they begin.
         """
         followed = self._join(run)
+        told: Status | None = None
         try:
             while True:
                 changed = followed.changed
+                if followed.status != told and not followed.is_over:
+                    told = followed.status
+                    yield _event("status", {"status": told})
                 for number, text in followed.after(after):
                     after = number
                     yield text
                 if changed is not followed.changed:  # while that was sent
                     continue
                 if followed.is_over:
-                    yield f"event: end\ndata: {json.dumps({'status': followed.status})}\n\n"
+                    yield _event("end", {"status": followed.status})
                     return
                 try:
                     await asyncio.wait_for(changed.wait(), ALIVE_S)
@@ -152,12 +159,16 @@ class _Followed:
 
     def take(self, news: News) -> None:
         """Takes up what is new."""
-        self._rounds += [(each.number, _event(each)) for each in news.rounds]
-        self.status = news.status
-        if news.rounds or self.is_over:
+        self._rounds += [(each.number, _round(each)) for each in news.rounds]
+        is_other, self.status = news.status != self.status, news.status
+        if news.rounds or is_other:
             changed, self.changed = self.changed, asyncio.Event()
             changed.set()
 
 
-def _event(each: RecordedRound) -> str:
+def _event(name: str, data: Mapping[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+def _round(each: RecordedRound) -> str:
     return f"id: {each.number}\nevent: round\ndata: {RoundGiven.model_validate(each).model_dump_json()}\n\n"

@@ -1,5 +1,5 @@
 // One run as it goes on: rounds by server-sent events, and what devices do just now.
-import { html, useCallback, useEffect, useMemo, useState } from "../view.js";
+import { html, useCallback, useEffect, useMemo, useRef, useState } from "../view.js";
 import { t } from "../i18n.js";
 import { follow, get, post } from "../api.js";
 import { moment, number, percent } from "../format.js";
@@ -26,8 +26,10 @@ export function Page({ number: id }) {
 
 const lead = (run) => `${t(`task.${run.task}`) === `task.${run.task}` ? run.task : t(`task.${run.task}`)} · ${run.recogniser} · ${run.strategy}`;
 
-/** The rounds of a run, each once, in order; and whether the stream is cut. */
-function useRounds(id, onEnd, status) {
+/** The rounds of a run, each once, in order; and whether the stream is cut. Asks for the run again when it stands otherwise. */
+function useRounds(id, reload, status) {
+  const known = useRef(status);
+  known.current = status;
   const [rounds, setRounds] = useState([]);
   const [isCut, setCut] = useState(false);
   const [ended, setEnded] = useState(null);
@@ -48,9 +50,12 @@ function useRounds(id, onEnd, status) {
         fresh.push(round);
         frame ||= requestAnimationFrame(show);
       },
+      onStatus: (now) => {
+        if (known.current !== undefined && now !== known.current) reload();
+      },
       onEnd: (how) => {
         setEnded(how);
-        onEnd();
+        reload();
       },
       onTrouble: setCut,
     });
