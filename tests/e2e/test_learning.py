@@ -22,8 +22,6 @@ from handfed.clients.edge.store import Store, name_of
 from handfed.server.api.app import create_app
 from handfed.server.api.services import Services
 from handfed.server.database import open_database
-from handfed.server.devices.keys import PublicKey
-from handfed.server.devices.models import DeviceKeyRow, DeviceRow
 from handfed.server.people.models import OrganisationRow
 from handfed.server.people.principals import Principal
 from handfed.server.promotion.evidence import reported
@@ -35,6 +33,7 @@ from handfed.shared.files import sha256_of
 from handfed.shared.manifest import MANIFEST, MODEL, Manifest
 from handfed.shared.tasks import TASKS
 from handfed.simulations import styles
+from tests.server.enrolled import enrol
 
 ADA = Principal("Ada", "operator")
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
@@ -107,11 +106,8 @@ def world(
             )
             session.flush()
             for number, folder in enumerate(folders, 1):
-                session.add(
-                    DeviceRow(number=number, organisation=1, name="x", state="enrolled", versions={}, enrolled_at=NOW)
-                )
-                session.flush()
-                session.add(key_of(number, joined(folder, number, manifest, trained_release[1])))
+                key = joined(folder, number, manifest, trained_release[1])
+                enrol(session, number, keys.public_key_of(key), at=NOW)
         services.promotions.review({1})
         made = World(services, TestClient(create_app(settings, services)), folders, [])
         monkeypatch.setattr(release_upkeep, "ServerLink", lambda _address: made)
@@ -134,19 +130,6 @@ def joined(folder: Path, number: int, manifest: Manifest, model: bytes) -> bytes
     (store.releases / name / MODEL).write_bytes(model)
     store.change(lambda _: State(task="digits", current=name))
     return key
-
-
-def key_of(number: int, key: bytes) -> DeviceKeyRow:
-    public = PublicKey.parse(keys.public_key_of(key))
-    return DeviceKeyRow(
-        device=number,
-        fingerprint=public.fingerprint,
-        public_key=public.pem,
-        node_id=1000 + number,
-        wanted=True,
-        settled=True,
-        created_at=NOW,
-    )
 
 
 def take(folder: Path, digits: Dataset, writers: range, change: Callable[[Any], Any] = lambda images: images) -> int:

@@ -14,7 +14,7 @@ from handfed.server.audit.values import AuditFilter
 from handfed.server.comparisons.service import Comparisons
 from handfed.server.comparisons.values import Evidence
 from handfed.server.database import Database
-from handfed.server.devices.models import DeviceKeyRow, DeviceRow
+from handfed.server.devices.models import DeviceRow
 from handfed.server.people.models import OrganisationRow
 from handfed.server.people.principals import Principal
 from handfed.server.promotion.models import PromotionRow, ReportRow
@@ -25,6 +25,7 @@ from handfed.shared.files import sha256_of
 from handfed.shared.handwriting_reports import HandwritingReport
 from handfed.shared.registry import Pin, pin_path
 from handfed.shared.release_reports import Report, Use
+from tests.server.enrolled import enrol, give_key
 
 START = datetime(2026, 5, 6, 12, tzinfo=UTC)
 ADA = Principal("Ada", "operator")
@@ -97,23 +98,8 @@ def world(database: Database, clock: Any) -> World:
                 )
             )
         session.flush()
-        session.add_all(
-            DeviceRow(number=number, organisation=1, name="x", state="enrolled", versions={}, enrolled_at=START)
-            for number in range(1, DEVICES + 1)
-        )
-        session.flush()
-        session.add_all(
-            DeviceKeyRow(
-                device=number,
-                fingerprint=f"{number:064x}",
-                public_key="none",
-                node_id=1000 + number,
-                wanted=True,
-                settled=True,
-                created_at=START,
-            )
-            for number in range(1, DEVICES + 1)
-        )
+        for number in range(1, DEVICES + 1):
+            enrol(session, number)
     return World(database, clock)
 
 
@@ -124,18 +110,7 @@ def test_every_device_is_in_one_of_two_groups_and_stays_there(world: World) -> N
     assert len(groups) == DEVICES
     assert 8 <= sum(release == 2 for release in groups.values()) <= 22
     with world.database.write() as session:  # one changes its key, another is revoked
-        old = session.query(DeviceKeyRow).filter_by(device=1).one()
-        session.add(
-            DeviceKeyRow(
-                device=1,
-                fingerprint="f" * 64,
-                public_key="other",
-                node_id=999,
-                wanted=True,
-                settled=True,
-                created_at=old.created_at,
-            )
-        )
+        give_key(session, 1, fingerprint="f" * 64, node_id=999)
         gone = session.get(DeviceRow, 2)
         assert gone is not None
         gone.state = "revoked"

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from handfed.server.database import Database
-from handfed.server.devices.models import DeviceKeyRow, DeviceRow
 from handfed.server.learning.service import Policies
 from handfed.server.people.models import OrganisationRow
 from handfed.server.people.principals import Principal
@@ -20,6 +19,7 @@ from handfed.server.runs.control import RunControl, RunQueue
 from handfed.server.runs.service import RunRecord
 from handfed.shared.handwriting_reports import Figure, HandwritingReport
 from handfed.shared.release_reports import Report
+from tests.server.enrolled import enrol
 
 START = datetime(2026, 5, 6, 12, tzinfo=UTC)
 DEVICES = 6
@@ -119,28 +119,7 @@ def world(database: Database, clock: Any) -> World:
         session.add(OrganisationRow(number=1, name="Clinic North", created_at=START))
         session.flush()
         for number in range(1, DEVICES + 1):
-            session.add(
-                DeviceRow(
-                    number=number,
-                    organisation=1,
-                    name=f"room {number}",
-                    state="enrolled",
-                    versions={},
-                    enrolled_at=START,
-                )
-            )
-            session.flush()
-            session.add(
-                DeviceKeyRow(
-                    device=number,
-                    fingerprint=f"{number:064x}",
-                    public_key="none",
-                    node_id=1000 + number,
-                    wanted=True,
-                    settled=True,
-                    created_at=START,
-                )
-            )
+            enrol(session, number)
     made = World(database, clock)
     made.control.start(ADA, "digits", {"rounds": 9, "qat_rounds": 2})
     made.run(1)

@@ -13,8 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from handfed.server.database import Database
 from handfed.server.devices.attempts import Attempts
-from handfed.server.devices.keys import PublicKey
-from handfed.server.devices.models import DeviceKeyRow, DeviceRow
 from handfed.server.people.models import OrganisationRow
 from handfed.server.promotion.reports import Reports
 from handfed.server.promotion.service import Promotions
@@ -24,6 +22,7 @@ from handfed.server.runs.service import RunRecord
 from handfed.shared.promotion.settings import PromotionSettings
 from handfed.shared.registry import Channel
 from handfed.shared.release_reports import Comparison, Condition, Report, Standing, statement
+from tests.server.enrolled import enrol
 
 START = datetime(2026, 5, 6, 12, tzinfo=UTC)
 DEVICES = 6
@@ -120,26 +119,5 @@ def world(database: Database, clock: Any, new_key: Callable[[], tuple[Any, str]]
         session.flush()
         for number in range(1, DEVICES + 1):
             made.keys[number], pem = new_key()
-            session.add(
-                DeviceRow(
-                    number=number,
-                    organisation=1,
-                    name=f"room {number}",
-                    state="enrolled",
-                    versions={},
-                    enrolled_at=START,
-                )
-            )
-            session.flush()
-            session.add(
-                DeviceKeyRow(
-                    device=number,
-                    fingerprint=PublicKey.parse(pem).fingerprint,
-                    public_key=pem,
-                    node_id=1000 + number,
-                    wanted=True,
-                    settled=True,
-                    created_at=START,
-                )
-            )
+            enrol(session, number, pem)
     return made

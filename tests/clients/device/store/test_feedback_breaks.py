@@ -17,7 +17,7 @@ from handfed.simulations.benchmarks.power_cuts import Change, Disk
 def test_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     found = feedback.killed(tmp_path / "device", 15, seed=1)
     assert (found.lost, found.unopened) == (0, 0)
-    assert found.acknowledged > found.times
+    assert found.acknowledged >= found.times // 2
     assert found.amid > 0
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from handfed.clients.device.store.cli import AsJson, By, DataDir
+from handfed.clients.device.store.cli import Again, AsJson, By, Consent, DataDir, Side
 
 if TYPE_CHECKING:
     from handfed.clients.device.forms.samples import Forms
@@ -106,16 +106,9 @@ def import_scan(
     ] = "",
     label: Annotated[str, typer.Option(help="What you call it, to find it again; no path is kept.")] = "",
     writer: Annotated[str | None, typer.Option(help="Who wrote all of it, where the forms do not say.")] = None,
-    consent: Annotated[
-        Literal["given", "unknown"], typer.Option(help="Whether its writers consented to training with it.")
-    ] = "unknown",
-    again: Annotated[
-        bool, typer.Option("--again", help="Take back writers who were forgotten; they agree to it.")
-    ] = False,
-    side: Annotated[
-        Literal["chance", "training", "held-out"],
-        typer.Option(help="What its new writers are for, for good; say it where there are few."),
-    ] = "chance",
+    consent: Consent = "unknown",
+    again: Again = False,
+    side: Side = "chance",
     by: By = "",
     font: FontFile = None,
     data: DataDir = None,

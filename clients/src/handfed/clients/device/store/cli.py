@@ -65,6 +65,15 @@ UseKeyring = Annotated[
 NewPassphraseFile = Annotated[
     Path | None, typer.Option(help="A file with the new passphrase on its first line; otherwise it is asked for.")
 ]
+# Of what is imported.
+Consent = Annotated[
+    Literal["given", "unknown"], typer.Option(help="Whether its writers consented to training with it.")
+]
+Again = Annotated[bool, typer.Option("--again", help="Take back writers who were forgotten; they agree to it.")]
+Side = Annotated[
+    Literal["chance", "training", "held-out"],
+    typer.Option(help="What its new writers are for, for good; say it where there are few."),
+]
 
 SIDES: Final = {"chance": None, "training": False, "held-out": True}
 
@@ -79,16 +88,9 @@ def import_handwriting(
     task: Annotated[str, typer.Option(help="What it shows: characters, words, lines, or a task file.")] = "characters",
     label: Annotated[str, typer.Option(help="What you call it, to find it again; the path is not kept.")] = "",
     writer: Annotated[str | None, typer.Option(help="Who wrote all of it, where the files do not say.")] = None,
-    consent: Annotated[
-        Literal["given", "unknown"], typer.Option(help="Whether its writers consented to training with it.")
-    ] = "unknown",
-    again: Annotated[
-        bool, typer.Option("--again", help="Take back writers who were forgotten; they agree to it.")
-    ] = False,
-    side: Annotated[
-        Literal["chance", "training", "held-out"],
-        typer.Option(help="What its new writers are for, for good; say it where there are few."),
-    ] = "chance",
+    consent: Consent = "unknown",
+    again: Again = False,
+    side: Side = "chance",
     by: By = "",
     data: DataDir = None,
     as_json: AsJson = False,
