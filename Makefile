@@ -23,7 +23,7 @@ simulate: .venv/.complete ## The main job: a federated simulation on real handwr
 	$(HANDFED) simulate
 
 test: .venv/.complete ## The tests, in several processes; those of real processes, which mostly wait, come first.
-	.venv/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder tests/e2e tests
+	.venv/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 check: lint types imports test ## What CI runs: ruff, mypy, import contracts, tests.
 

@@ -25,6 +25,11 @@ settings.register_profile("handfed", deadline=None)
 settings.load_profile("handfed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts tests of real processes first: they mostly wait, so that others run beside them."""
+    items.sort(key=lambda item: not {"e2e", "browser"} & set(item.path.parts))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real handwriting beside the repository; it is no part of the project."""
