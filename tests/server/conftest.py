@@ -29,9 +29,8 @@ from handfed.shared.enrolment import enrolment_statement
 from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, File, read_release
 from handfed.simulations.benchmarks.postgresql import NoPostgresqlError, new_database, postgresql
 
-with warnings.catch_warnings():  # Typer asks Click for names that a later Click will not have, Starlette for httpx2
+with warnings.catch_warnings():  # Typer asks Click for names that a later Click will not have
     warnings.simplefilter("ignore")
-    import starlette.testclient  # noqa: F401 - likewise
     import typer  # noqa: F401 - so that the tests' own import of it warns no more
 
 
