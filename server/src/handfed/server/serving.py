@@ -23,6 +23,7 @@ from fastapi import FastAPI
 
 from handfed.server.api.app import create_app
 from handfed.server.api.services import Services
+from handfed.server.attention.expiries import Expiries
 from handfed.server.authority import files as authority
 from handfed.server.authority.live import LiveCertificate
 from handfed.server.database import open_database
@@ -72,6 +73,7 @@ def serve(settings: ServerSettings) -> None:
             attempts_per_minute=settings.enrolments_per_minute,
             promotion=settings.promotion_settings(),
             live=live,
+            expiries=Expiries(settings.data_dir, settings.lifetimes),
         )
         _tell_first_token(services, settings.data_dir / TOKEN_FILE)
         ours = create_app(settings, services)
