@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from click.testing import Result
@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from handfed.server.alerts.cli import commands
 from handfed.server.alerts.service import AlertRecord
 from handfed.server.alerts.settings import AlertFiles
+from handfed.server.alerts.values import Channel
 from handfed.server.attention.service import AttentionReading
 from handfed.server.audit.service import AuditLog
 from handfed.server.database import open_database
@@ -21,6 +22,8 @@ from handfed.server.runs.schemas import RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.shared.data_directory import database_url
 from handfed.shared.errors import SettingError
+
+WEBHOOK: Final[tuple[Channel, ...]] = ("webhook",)
 
 
 @pytest.fixture
@@ -140,7 +143,7 @@ def test_what_is_open_and_how_it_goes_is_shown_and_another_address_is_told_anew(
         runs = RunRecord(database)
         runs.fail(runs.start(RunStart("digits", "cnn", "fedavg", 7, {}, 3, "federation")), "it broke")
         record = AlertRecord(database, AttentionReading())
-        record.look(("webhook",), AlertFiles(data).load().away)
+        record.look(WEBHOOK, AlertFiles(data).load().away)
         record.failed("webhook", "the webhook answered 500")
     shown = run(data, "show").output
     assert "Run 1 of digits failed" in shown
@@ -151,7 +154,7 @@ def test_what_is_open_and_how_it_goes_is_shown_and_another_address_is_told_anew(
         record = AlertRecord(database, AttentionReading())
         record.delivered("webhook", record.due("webhook"))
         answer(data, "set", "--webhook", f"{receiver.url}/2")
-        record.look(("webhook",), AlertFiles(data).load().away)
+        record.look(WEBHOOK, AlertFiles(data).load().away)
         assert len(record.due("webhook")) == 1
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from sqlalchemy import text
 
 from handfed.server.alerts.service import GRACE, AlertRecord
 from handfed.server.alerts.texts import WORDS, as_json, sentence
+from handfed.server.alerts.values import CHANNELS, Channel
 from handfed.server.attention.values import KINDS
 from handfed.server.runs.schemas import RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.shared.errors import StorageError
 
 HOUR = timedelta(hours=1)
-BOTH = ("webhook", "mail")
+WEBHOOK: Final[tuple[Channel, ...]] = ("webhook",)
+MAIL: Final[tuple[Channel, ...]] = ("mail",)
+BOTH: Final = CHANNELS
 
 
 @pytest.fixture
@@ -190,7 +193,7 @@ def test_a_channel_is_told_once_a_minute_at_most(record: AlertRecord, clock: Any
 
 def test_a_channel_that_is_set_later_is_told_of_what_is_open(record: AlertRecord, clock: Any, services: Any) -> None:
     run = failed_run(services, clock)
-    record.look(("webhook",), HOUR)
+    record.look(WEBHOOK, HOUR)
     assert record.due("mail") == ()
     record.look(BOTH, HOUR)
     assert told(record, "mail") == [("began", f"run/{run}")]
@@ -212,7 +215,7 @@ def test_what_waits_for_a_channel_that_is_no_longer_set_is_dropped(
     record.look(BOTH, HOUR)
     clock.forward(minutes=2)
     failed_run(services, clock)
-    record.look(("mail",), HOUR)
+    record.look(MAIL, HOUR)
     assert record.state("webhook").waiting == 0
     assert record.state("mail").waiting == 2
 
