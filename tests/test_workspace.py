@@ -64,7 +64,7 @@ def test_help_imports_nothing_heavy() -> None:
     "command",
     [
         *("simulate", "train", "recognise", "recognisers", "evaluate", "data", "runs", "releases"),
-        *("serve", "invite", "devices", "organisations", "tokens", "audit", "backup", "restore", "doctor"),
+        *("serve", "invite", "devices", "organisations", "tokens", "audit", "alerts", "backup", "restore", "doctor"),
         *("join", "device"),
     ],
 )

@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 
 from handfed.server.api.app import create_app
 from handfed.server.api.services import Services
+from handfed.server.attention.expiries import Expiries
 from handfed.server.database import Database, open_database
 from handfed.server.devices.codes import fingerprint
 from handfed.server.devices.memory import MemoryRegistry
@@ -117,7 +118,11 @@ def _open(directory: Path, tokens: dict[str, str]) -> World:
     """What speaks to the federation of a directory."""
     settings = ServerSettings.load(directory, address="server.example", environment={})
     services = Services.over(
-        open_database(settings.database), MemoryRegistry(), authority=settings.authority, attempts_per_minute=100_000
+        open_database(settings.database),
+        MemoryRegistry(),
+        authority=settings.authority,
+        attempts_per_minute=100_000,
+        expiries=Expiries(settings.data_dir, settings.lifetimes),
     )
     services.registrar.reconcile(thoroughly=True)
     app = create_app(settings, services)

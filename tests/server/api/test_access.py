@@ -23,6 +23,7 @@ def _name() -> dict[str, str]:
 # operator and an admin of organisation 1 are answered. Numbers of organisation 2 stand for all that is another's.
 RULES: list[tuple[str, Any, str]] = [
     ("GET /health", None, "200 200 200 200 200 200 200"),
+    ("GET /metrics", None, "401 200 200 200 403 403 403"),
     ("GET /api/v1/authority", None, "200 200 200 200 200 200 200"),
     ("GET /api/v1/problems/not-found", None, "200 200 200 200 200 200 200"),
     ("GET /api/v1/me", None, "401 200 200 200 200 200 200"),

@@ -7,6 +7,7 @@
     ├── registry/           the registry of releases, and those of its keys that are on the server
     ├── authority/          the CA and its key: whoever has them is the federation
     ├── releases/, runs/    as they are in the data directory
+    ├── alerts/             whom alerts are sent to, and the secrets of that
     └── server.json
 
 Rules:
@@ -43,7 +44,7 @@ from handfed.shared.files import make_private, sync_directory
 FORMAT: Final = 1
 HEADER: Final = "backup.json"
 _DATABASES: Final = ("handfed.db", "superlink/link.sqlite")
-_REST: Final = ("authority", "releases", "runs", "server.json")
+_REST: Final = ("alerts", "authority", "releases", "runs", "server.json")
 
 
 def backup(

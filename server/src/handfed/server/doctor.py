@@ -244,7 +244,7 @@ def _is_ours(port: int, authority: Path) -> bool:
 
 def _secrets(directory: Path, authority: Path) -> list[Path]:
     """What nobody but the server's user may open; the public certificates are there for their folder's sake."""
-    names = ("superlink", "registry", "registry/keys")
+    names = ("superlink", "registry", "registry/keys", "alerts")
     folders = [folder for folder in (authority, *(directory / name for name in names)) if folder.is_dir()]
     files = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
     return [*folders, *files]

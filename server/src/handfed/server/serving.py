@@ -21,8 +21,11 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from handfed.server.alerts.courier import Courier
+from handfed.server.alerts.service import AlertRecord
 from handfed.server.api.app import create_app
 from handfed.server.api.services import Services
+from handfed.server.attention.expiries import Expiries
 from handfed.server.authority import files as authority
 from handfed.server.authority.live import LiveCertificate
 from handfed.server.database import open_database
@@ -72,6 +75,7 @@ def serve(settings: ServerSettings) -> None:
             attempts_per_minute=settings.enrolments_per_minute,
             promotion=settings.promotion_settings(),
             live=live,
+            expiries=Expiries(settings.data_dir, settings.lifetimes),
         )
         _tell_first_token(services, settings.data_dir / TOKEN_FILE)
         ours = create_app(settings, services)
@@ -86,15 +90,20 @@ def serve(settings: ServerSettings) -> None:
         releases = RegistryUpkeep(
             registry, ReleaseRecord(database), releases_in(settings.data_dir), (services.promotions, services.pins)
         )
+        courier = Courier(AlertRecord(database, services.attention), settings.data_dir, settings.address)
         threads = [
             threading.Thread(target=conductor.work, name="runs"),
-            threading.Thread(target=_keep_up, args=(services, door, releases, certificate, upkeep), name="upkeep"),
+            threading.Thread(
+                target=_keep_up, args=(services, door, releases, certificate, courier, upkeep), name="upkeep"
+            ),
         ]
         try:
+            courier.start()
             asyncio.run(_listen(certificate, link, ours, door, (outside, inside), threads))
         finally:
             conductor.close()
             upkeep.set()
+            courier.close()
             for thread in threads:
                 if thread.is_alive():
                     thread.join()
@@ -158,18 +167,24 @@ async def _listen(  # noqa: PLR0917 - what listens has that many parts
     await asyncio.gather(until_public_ends(), private.serve(sockets=[sockets[1]]))
 
 
-def _keep_up(
-    services: Services, door: Door, releases: RegistryUpkeep, certificate: LiveCertificate, over: threading.Event
+def _keep_up(  # noqa: PLR0917 - what is looked after has that many parts
+    services: Services,
+    door: Door,
+    releases: RegistryUpkeep,
+    certificate: LiveCertificate,
+    courier: Courier,
+    over: threading.Event,
 ) -> None:
     """Lets keys in and out as is wanted, notes which devices were heard of, keeps registry and certificate, and learns.
 
-    That is, it starts runs where a policy says so.
+    That is, it starts runs where a policy says so. It also looks for what people are to be told of.
     """
     since, thoroughly = time.time(), True
     while not over.wait(_RECONCILE_S):
         releases.look()
         certificate.look()
         try:
+            courier.look()
             services.policies.look()
             services.registrar.reconcile(thoroughly=thoroughly)
             thoroughly = False

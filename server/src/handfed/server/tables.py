@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import handfed.server.alerts.models
 import handfed.server.api.models
 import handfed.server.audit.models
 import handfed.server.comparisons.models

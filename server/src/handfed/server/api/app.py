@@ -28,6 +28,9 @@ from handfed.server.comparisons.routes import router as comparisons
 from handfed.server.devices.codes import read_authority
 from handfed.server.devices.routes import router as devices
 from handfed.server.learning.routes import router as learning
+from handfed.server.metrics.exposition import Exposition
+from handfed.server.metrics.figures import FiguresReading
+from handfed.server.metrics.routes import router as metrics
 from handfed.server.overview.routes import router as overview
 from handfed.server.people.routes import router as people
 from handfed.server.privacy.routes import router as privacy
@@ -75,6 +78,7 @@ def create_app(settings: ServerSettings, services: Services) -> FastAPI:
         settings: What the server is set to.
         services: What the routes call.
     """
+    exposition = Exposition(FiguresReading(services), PREFIX)
     app = FastAPI(
         title="Handfed",
         version=version("handfed-server"),
@@ -84,13 +88,15 @@ def create_app(settings: ServerSettings, services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(Frame, max_body_bytes=settings.max_body_bytes),
+            Middleware(Frame, max_body_bytes=settings.max_body_bytes, observe=exposition.requests.observe),
             Middleware(Replays, idempotency=services.idempotency),
         ],
         exception_handlers={HTTPException: problems.handled, RequestValidationError: problems.handled},
     )
     app.state.settings, app.state.services, app.state.feed = settings, services, Feed(services.runs.news)
+    app.state.metrics = exposition
     app.include_router(_plain)
+    app.include_router(metrics)
     every = (overview, people, devices, runs, releases, promotion, learning, comparisons, privacy, audit)
     for router in every:
         app.include_router(router, prefix=PREFIX)

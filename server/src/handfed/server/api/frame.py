@@ -49,6 +49,7 @@ class Frame:
         max_body_bytes: Of a request.
         new_id: Makes ids.
         clock: Seconds, from any moment on.
+        observe: Is told of each answer as it begins: of its request, its status, and the seconds until then.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Frame:
         max_body_bytes: int,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         clock: Callable[[], float] = time.monotonic,
+        observe: Callable[[Scope, int, float], None] = lambda _scope, _status, _seconds: None,
     ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._new_id = new_id
         self._clock = clock
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -75,6 +78,7 @@ class Frame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                self._observe(scope, status, self._clock() - began)
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 for name, value in HEADERS.items():

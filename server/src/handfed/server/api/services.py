@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Self
 
 from handfed.server.api.idempotency import Idempotency
+from handfed.server.attention.expiries import Expiries
+from handfed.server.attention.service import AttentionReading
 from handfed.server.audit.service import AuditLog
 from handfed.server.clock import Clock, now
 from handfed.server.comparisons.service import Comparisons
@@ -59,6 +61,7 @@ class Services:
     comparisons: Comparisons
     participants: Participants
     releases: ReleaseReading
+    attention: AttentionReading
     overview: OverviewReading
     leaving: LeavingReading
     promotions: Promotions
@@ -76,6 +79,7 @@ class Services:
         attempts_per_minute: int = PER_MINUTE,
         promotion: PromotionSettings | None = None,
         live: LiveExchange | None = None,
+        expiries: Expiries | None = None,
         clock: Clock = now,
         random_bytes: RandomBytes = secrets.token_bytes,
     ) -> Self:
@@ -88,12 +92,14 @@ class Services:
             attempts_per_minute: How often an address may try to enrol, and how often to log in.
             promotion: What promotion is measured by.
             live: What devices do now; None in a process that sees no messages.
+            expiries: What ends, and when; None in a process that looks at none.
             clock: Tells the time.
             random_bytes: Makes secrets.
         """
         registrar = Registrar(database, registry)
         devices = Devices(database, registrar, clock)
         tokens = Tokens(database, clock, random_bytes)
+        attention = AttentionReading(expiries)
         return cls(
             database=database,
             organisations=Organisations(database, clock),
@@ -113,7 +119,8 @@ class Services:
             comparisons=Comparisons(database, clock),
             participants=Participants(database, live),
             releases=ReleaseReading(database),
-            overview=OverviewReading(database, clock),
+            attention=attention,
+            overview=OverviewReading(database, clock, attention),
             leaving=LeavingReading(database),
             promotions=Promotions(database, promotion, clock),
             pins=Pins(database, clock),

@@ -56,9 +56,15 @@ class AttentionGiven(BaseModel):
 
     model_config = _GIVEN
 
-    kind: Literal["run-failed", "release-paused", "release-rolled-back", "devices-away", "updates-rejected"] = Field(
-        description="What it is."
-    )
+    kind: Literal[
+        "run-failed",
+        "release-paused",
+        "release-rolled-back",
+        "devices-away",
+        "updates-rejected",
+        "certificate-ends",
+        "registry-ends",
+    ] = Field(description="What it is.")
     count: int = Field(description="How many.", examples=[1])
     subject: str = Field(description="What it is about.", examples=["run/3"])
 

@@ -2,19 +2,22 @@
 
 Rules:
 1. Everything is counted within the scope of who asks; runs and releases are of the federation.
-2. Something needs a person where it will not mend itself: a run that failed, devices that have not been heard of for
-   `AWAY`, a release that was paused or taken back, updates that are not used.
+2. What needs a person is worked out elsewhere (`handfed.server.attention`); here it is put together.
 3. It is a few queries, whatever the record holds.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
+from handfed.server.attention.service import AttentionReading, current_run, is_away
+from handfed.server.attention.values import Matter
 from handfed.server.clock import Clock, now
 from handfed.server.database import Database
 from handfed.server.devices.models import DeviceRow
@@ -22,12 +25,10 @@ from handfed.server.overview.values import Attention, DeviceCounts, LatestReleas
 from handfed.server.people.principals import Principal
 from handfed.server.promotion.models import PromotionRow
 from handfed.server.releases.models import Release
-from handfed.server.runs.models import RejectedUpdate, Round, Run
-from handfed.shared.wire import Reason
+from handfed.server.runs.models import Round, Run
 
 ONLINE: Final = timedelta(seconds=60)  # a device asks for messages every 20 seconds at least
-AWAY: Final = timedelta(days=7)
-_SETBACKS: Final = ("paused", "rolled-back")
+_MOST_NAMED: Final = 5  # of a kind
 
 
 class OverviewReading:
@@ -36,10 +37,11 @@ class OverviewReading:
     Args:
         database: Where the record is.
         clock: Tells the time.
+        needs: What needs a person.
     """
 
-    def __init__(self, database: Database, clock: Clock = now) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: Database, clock: Clock = now, needs: AttentionReading | None = None) -> None:
+        self._database, self._clock, self._needs = database, clock, needs or AttentionReading()
 
     def read(self, principal: Principal) -> Overview:
         """What goes on.
@@ -51,24 +53,23 @@ class OverviewReading:
         moment = self._clock()
         with self._database.read() as session:
             devices = _devices(session, principal, moment)
-            run = _run(session)
+            matters = self._needs.of_federation(session, principal, moment)
             return Overview(
                 at=moment,
                 devices=devices,
-                run=run,
+                run=_run(session),
                 queued=session.scalar(select(func.count()).select_from(Run).where(Run.status == "queued")) or 0,
                 release=_release(session),
-                attention=tuple(_attention(session, principal, moment, devices, run)),
+                attention=_attention(matters, devices),
             )
 
 
 def _devices(session: Session, principal: Principal, moment: datetime) -> DeviceCounts:
     enrolled = DeviceRow.state == "enrolled"
-    heard = func.coalesce(DeviceRow.last_seen_at, DeviceRow.enrolled_at, type_=DeviceRow.enrolled_at.type)
     query = select(
         _count(enrolled),
         _count(enrolled & (DeviceRow.last_seen_at >= moment - ONLINE)),
-        _count(enrolled & (heard < moment - AWAY)),
+        _count(is_away(moment)),
         _count(DeviceRow.state == "revoked"),
     )
     row = session.execute(principal.within(query, DeviceRow.organisation)).one()
@@ -81,9 +82,7 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 def _run(session: Session) -> RunInBrief | None:
     """The run that goes on, or else the newest that has begun."""
-    first = case((Run.status == "running", 0), else_=1)
-    query = select(Run).where(or_(Run.status != "queued")).order_by(first, Run.id.desc()).limit(1)
-    row = session.scalar(query)
+    row = current_run(session)
     if row is None:
         return None
     last = session.scalar(select(Round).where(Round.run_id == row.id).order_by(Round.number.desc()).limit(1))
@@ -116,25 +115,14 @@ def _release(session: Session) -> LatestRelease | None:
     return LatestRelease(row.number, row.task, phase, row.accuracy_int8, row.size_bytes, row.created_at)
 
 
-def _attention(
-    session: Session, principal: Principal, moment: datetime, devices: DeviceCounts, run: RunInBrief | None
-) -> list[Attention]:
-    found = []
-    if run is not None and run.status == "failed":
-        found.append(Attention("run-failed", 1, f"run/{run.id}"))
-    setbacks = (
-        select(PromotionRow.release, PromotionRow.phase)
-        .where(PromotionRow.phase.in_(_SETBACKS), PromotionRow.since >= moment - AWAY)
-        .order_by(PromotionRow.release.desc())
-        .limit(5)
-    )
-    found += [Attention(f"release-{phase}", 1, f"release/{number}") for number, phase in session.execute(setbacks)]
+def _attention(matters: Iterable[Matter], devices: DeviceCounts) -> tuple[Attention, ...]:
+    """What needs a person, the newest few of each kind, and devices as one."""
+    found: list[Attention] = []
+    named: Counter[str] = Counter()
+    for each in matters:
+        named[each.kind] += 1
+        if named[each.kind] <= _MOST_NAMED:
+            found.append(Attention(each.kind, each.count, each.subject))
     if devices.away:
         found.append(Attention("devices-away", devices.away, "devices"))
-    if run is not None and principal.organisation is None:
-        refused = select(func.count()).select_from(RejectedUpdate)
-        of_run = refused.where(RejectedUpdate.run_id == run.id, RejectedUpdate.reason != Reason.SILENT)
-        count = session.scalar(of_run) or 0
-        if count:
-            found.append(Attention("updates-rejected", count, f"run/{run.id}"))
-    return found
+    return tuple(found)

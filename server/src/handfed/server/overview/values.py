@@ -74,9 +74,9 @@ class Attention:
     """What needs a person.
 
     Attributes:
-        kind: `run-failed`, `release-paused`, `release-rolled-back`, `devices-away` or `updates-rejected`.
+        kind: `devices-away` for all devices together, or a kind of `handfed.server.attention.values` but `device-away`.
         count: How many.
-        subject: What it is about: `run/3`, `release/2`, `devices`.
+        subject: What it is about: `run/3`, `release/2`, `devices`, `certificate/server`, `registry/root`.
     """
 
     kind: str

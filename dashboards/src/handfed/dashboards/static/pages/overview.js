@@ -31,7 +31,7 @@ export function Page() {
       ${seen.devices.enrolled === 0 && html`<${First} />`}`}<//>`;
 }
 
-const WHERE = { devices: "devices" };
+const WHERE = { devices: "devices", certificate: null, registry: null };  // null: no page tells more
 
 function Attention({ of }) {
   if (!of.length) return html`<p class="notice good">${t("overview.calm")}</p>`;
@@ -39,8 +39,9 @@ function Attention({ of }) {
     <h2>${t("overview.attention")}</h2>
     <ul>${of.map(({ kind, count, subject }) => {
       const [family, which] = subject.split("/");
-      const place = WHERE[family] ?? `${family}s/${which}`;
-      return html`<li><a href=${`#/${place}`}>${t(`attention.${kind}`, { n: number(count), which })}</a></li>`;
+      const place = family in WHERE ? WHERE[family] : `${family}s/${which}`;
+      const words = t(`attention.${kind}`, { n: number(count), which });
+      return html`<li>${place ? html`<a href=${`#/${place}`}>${words}</a>` : words}</li>`;
     })}</ul>
   </section>`;
 }

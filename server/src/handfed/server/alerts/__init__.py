@@ -1,0 +1,1 @@
+"""Telling people elsewhere, by webhook and by mail, what needs them."""

@@ -1,0 +1,1 @@
+"""What needs a person: one answer, which the overview shows, alerts tell of and metrics count."""
