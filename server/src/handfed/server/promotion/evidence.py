@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import func, select
@@ -52,10 +53,11 @@ def reported(session: Session) -> dict[int, Reported]:
         .outerjoin(ReportRow, ReportRow.device == DeviceRow.number)
         .where(DeviceRow.state == "enrolled")
     )
-    return {number: Reported(fingerprint, _read(text)) for number, fingerprint, text in session.execute(query)}
+    return {number: Reported(fingerprint, read_report(text)) for number, fingerprint, text in session.execute(query)}
 
 
-def _read(text: str | None) -> Report | None:
+@lru_cache(maxsize=4096)  # the newest of each device, which are read again at every look
+def read_report(text: str | None) -> Report | None:
     """A report on record; None where an older server took what this one would refuse."""
     try:
         return Report.decode(text) if text else None

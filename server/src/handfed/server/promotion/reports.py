@@ -78,11 +78,10 @@ class Reports:
                 )
             report = Report.decode(text)
             row = session.get(ReportRow, number)
-            if row is None:
-                session.add(ReportRow(device=number, sequence=report.sequence, report=text, received_at=self._clock()))
-            elif report.sequence > row.sequence:
-                row.sequence, row.report, row.received_at = report.sequence, text, self._clock()
-            return report.sequence if row is None else row.sequence
+            if row is not None and report.sequence <= row.sequence:
+                return row.sequence
+            session.merge(ReportRow.of(number, report, text, self._clock()))
+            return report.sequence
 
 
 def _report(row: ReportRow) -> DeviceReport:
