@@ -53,6 +53,7 @@ async function write(method, path, body) {
 }
 
 export const post = (path, body) => write("POST", path, body);
+export const patch = (path, body) => write("PATCH", path, body);
 export const remove = (path) => write("DELETE", path);
 
 /** The rounds of a run as they end; gives what ends it. */

@@ -57,7 +57,7 @@ class Finding:
 
     Attributes:
         name: The figure; all classes together are `CLASSES`.
-        p: The least p value of its questions, times how many p values there are of them; in a `Watch`, over all figures.
+        p: The least p value of its questions, times how many p values there are of them; in a `Watch`, of all figures.
         difference: Of recent writers from known ones, over the deviation between writers, on average.
         devices: How many devices were heard.
     """
@@ -212,7 +212,8 @@ def _new_devices(new: Sequence[Figure], known: Sequence[Figure], distrusted: int
 
 def _welch(pairs: Sequence[tuple[Figure, Figure]], alternative: str) -> NDArray[np.float64]:
     """P value of each device, float64 (devices,)."""
-    known, recent = (np.array(side, np.float64).T for side in zip(*pairs, strict=True))  # (writers mean deviation, devices)
+    # Writers, mean and deviation of each device: (3, devices)
+    known, recent = (np.array(side, np.float64).T for side in zip(*pairs, strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
         found = stats.ttest_ind_from_stats(
             recent[1], recent[2], recent[0], known[1], known[2], known[0], equal_var=False, alternative=alternative

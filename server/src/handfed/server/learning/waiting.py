@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from handfed.server.database import Database
 from handfed.server.devices.models import DeviceRow
@@ -100,7 +100,7 @@ _DONE = (
 _COUNTS: ColumnElement[bool] = or_(_DONE.c.at.is_(None), ReportRow.received_at > _DONE.c.at)
 
 
-def _told(*columns: Any) -> Select[*tuple[Any, ...]]:
+def _told(*columns: ColumnElement[Any] | InstrumentedAttribute[Any]) -> Select[*tuple[Any, ...]]:
     """Reports of enrolled devices that tell of their handwriting."""
     return (
         select(*columns)

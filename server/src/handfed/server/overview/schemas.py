@@ -82,6 +82,8 @@ class OverviewGiven(BaseModel):
     devices: DeviceCountsGiven = Field(description="Who is there, of the devices that the token reaches.")
     run: RunInBriefGiven | None = Field(description="The run that goes on, or else the newest.")
     queued: int = Field(description="Runs that wait.", examples=[0])
-    waiting: WaitingInAllGiven = Field(description="What a run could learn anew, of the devices that the token reaches.")
+    waiting: WaitingInAllGiven = Field(
+        description="What a run could learn anew, of the devices that the token reaches."
+    )
     release: LatestReleaseGiven | None = Field(description="The newest release.")
     attention: list[AttentionGiven] = Field(description="What needs a person.")

@@ -39,8 +39,8 @@ class ReportRow(Base):
     """The newest report of a device, as its text was signed.
 
     Columns: `reads_with` is the release of which the text tells handwriting, and `fresh`, `feedback` and
-    `feedback_used` are its counts (`handfed.shared.handwriting_reports`), so that they can be summed; all are null where
-    it tells of none.
+    `feedback_used` are its counts (`handfed.shared.handwriting_reports`), so that they can be summed; all are null
+    where it tells of none.
     """
 
     __tablename__ = "release_reports"
