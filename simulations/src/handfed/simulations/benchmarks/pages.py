@@ -70,6 +70,16 @@ def _asked(example: Example) -> dict[str, Sequence[str]]:
             f"/runs/{done}",
             f"/runs/{done}/rounds?after={last - 20}",
         ),
+        "learning": (
+            "/learning",
+            "/releases?limit=200",
+            "/promotions?limit=200",
+            "/learning/digits/explanation",
+            "/learning/digits/waiting?limit=200",
+            "/comparisons?limit=200",
+            "/comparisons/2",
+            "/releases/1",
+        ),
         "fairness": (
             f"/runs/{done}/rounds?limit=200",
             f"/runs/{done}/rounds/{last}",

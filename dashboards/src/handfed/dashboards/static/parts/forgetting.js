@@ -43,7 +43,7 @@ function Of({ champion, before }) {
     ];
     return html`<${Bars} title=${t("forgetting.chart", names)} file=${`forgetting-${before}-${champion.number}`} first=${t("classes.class")} labels=${classes.map((each) => each.name)}
         series=${series} range=${[0, 1]} show=${(value) => percent(value, 0)}
-        text=${t("forgetting.says", { name: worst.name, points: points(worst.difference), give: number(100 * worst.give, 2), ...names })} />
+        text=${t(worst.difference < 0 ? "forgetting.says" : "forgetting.gained", { name: worst.name, points: points(worst.difference), give: number(100 * worst.give, 2), ...names })} />
       <${Table} label=${t("forgetting.title")} rows=${classes} columns=${columns(names)} keyOf=${(each) => each.name} first=${["difference", false]} canFilter=${classes.length > 12} />
       ${was.round || is.round ? html`<p class="hint">${t("forgetting.rounds")}</p>` : ""}
       <p class="hint">${t("forgetting.hint")}</p>`;
