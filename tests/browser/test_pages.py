@@ -14,18 +14,6 @@ PAGES = (
     *("overview", "runs", "run", "run-done", "devices", "device", "releases", "release"),
     *("learning", "fairness", "privacy"),
 )
-    "overview",
-    "runs",
-    "run",
-    "run-done",
-    "devices",
-    "device",
-    "releases",
-    "release",
-    "learning",
-    "fairness",
-    "privacy",
-)
 SERIOUS = {"serious", "critical"}
 FIRST_VIEW_BYTES = 200_000
 
