@@ -80,10 +80,6 @@ class Confusion(NamedTuple):
     samples: int
 
 
-_CLASS_COLUMNS: Final = (wire.CLASSES, wire.CLASS_SAMPLES, wire.CLASS_CORRECT)
-_CONFUSION_COLUMNS: Final = (wire.CONFUSED_WRITTEN, wire.CONFUSED_READ, wire.CONFUSED_SAMPLES)
-
-
 @dataclass(frozen=True)
 class Detail:
     """What is said beside totals.
@@ -100,9 +96,10 @@ class Detail:
 
     def to_metrics(self) -> dict[str, list[int]]:
         """As `wire` names it; nothing is said by leaving it out."""
-        classes = dict(zip(_CLASS_COLUMNS, _columns(self.classes), strict=True))
-        confusions = dict(zip(_CONFUSION_COLUMNS, _columns(self.confusions), strict=True))
-        said: dict[str, list[int]] = {wire.WRITERS: list(self.writers), **classes, **confusions}
+        names = (wire.CLASSES, wire.CLASS_SAMPLES, wire.CLASS_CORRECT)
+        cells = (wire.CONFUSED_WRITTEN, wire.CONFUSED_READ, wire.CONFUSED_SAMPLES)
+        columns = zip((*names, *cells), (*_columns(self.classes), *_columns(self.confusions)), strict=True)
+        said: dict[str, list[int]] = {wire.WRITERS: list(self.writers), **dict(columns)}
         return {name: values for name, values in said.items() if values}
 
 
@@ -173,16 +170,17 @@ def checked(metrics: Mapping[str, Any], total: Score, classes: int) -> Detail:
     writers = _numbers(metrics, wire.WRITERS)
     if writers:
         _check_writers(writers, total, right=total.correct if classes else total.characters)
-    found = tuple(ClassCount(*row) for row in _rows(metrics, _CLASS_COLUMNS))
+    found = tuple(ClassCount(*row) for row in _rows(metrics, wire.CLASSES, wire.CLASS_SAMPLES, wire.CLASS_CORRECT))
     if found:
         _check_classes(found, total, classes)
-    confusions = tuple(Confusion(*row) for row in _rows(metrics, _CONFUSION_COLUMNS))
-    if confusions:
+    cells = _rows(metrics, wire.CONFUSED_WRITTEN, wire.CONFUSED_READ, wire.CONFUSED_SAMPLES)
+    confusions = tuple(Confusion(*cell) for cell in cells)
+    if confusions:  # a judgement; an evaluation tells of classes without
         _check_confusions(confusions, found, classes)
     return Detail(writers, found, confusions)
 
 
-def _rows(metrics: Mapping[str, Any], names: tuple[str, ...]) -> list[tuple[int, ...]]:
+def _rows(metrics: Mapping[str, Any], *names: str) -> list[tuple[int, ...]]:
     columns = [_numbers(metrics, name) for name in names]
     if len({len(column) for column in columns}) > 1:
         raise RejectedError(Reason.CONTENT, "the columns of the classes differ in length")
