@@ -222,7 +222,7 @@ def test_of_one_school_learning_shows_its_devices_and_nothing_that_takes_the_fed
     own = {each.name for each in site.host.services.devices.list(Principal("Di", "viewer", organisation=1)).items}
     expect(shown.first).to_be_visible()
     assert 0 < len(set(shown.all_inner_texts())) == len(set(shown.all_inner_texts()) & own)
-    expect(page.get_by_text("When a run is started")).to_have_count(0)
+    expect(page.get_by_role("heading", name="When a run is started")).to_have_count(0)
     expect(page.locator(".notice.bad")).to_have_count(0)
 
 
