@@ -152,6 +152,7 @@ def test_each_figure_of_a_look_is_told_with_the_probability_of_as_much_over_all_
     watch = watched(Watch(), both, 1, SETTINGS)
     assert [each.name for each in watch.findings] == ["slant", "ink"]
     first, second = watch.findings
+    assert watch.level is not None
     assert first.p <= watch.level < second.p <= 1
     assert f"p = {first.p:.2g}" in watch.what
     assert first.difference > 2 > abs(second.difference)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -53,11 +53,11 @@ def test_of_devices_of_others_and_of_those_that_left_nothing_is_told(world: Worl
     world.clock.forward(minutes=1)
     world.tell(1, 200)
     world.tell(2, 100)
-    changed: dict[str, Any] = {"organisation": 2} if other == "organisation" else {"state": "revoked"}
     with world.database.write() as session:
         session.add(OrganisationRow(number=2, name="School South", created_at=world.clock()))
         session.flush()
-        session.query(DeviceRow).filter_by(number=2).update(changed)
+        row = session.get_one(DeviceRow, 2)
+        row.organisation, row.state = (2, "enrolled") if other == "organisation" else (1, "revoked")
     who = Principal("Ed", "viewer", organisation=1)
     assert total(world, who) == WaitingInAll(1, 200, 0)
     assert [each.device for each in WaitingReading(world.database).list(who, "digits").items] == [1]

@@ -102,12 +102,13 @@ class HandwritingReport:
         """
         if not isinstance(value, Mapping):
             raise ValueError("it is no JSON object")  # noqa: TRY004 - of a document, a wrong type is a wrong value
-        release, fresh = value.get("release"), value.get("fresh")
+        release = value.get("release")
         if type(release) is not int or not 0 < release < 2**31:
             raise ValueError("its release is no number of one")
-        feedback, used = (value.get(name, 0) for name in ("feedback", "feedback_used"))
-        if not all(map(_is_told, (fresh, feedback, used))) or feedback > fresh:
-            raise ValueError(f"a count of samples is no whole number of tens up to {MOST_FRESH}, or exceeds the whole")
+        fresh = _told(value.get("fresh"))
+        feedback, used = (_told(value.get(name, 0)) for name in ("feedback", "feedback_used"))
+        if feedback > fresh:
+            raise ValueError("its feedback is more than all that is new")
         known, recent = (_figures(value.get(side)) for side in ("known", "recent"))
         held_out, right = (value.get(name, 0) for name in ("held_out", "right"))
         if type(held_out) is not int or type(right) is not int or not 0 <= right <= held_out <= MOST_FRESH:
@@ -137,8 +138,10 @@ def in_tens(count: int) -> int:
     return min(count, MOST_FRESH) // STEP * STEP
 
 
-def _is_told(count: object) -> bool:
-    return type(count) is int and 0 <= count <= MOST_FRESH and not count % STEP
+def _told(count: object) -> int:
+    if type(count) is not int or not 0 <= count <= MOST_FRESH or count % STEP:
+        raise ValueError(f"a count of samples is no whole number of tens up to {MOST_FRESH}")
+    return count
 
 
 def _figures(value: object) -> dict[str, Figure]:
