@@ -12,7 +12,21 @@ from handfed.server.runs.service import RunRecord
 from handfed.simulations.pages.example import ADA
 from handfed.simulations.pages.screenshots import places, settle
 
-BUTTONS = ("Invite a device", "Start a run", "Stop", "Revoke", "Pin to a release", "Roll back", "Promote", "Withdraw")
+BUTTONS = (
+    "Invite a device",
+    "Start a run",
+    "Stop",
+    "Revoke",
+    "Pin to a release",
+    "Roll back",
+    "Promote",
+    "Withdraw",
+    "Change settings",
+    "Enable",
+    "Disable",
+    "Start a comparison",
+    "End the comparison",
+)
 
 
 def test_a_device_is_invited_and_an_invitation_withdrawn(own_site: Any, opened: Any) -> None:
@@ -79,6 +93,56 @@ def test_a_run_is_started_and_stopped_and_resumed(own_site: Any, opened: Any) ->
     page.locator("h1 .badge", has_text="waiting").wait_for()
 
 
+def test_the_policy_is_switched_off_and_on_again(own_site: Any, opened: Any) -> None:
+    from playwright.sync_api import expect
+
+    page = opened(own_site, "operator", place="learning")
+    policies = own_site.host.services.policies
+    for button, word in (("Disable", "disabled"), ("Enable", "enabled")):
+        page.get_by_role("button", name=button, exact=True).click()
+        page.locator("dialog .primary").click()
+        expect(page.locator("section", has_text="When a run is started").locator(".badge").first).to_have_text(word)
+        expect(page.locator("dialog")).to_have_count(0)
+        assert (policies.get("digits").enabled_at is not None) == (word == "enabled")
+
+
+def test_settings_of_learning_are_changed_in_peoples_units_and_the_others_stay(own_site: Any, opened: Any) -> None:
+    from playwright.sync_api import expect
+
+    page = opened(own_site, "operator", place="learning")
+    page.get_by_role("button", name="Change settings").click()
+    page.locator("dialog input[name=least_samples]").fill("2000")
+    page.locator("dialog input[name=drift_error_rate]").fill("0.5")
+    page.locator("dialog input[name=cool_down_s]").fill("36")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("dialog")).to_have_count(0)
+    row = page.get_by_role("row", name="New samples").first
+    expect(row).to_contain_text("2,000 on 5 devices")
+    settings = own_site.host.services.policies.get("digits").settings
+    assert (settings["least_samples"], settings["drift_error_rate"], settings["cool_down_s"]) == (2000, 0.005, 129_600)
+    assert (settings["every_days"], settings["least_each"]) == (14, 20)
+
+
+def test_a_comparison_is_ended_and_another_started(own_site: Any, opened: Any) -> None:
+    from playwright.sync_api import expect
+
+    page = opened(own_site, "operator", place="learning")
+    section = page.locator("section", has_text="Comparisons of two releases").last
+    section.get_by_role("button", name="End the comparison").click()
+    page.locator("dialog .primary").click()
+    expect(page.locator("dialog")).to_have_count(0)
+    comparisons = own_site.host.services.comparisons
+    assert comparisons.list().items[0].ended_at is not None
+    section.get_by_role("button", name="Start a comparison").click()
+    page.locator("dialog select[name=a]").select_option("1")
+    page.locator("dialog input[name=share]").fill("20")
+    page.locator("dialog .primary").click()
+    expect(section.locator("select").first).to_have_value("3")
+    expect(section).to_contain_text("running")
+    newest = comparisons.list().items[0]
+    assert (newest.release_a, newest.release_b, newest.percent) == (1, 4, 20)
+
+
 def test_what_the_server_refuses_is_told_and_nothing_is_lost(own_site: Any, opened: Any) -> None:
     opened.expected.add("status of 422")
     page = opened(own_site, "operator", place="runs")
@@ -125,7 +189,8 @@ def test_a_viewer_is_offered_nothing_and_can_change_nothing(site: Any, opened: A
                 headers: {"Content-Type": "application/json", "X-Handfed-Page": "1"}}).then((answer) => answer.status);
             return Promise.all([ask("/invitations", {organisation: 1}), ask("/runs"), ask("/devices/4/revoke"),
                 ask("/releases/4/promotion/rollback"), ask("/runs/3/stop"),
-                ask("/tokens", {name: "x", role: "admin"})]);
+                ask("/tokens", {name: "x", role: "admin"}), ask("/learning/digits/disable"),
+                ask("/comparisons", {release_a: 1, release_b: 3}), ask("/comparisons/2/end")]);
         }"""
     )
     assert set(statuses) == {403}
@@ -140,11 +205,13 @@ def test_a_school_sees_its_own(site: Any, opened: Any) -> None:
 
 
 def test_a_page_says_when_the_server_is_away_and_comes_back(own_site: Any, opened: Any) -> None:
+    from playwright.sync_api import expect
+
     opened.expected.add("ERR_FAILED")
     page = opened(own_site, "viewer", place="overview")
     page.route("**/api/**", lambda route: route.abort())
     page.locator(".notice.bad", has_text="does not answer").wait_for()
-    assert page.locator(".tile").count() == 4  # what was known stays
+    expect(page.locator(".tile")).to_have_count(5)  # what was known stays
     page.unroute("**/api/**")
     page.get_by_role("button", name="Try again").click()
     page.locator(".notice.bad").wait_for(state="detached")

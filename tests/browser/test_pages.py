@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 
+from handfed.server.people.principals import Principal
 from handfed.simulations.pages.browser import DESKTOP, PHONE, log_in, page_of
+from handfed.simulations.pages.example import ADA
 from handfed.simulations.pages.screenshots import places, settle
 
-PAGES = ("overview", "runs", "run", "run-done", "devices", "device", "releases", "release", "fairness", "privacy")
+PAGES = (
+    *("overview", "runs", "run", "run-done", "devices", "device", "releases", "release"),
+    *("learning", "fairness", "privacy"),
+)
 SERIOUS = {"serious", "critical"}
 FIRST_VIEW_BYTES = 200_000
 
@@ -42,7 +47,7 @@ def test_axe_finds_nothing_serious(site: Any, opened: Any, name: str) -> None:
         assert not told, (theme, size)
 
 
-@pytest.mark.parametrize("dialogue", ["invite", "run", "rollback"])
+@pytest.mark.parametrize("dialogue", ["invite", "run", "rollback", "policy", "disable", "comparison"])
 def test_axe_finds_nothing_serious_in_a_dialogue(site: Any, opened: Any, dialogue: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
@@ -50,6 +55,9 @@ def test_axe_finds_nothing_serious_in_a_dialogue(site: Any, opened: Any, dialogu
         "invite": ("devices", "Invite a device"),
         "run": ("runs", "Start a run"),
         "rollback": ("releases/4", "Roll back"),
+        "policy": ("learning", "Change settings"),
+        "disable": ("learning", "Disable"),
+        "comparison": ("learning", "End the comparison"),
     }[dialogue]
     page = opened(site, place=place)
     page.get_by_role("button", name=button).click()
@@ -186,3 +194,49 @@ def test_fairness_is_told_by_writers_and_by_devices(site: Any, opened: Any) -> N
     says = page.locator(".says").all_inner_texts()
     assert any("worst tenth" in each for each in says)
     assert page.locator("figure").count() == 3
+
+
+def test_learning_says_what_waits_what_drifts_and_what_was_forgotten(site: Any, opened: Any) -> None:
+    from playwright.sync_api import expect
+
+    page = opened(site, place="learning")
+    told = site.host.services.overview.read(ADA).waiting
+    tiles = page.locator(".tile-value")
+    expect(tiles.nth(0)).to_have_text(f"{told.feedback:,}")
+    expect(tiles.nth(1)).to_have_text(f"{told.fresh:,}")
+    conditions = page.get_by_role("table", name="Conditions, as they stand now").locator("tbody tr")
+    expect(conditions).to_have_count(7)
+    expect(conditions.filter(has_text="Drift")).to_contain_text("slant differs by")
+    expect(page.locator("figure", has_text="New writers against known ones")).to_contain_text("Most telling: Slant")
+    expect(page.locator("figure", has_text="Corrections by readings")).to_contain_text("95 % interval")
+    forgotten = page.get_by_role("table", name="What was forgotten, by class").locator("tbody tr")
+    expect(forgotten).to_have_count(10)
+    expect(forgotten.first).to_contain_text("-")  # the most lost comes first
+
+
+def test_of_one_school_learning_shows_its_devices_and_nothing_that_takes_the_federation(site: Any, opened: Any) -> None:
+    from playwright.sync_api import expect
+
+    page = opened(site, "school", place="learning")
+    shown = page.get_by_role("table", name="What waits on devices").locator("tbody tr td:first-child")
+    own = {each.name for each in site.host.services.devices.list(Principal("Di", "viewer", organisation=1)).items}
+    expect(shown.first).to_be_visible()
+    assert 0 < len(set(shown.all_inner_texts())) == len(set(shown.all_inner_texts()) & own)
+    expect(page.get_by_role("heading", name="When a run is started")).to_have_count(0)
+    expect(page.locator(".notice.bad")).to_have_count(0)
+
+
+def test_confusions_are_a_matrix_a_sentence_and_a_file(site: Any, opened: Any) -> None:
+    from playwright.sync_api import expect
+
+    page = opened(site, place="releases/4")
+    figure = page.locator("figure", has_text="Confusions")
+    metrics = site.host.services.releases.get(4).manifest["metrics"]
+    expect(figure.locator(".matrix tbody tr")).to_have_count(10)
+    expect(figure.locator(".says")).to_contain_text("Most often")
+    with page.expect_download() as waited:
+        figure.get_by_role("button", name="CSV").click()
+    rows = waited.value.path().read_text("utf-8").splitlines()
+    assert rows[0] == "Written,Read as,Samples,Share of the class"
+    assert sum(int(row.split(",")[2]) for row in rows[1:]) == sum(count for *_, count in metrics["confusions"])
+    expect(page.locator("figure", has_text="Devices by time to read a picture")).to_contain_text("median")

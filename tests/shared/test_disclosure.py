@@ -21,6 +21,7 @@ from handfed.shared.disclosure import (
     Detail,
     checked,
     combined,
+    confusions_of,
     detail_of,
     spread,
 )
@@ -67,6 +68,25 @@ def texts(draw: st.DrawFn) -> Held:
     errors = np.array([draw(st.integers(0, length + 2)) for length in lengths], np.int64)
     writers = np.array([draw(st.integers(UNKNOWN, 15)) for _ in lengths], np.int32)
     return samples, errors, writers
+
+
+@given(held())
+def test_of_a_file_that_is_judged_classes_above_the_floor_are_told_with_what_they_were_read_as(found: Held) -> None:
+    samples, wrong, _ = found
+    read = ((samples.labels + wrong * (1 + np.arange(len(wrong)) % (CLASSES - 1))) % CLASSES).astype(np.int32)
+    said = confusions_of(read, samples)
+    assert said.classes == detail_of(wrong, samples, None).classes
+    matrix = np.zeros((CLASSES, CLASSES), np.int64)
+    np.add.at(matrix, (samples.labels, read), 1)
+    told = [one.label for one in said.classes]
+    expected = [(a, b, matrix[a, b]) for a in told for b in range(CLASSES) if a != b and matrix[a, b]]
+    assert list(said.confusions) == expected
+    assert checked(said.to_metrics(), score(samples, wrong), CLASSES) == said
+
+
+def test_of_texts_no_confusion_is_told() -> None:
+    lines = Samples.of_texts([np.zeros((4, 8), np.uint8)] * 20, [[1]] * 20)
+    assert confusions_of(np.array([], np.int32), lines) == Detail()
 
 
 @given(held())

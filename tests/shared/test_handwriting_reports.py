@@ -16,8 +16,15 @@ NAMES = ["ink", "stroke-width", "slant", "confidence", "class-0", "class-61"]
 numbers = st.floats(-1e6, 1e6)
 figures = st.builds(Figure, st.integers(1, 10).map(lambda tens: 10 * tens), numbers, st.floats(0, 1e6))
 sides = st.dictionaries(st.sampled_from(NAMES), figures)
+tens = st.integers(0, 10**4).map(lambda n: 10 * n)
 reports = st.builds(
-    HandwritingReport, st.integers(1, 2**31 - 1), st.integers(0, 10**6).map(lambda n: 10 * n), sides, sides
+    HandwritingReport,
+    st.integers(1, 2**31 - 1),
+    tens.map(lambda n: n + 10**5),
+    sides,
+    sides,
+    feedback=tens,
+    feedback_used=tens,
 )
 
 
@@ -45,6 +52,10 @@ def said(**changed: Any) -> dict[str, Any]:
         {"fresh": -10},
         {"fresh": True},
         {"fresh": 10**8},
+        {"feedback": 15},  # exactly
+        {"feedback": 30},  # more than there are
+        {"feedback_used": -10},
+        {"feedback_used": "10"},
         {"release": 0},
         {"known": None},
         {"known": {"ink": [9, 0.1, 0.02]}},  # of too few

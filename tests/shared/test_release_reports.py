@@ -16,9 +16,11 @@ from handfed.shared.release_reports import (
     ReportError,
     Standing,
     statement,
+    told_latency,
 )
 
 NUMBERS = st.integers(1, 2**31 - 1)
+LATENCIES = st.none() | st.floats(1e-3, 1e6)
 
 
 @st.composite
@@ -31,7 +33,7 @@ def comparisons(draw: st.DrawFn) -> Comparison:
 REPORTS = st.builds(
     Report,
     st.integers(1, 2**53),
-    st.lists(st.builds(Standing, NUMBERS, st.sampled_from(Condition), st.booleans()), max_size=3).map(tuple),
+    st.lists(st.builds(Standing, NUMBERS, st.sampled_from(Condition), st.booleans(), LATENCIES), max_size=3).map(tuple),
     st.lists(comparisons(), max_size=3).map(tuple),
 )
 EXAMPLE = Report(3, (Standing(5, Condition.HEALTHY, in_use=False),), (Comparison(4, 5, 100, 2, 1),))
@@ -56,6 +58,10 @@ def test_a_report_is_read_as_it_was_written(report: Report) -> None:
         (("standings", 0, "condition"), []),
         (("standings", 0, "in_use"), 1),
         (("standings", 0, "release"), -1),
+        (("standings", 0, "latency_ms"), 0),
+        (("standings", 0, "latency_ms"), "1"),
+        (("standings", 0, "latency_ms"), float("nan")),
+        (("standings", 0, "latency_ms"), 1e7),
         (("comparisons", 0, "samples"), 10**12),
         (("comparisons", 0, "samples"), 2),
         (("comparisons", 0, "only_champion"), 99),
@@ -87,3 +93,7 @@ def test_what_is_signed_is_of_one_device_and_one_text() -> None:
     signed = {statement(device, text) for device in (1, 12) for text in ("", EXAMPLE.encode())}
     assert len(signed) == 4
     assert all(each.startswith(b"handfed release report 1\n") for each in signed)
+
+
+def test_a_latency_is_told_to_two_digits_or_not_at_all() -> None:
+    assert [told_latency(each) for each in (0.0623, 12.7, 0.0, 1e9)] == [0.062, 13.0, None, None]

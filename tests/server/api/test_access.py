@@ -93,6 +93,7 @@ RULES: list[tuple[str, Any, str]] = [
     ("GET /api/v1/learning", None, "401 200 200 200 200 200 200"),
     ("GET /api/v1/learning/digits", None, "401 200 200 200 200 200 200"),
     ("GET /api/v1/learning/digits/explanation", None, "401 200 200 200 403 403 403"),
+    ("GET /api/v1/learning/digits/waiting", None, "401 200 200 200 200 200 200"),
     ("PATCH /api/v1/learning/digits", dict, "401 403 200 200 403 403 403"),
     ("POST /api/v1/learning/digits/enable", None, "401 403 200 200 403 403 403"),
     ("POST /api/v1/learning/digits/disable", None, "401 403 200 200 403 403 403"),

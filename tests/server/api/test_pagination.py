@@ -23,7 +23,7 @@ def _walk(world: Any, url: str) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("limit", [1, 2, 7, 200])
+@pytest.mark.parametrize("limit", [1, 2, 7, 500])
 def test_links_lead_through_everything_once(world: Any, limit: int) -> None:
     for number in range(5):
         world.services.organisations.add(ADA, f"more {number}")
@@ -48,6 +48,6 @@ def test_runs_come_newest_first_and_rounds_in_order(world: Any) -> None:
     assert [row["device"] for row in rejections] == ["18446744073709551615"] * 3
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "after=-1", f"after={2**31}"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "after=-1", f"after={2**31}"])
 def test_a_page_that_cannot_be_is_refused(world: Any, query: str) -> None:
     assert world.ask("federation admin", "GET", f"/api/v1/devices?{query}").status_code == 422

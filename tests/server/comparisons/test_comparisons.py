@@ -71,9 +71,7 @@ class World:
         self.sequence += 1
         report = Report(self.sequence, (), (), HandwritingReport(release, 0, {}, {}, held_out, right), uses)
         with self.database.write() as session:
-            session.merge(
-                ReportRow(device=device, sequence=self.sequence, report=report.encode(), received_at=self.clock())
-            )
+            session.merge(ReportRow.of(device, report, report.encode(), self.clock()))
 
     def evidence(self, number: int = 1) -> Evidence:
         return self.comparisons.outcome(ADA, number).evidence

@@ -16,7 +16,7 @@ from handfed.server.flower.exchange import PART, collect
 from handfed.server.flower.queries import MOST_ASKED, Queries, Verdict
 from handfed.shared import wire
 from handfed.shared.calibration import TEMPERATURES, TemperatureCurve
-from handfed.shared.disclosure import ClassCount, Detail
+from handfed.shared.disclosure import ClassCount, Confusion, Detail
 from handfed.shared.errors import QuorumError
 from handfed.shared.wire import ArraySpec, Role, Schema
 from handfed.simulations.engines.grid import Answer, LocalGrid, Question, identify
@@ -164,7 +164,7 @@ FINE: dict[str, Any] = {
 }
 
 
-def judged(*verdicts: Mapping[str, Any]) -> tuple[Verdict, TemperatureCurve]:
+def judged(*verdicts: Mapping[str, Any]) -> tuple[Verdict, TemperatureCurve, Detail]:
     devices = Devices(len(verdicts), verdicts=dict(enumerate(verdicts, start=1)))
     queries = devices.queries()
     queries.describe()
@@ -173,7 +173,7 @@ def judged(*verdicts: Mapping[str, Any]) -> tuple[Verdict, TemperatureCurve]:
 
 def test_verdicts_and_curves_of_devices_add_up() -> None:
     cold = {**FINE, wire.CURVE: [5 * nats for nats in NATS[4:] + NATS[-1:] * 4], wire.CURVE_EXAMPLES: 4}
-    verdict, curve = judged(FINE, cold)
+    verdict, curve, _ = judged(FINE, cold)
     assert verdict == Verdict(20, 18, 16, 2, 0, 20, 2, 4)
     assert curve.samples == 14
     assert curve.nats.tolist() == pytest.approx((np.array(NATS) + cold[wire.CURVE]).tolist())
@@ -198,7 +198,7 @@ def test_verdicts_and_curves_of_devices_add_up() -> None:
     ],
 )
 def test_a_device_whose_curve_makes_no_sense_is_left_out(wrong: Mapping[str, Any]) -> None:
-    verdict, curve = judged(FINE, {**FINE, **wrong}, FINE)
+    verdict, curve, _ = judged(FINE, {**FINE, **wrong}, FINE)
     assert verdict.samples == curve.samples == 20
     assert curve.nats.tolist() == pytest.approx((2 * np.array(NATS)).tolist())
 
@@ -246,13 +246,48 @@ def test_a_device_that_holds_out_more_than_it_said_is_asked_how_much() -> None:
     assert devices.asked[wire.DESCRIBE] == 3
 
 
+CONFUSED = {
+    wire.CLASSES: [2],
+    wire.CLASS_SAMPLES: [10],
+    wire.CLASS_CORRECT: [8],
+    wire.CONFUSED_WRITTEN: [2, 2],
+    wire.CONFUSED_READ: [0, 1],
+    wire.CONFUSED_SAMPLES: [1, 1],
+}
+
+
+def test_of_a_file_the_federation_is_told_how_classes_are_confused_from_five_devices_on() -> None:
+    four, five = (judged(*[{**FINE, **CONFUSED}] * count, FINE)[2] for count in (4, 5))
+    assert four == Detail()
+    assert five == Detail((), (ClassCount(2, 50, 40),), (Confusion(2, 0, 5), Confusion(2, 1, 5)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {wire.CONFUSED_SAMPLES: [1, 2]},  # three wrong readings, of two
+        {wire.CONFUSED_SAMPLES: [2, 0]},
+        {wire.CONFUSED_READ: [0, 2]},  # which is right
+        {wire.CONFUSED_READ: [0, 3]},  # of an alphabet of three
+        {wire.CONFUSED_READ: [1, 0]},
+        {wire.CONFUSED_READ: [1, 1]},
+        {wire.CONFUSED_WRITTEN: [1, 2]},  # of which nothing is told
+        {wire.CONFUSED_WRITTEN: [2]},
+        {wire.CONFUSED_WRITTEN: 2},  # no list
+    ],
+)
+def test_a_device_whose_confusions_do_not_fit_is_left_out(wrong: Mapping[str, Any]) -> None:
+    verdict, curve, _ = judged({**FINE, **CONFUSED, **wrong}, FINE)
+    assert verdict.samples == curve.samples == 10
+
+
 @pytest.mark.parametrize("missing", [wire.CURVE, wire.CURVE_EXAMPLES])
 def test_a_device_without_a_curve_is_left_out(missing: str) -> None:
-    verdict, curve = judged({name: value for name, value in FINE.items() if name != missing}, FINE)
+    verdict, curve, _ = judged({name: value for name, value in FINE.items() if name != missing}, FINE)
     assert verdict.samples == curve.samples == 10
 
 
 def test_a_curve_may_leave_out_samples() -> None:
     """A text that cannot be said in so few steps has no likelihood at any temperature."""
-    verdict, curve = judged({**FINE, wire.CURVE_EXAMPLES: 0, wire.CURVE: [0.0] * len(NATS)})
+    verdict, curve, _ = judged({**FINE, wire.CURVE_EXAMPLES: 0, wire.CURVE: [0.0] * len(NATS)})
     assert (verdict.samples, curve.samples, curve.temperature()) == (10, 0, 1.0)

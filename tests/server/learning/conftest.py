@@ -92,13 +92,17 @@ class World:
         known: Mapping[str, Figure] | None = None,
         recent: Mapping[str, Figure] | None = None,
         release: int = 1,
+        **counts: int,
     ) -> None:
         """Has a device report, signed or not."""
         self.sequence += 1
-        report = Report(self.sequence, handwriting=HandwritingReport(release, fresh, known or {}, recent or {}))
-        self.put(device, report.encode())
+        told = HandwritingReport(release, fresh, known or {}, recent or {}, **counts)
+        report = Report(self.sequence, handwriting=told)
+        with self.database.write() as session:
+            session.merge(ReportRow.of(device, report, report.encode(), self.clock()))
 
     def put(self, device: int, text: str) -> None:
+        """Puts any text in the place of a device's report."""
         with self.database.write() as session:
             session.merge(ReportRow(device=device, sequence=self.sequence, report=text, received_at=self.clock()))
 

@@ -136,3 +136,31 @@ def test_the_watch_is_read_as_it_was_kept() -> None:
     watch = watched(Watch(), told(0), 3, SETTINGS)
     assert Watch.of(watch.to_json()) == watch
     assert Watch.of(None) == Watch()
+
+
+def test_each_figure_of_a_look_is_told_with_the_probability_of_as_much_over_all_of_them() -> None:
+    slanted, calm = told(1, lambda _random, _device: 3.0), told(2)
+    both = {
+        number: HandwritingReport(
+            1,
+            200,
+            {"slant": slanted[number].known["slant"], "ink": calm[number].known["slant"]},
+            {"slant": slanted[number].recent["slant"], "ink": calm[number].recent["slant"]},
+        )
+        for number in slanted
+    }
+    watch = watched(Watch(), both, 1, SETTINGS)
+    assert [each.name for each in watch.findings] == ["slant", "ink"]
+    first, second = watch.findings
+    assert watch.level is not None
+    assert first.p <= watch.level < second.p <= 1
+    assert f"p = {first.p:.2g}" in watch.what
+    assert first.difference > 2 > abs(second.difference)
+    assert Watch.of(watch.to_json()) == watch
+
+
+def test_a_class_that_nobody_wrote_tells_nothing() -> None:
+    nothing = {"class-3": Figure(10, 0.0, 0.0)}
+    reports = {number: HandwritingReport(1, 200, nothing, nothing) for number in range(6)}
+    (found,) = watched(Watch(), reports, 1, SETTINGS).findings
+    assert (found.p, found.difference) == (1.0, 0.0)

@@ -8,6 +8,7 @@ import pytest
 
 from handfed.server.promotion.evidence import HeldOut
 from handfed.shared.errors import NotFoundError
+from handfed.shared.release_reports import Condition, Standing
 
 
 def test_the_first_of_its_task_has_nothing_to_be_compared_with(world: Any) -> None:
@@ -37,6 +38,19 @@ def test_how_devices_are_that_use_it_is_told(world: Any) -> None:
     world.all_use(1)
     health = world.promotions.evidence(1).health
     assert (health.asked, health.healthy, health.slow) == (6, 6, 0)
+
+
+def test_how_long_it_takes_is_told_over_devices_from_five_on(world: Any) -> None:
+    world.publish(1)
+    world.look()
+    for device, took in zip(sorted(world.keys), (0.06, 0.2, 0.21, 1.0), strict=False):
+        world.report(device, Standing(1, Condition.HEALTHY, in_use=True, latency_ms=took))
+    assert world.promotions.evidence(1).latency is None
+    world.report(sorted(world.keys)[4], Standing(1, Condition.HEALTHY, in_use=True, latency_ms=300.0))
+    found = world.promotions.evidence(1).latency
+    assert (found.devices, found.median) == (5, 0.21)
+    assert found.bins == (0, 1, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 1)
+    assert 0.06 <= found.p10 < found.p90 <= 300
 
 
 def test_what_devices_hold_out_is_read_once_and_follows_a_new_key(world: Any) -> None:

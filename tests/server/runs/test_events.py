@@ -40,14 +40,14 @@ def a_round(number: int) -> RecordedRound:
 async def numbers(stream: AsyncIterator[str], most: int = 10**6) -> list[str]:
     """The ids of the rounds of a stream (`end` for its end), so many at most."""
     found: list[str] = []
-    async for text in stream:
-        if text.startswith("event: status"):
-            continue
-        first, _, rest = text.partition("\n")
-        found.append("end" if rest and first == "event: end" else first.removeprefix("id: "))
-        if len(found) == most:
+    async for piece in stream:  # of one event or more
+        for text in piece.removesuffix("\n\n").split("\n\n"):
+            first, _, rest = text.partition("\n")
+            if first != "event: status":
+                found.append("end" if rest and first == "event: end" else first.removeprefix("id: "))
+        if len(found) >= most:
             break
-    return found
+    return found[:most]
 
 
 async def until(happened: Callable[[], Any]) -> None:

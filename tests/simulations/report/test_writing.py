@@ -12,6 +12,7 @@ import pytest
 from handfed.server.flower.queries import Verdict
 from handfed.server.releases.publish import Publication
 from handfed.shared import planes
+from handfed.shared.disclosure import Detail
 from handfed.shared.errors import StorageError
 from handfed.shared.litert import Int8Model
 from handfed.shared.manifest import read_release
@@ -59,6 +60,7 @@ def outcome(of: Federation) -> Outcome:
             difference=difference,
             calibrated=verdict,
             weights_sha256="9f" * 32,
+            detail=Detail(),
             floating={},
             temperature=1.0,
             self_test=read_release(MODEL.parent)[0].self_test,

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError, StatementError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
 from handfed.server import schema_version
 from handfed.server.base import Base
@@ -159,6 +160,18 @@ def snapshot(kind: type[Snapshot], row: Base, **more: object) -> Snapshot:
     names = [field.name for field in fields(kind) if field.name not in more]  # type: ignore[arg-type]
     values: dict[str, Any] = {name: getattr(row, name) for name in names}
     return kind(**values, **more)
+
+
+@lru_cache
+def columns_of(kind: type[Snapshot], *tables: type[Base]) -> tuple[InstrumentedAttribute[Any], ...]:
+    """The columns of tables that a dataclass has the values of, in order: so long lists are read without entities.
+
+    Args:
+        kind: The dataclass; its fields are named as columns.
+        tables: The first that has a column of a field's name gives it.
+    """
+    found = (next(table for table in tables if hasattr(table, field.name)) for field in fields(kind))  # type: ignore[arg-type]
+    return tuple(getattr(table, field.name) for table, field in zip(found, fields(kind), strict=True))  # type: ignore[arg-type]
 
 
 @contextmanager

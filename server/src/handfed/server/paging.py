@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 Item = TypeVar("Item")
 DEFAULT_LIMIT = 50
-MAX_LIMIT = 200
+MAX_LIMIT = 500
 _LAST = (1 << 31) - 1  # the largest number that a database looks for
 
 

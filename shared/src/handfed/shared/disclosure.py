@@ -6,7 +6,8 @@ them (threshold rule and secondary suppression: Hundepool et al. 2012, "Statisti
 1. Writers are said to be read well or badly by a histogram of their accuracies alone, and from `LEAST_WRITERS` on.
    Whom nobody named is in none.
 2. Of a class, samples and right readings are said from `LEAST_SAMPLES` on; of texts, which are of many classes,
-   nothing.
+   nothing. Where a file is judged, it is also said as which classes such a class was read: that divides the wrong
+   readings, whose number is said anyway, among classes.
 3. What is left of the totals without the classes that are said is nothing, or `LEAST_SAMPLES` at least: else one class
    more is left out, the rarest, or the totals would tell the one that is below.
 4. A device below its floor says totals alone. It could add to a sum over devices into which nobody can look; while a
@@ -65,6 +66,20 @@ class ClassCount(NamedTuple):
     correct: int
 
 
+class Confusion(NamedTuple):
+    """A cell of the confusion matrix: samples of one class that were read as another.
+
+    Attributes:
+        label: The class that was written, in the order of the run's alphabet.
+        read: The class that was read, another one.
+        samples: How many.
+    """
+
+    label: int
+    read: int
+    samples: int
+
+
 @dataclass(frozen=True)
 class Detail:
     """What is said beside totals.
@@ -72,16 +87,36 @@ class Detail:
     Attributes:
         writers: Writers by accuracy, as many as fall between each of `EDGES` and the next; empty where nothing is said.
         classes: Classes, ascending; those of which nothing is said are not there.
+        confusions: As which classes those were read that are in `classes`, ascending; said where a file is judged.
     """
 
     writers: tuple[int, ...] = ()
     classes: tuple[ClassCount, ...] = ()
+    confusions: tuple[Confusion, ...] = ()
 
     def to_metrics(self) -> dict[str, list[int]]:
         """As `wire` names it; nothing is said by leaving it out."""
-        columns = dict(zip((wire.CLASSES, wire.CLASS_SAMPLES, wire.CLASS_CORRECT), _columns(self.classes), strict=True))
-        said: dict[str, list[int]] = {wire.WRITERS: list(self.writers), **columns}
+        names = (wire.CLASSES, wire.CLASS_SAMPLES, wire.CLASS_CORRECT)
+        cells = (wire.CONFUSED_WRITTEN, wire.CONFUSED_READ, wire.CONFUSED_SAMPLES)
+        columns = zip((*names, *cells), (*_columns(self.classes), *_columns(self.confusions)), strict=True)
+        said: dict[str, list[int]] = {wire.WRITERS: list(self.writers), **dict(columns)}
         return {name: values for name, values in said.items() if values}
+
+
+def confusions_of(read: NDArray[np.int32], samples: Samples) -> Detail:
+    """What a device says of classes where a file is judged: how many are read right, and as what the others.
+
+    Args:
+        read: int (n,), the class that each sample was read as; of texts anything.
+        samples: The n samples.
+    """
+    if samples.are_texts:
+        return Detail()
+    classes = _classes(read == samples.labels, samples.labels)
+    is_told = np.isin(samples.labels, [one.label for one in classes]) & (read != samples.labels)
+    cells, counts = np.unique(np.stack([samples.labels[is_told], read[is_told]]), axis=1, return_counts=True)
+    confusions = (Confusion(*map(int, cell)) for cell in zip(*cells, counts, strict=True))
+    return Detail(classes=classes, confusions=tuple(confusions))
 
 
 def detail_of(errors: NDArray[np.int64], samples: Samples, writers: NDArray[np.int32] | None) -> Detail:
@@ -135,13 +170,21 @@ def checked(metrics: Mapping[str, Any], total: Score, classes: int) -> Detail:
     writers = _numbers(metrics, wire.WRITERS)
     if writers:
         _check_writers(writers, total, right=total.correct if classes else total.characters)
-    labels, *counts = (_numbers(metrics, name) for name in (wire.CLASSES, wire.CLASS_SAMPLES, wire.CLASS_CORRECT))
-    if any(len(column) != len(labels) for column in counts):
-        raise RejectedError(Reason.CONTENT, "the columns of the classes differ in length")
-    found = tuple(ClassCount(*row) for row in zip(labels, *counts, strict=True))
+    found = tuple(ClassCount(*row) for row in _rows(metrics, wire.CLASSES, wire.CLASS_SAMPLES, wire.CLASS_CORRECT))
     if found:
         _check_classes(found, total, classes)
-    return Detail(writers, found)
+    cells = _rows(metrics, wire.CONFUSED_WRITTEN, wire.CONFUSED_READ, wire.CONFUSED_SAMPLES)
+    confusions = tuple(Confusion(*cell) for cell in cells)
+    if confusions:  # a judgement; an evaluation tells of classes without
+        _check_confusions(confusions, found, classes)
+    return Detail(writers, found, confusions)
+
+
+def _rows(metrics: Mapping[str, Any], *names: str) -> list[tuple[int, ...]]:
+    columns = [_numbers(metrics, name) for name in names]
+    if len({len(column) for column in columns}) > 1:
+        raise RejectedError(Reason.CONTENT, "the columns of the classes differ in length")
+    return list(zip(*columns, strict=True))
 
 
 def _numbers(metrics: Mapping[str, Any], name: str) -> tuple[int, ...]:
@@ -172,20 +215,38 @@ def _check_classes(found: tuple[ClassCount, ...], total: Score, classes: int) ->
         raise RejectedError(Reason.COUNT, "the counts of classes do not fit the totals")
 
 
+def _check_confusions(confusions: tuple[Confusion, ...], found: tuple[ClassCount, ...], classes: int) -> None:
+    wrong = Counter[int]()
+    for one in confusions:
+        wrong[one.label] += one.samples
+        if one.label == one.read or one.read >= classes or not one.samples:
+            raise RejectedError(
+                Reason.CONTENT, "a confusion is of no two classes of the run's alphabet, or of no sample"
+            )
+    if any(one[:2] >= other[:2] for one, other in pairwise(confusions)):
+        raise RejectedError(Reason.CONTENT, "the confusions are not ascending")
+    if wrong != Counter({one.label: one.samples - one.correct for one in found if one.samples > one.correct}):
+        raise RejectedError(Reason.COUNT, "the confusions are not the wrong readings of the classes that are told")
+
+
 def combined(details: Iterable[Detail]) -> Detail:
     """What is told of a federation: the sums over its devices, of a class where enough of them said something."""
     writers = np.zeros(len(EDGES), np.int64)
     samples, correct, devices = Counter[int](), Counter[int](), Counter[int]()
+    confused = Counter[tuple[int, int]]()
     for detail in details:
         writers += np.array(detail.writers or (0,) * len(EDGES))
         for one in detail.classes:
             samples[one.label] += one.samples
             correct[one.label] += one.correct
             devices[one.label] += 1
+        for cell in detail.confusions:
+            confused[cell.label, cell.read] += cell.samples
     told = sorted(label for label, count in devices.items() if count >= LEAST_DEVICES)
     return Detail(
         tuple(writers.tolist()) if writers.any() else (),
         tuple(ClassCount(label, samples[label], correct[label]) for label in told),
+        tuple(Confusion(*cell, count) for cell, count in sorted(confused.items()) if devices[cell[0]] >= LEAST_DEVICES),
     )
 
 
@@ -210,5 +271,5 @@ def spread(writers: tuple[int, ...], least: int = LEAST_WRITERS) -> Spread | Non
     return spread_of(np.concatenate(bins) / EDGES[-1])
 
 
-def _columns(classes: tuple[ClassCount, ...]) -> tuple[list[int], list[int], list[int]]:
-    return [one.label for one in classes], [one.samples for one in classes], [one.correct for one in classes]
+def _columns(rows: tuple[tuple[int, int, int], ...]) -> tuple[list[int], list[int], list[int]]:
+    return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]

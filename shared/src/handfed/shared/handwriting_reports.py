@@ -6,11 +6,13 @@ over. It is for the policy that decides when to learn anew (`handfed.shared.lear
     {"release": 3, "fresh": 120,
      "known":  {"ink": [20, 0.131, 0.0212], "slant": [20, -0.235, 0.139], "class-4": [20, 0.101, 0.05], ...},
      "recent": {"ink": [10, 0.118, 0.0225], ...},
-     "held_out": 640, "right": 633}
+     "held_out": 640, "right": 633, "feedback": 30, "feedback_used": 210}
 
 A figure is of writers, each counted by the mean over their samples: how many, the mean over them, and their standard
 deviation. `known` is what finished runs trained on or held out, `recent` what came later. Of what is held
-out, `right` is what the release reads without an error; both are 0 below `disclosure.LEAST_SAMPLES` samples.
+out, `right` is what the release reads without an error; both are 0 below `disclosure.LEAST_SAMPLES` samples. `feedback`
+is what of the fresh samples people corrected or confirmed, `feedback_used` what of such finished runs could train on;
+both came later than the rest, and may be absent.
 
 Rules, beside those of `handfed.shared.disclosure`:
 1. Counts of samples are rounded down to tens.
@@ -72,6 +74,8 @@ class HandwritingReport:
         recent: Of what came later.
         held_out: Samples that are held out and that the release has read.
         right: Of these, how many it read without an error.
+        feedback: Of the fresh samples, those of which a person said what they are, rounded down to tens.
+        feedback_used: Of such, those that finished runs could train on, rounded down to tens.
     """
 
     release: int
@@ -80,12 +84,14 @@ class HandwritingReport:
     recent: Mapping[str, Figure] = field(default_factory=dict)
     held_out: int = 0
     right: int = 0
+    feedback: int = 0
+    feedback_used: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As it travels."""
         known, recent = ({name: list(each) for name, each in side.items()} for side in (self.known, self.recent))
-        sides = {"known": known, "recent": recent}
-        return {"release": self.release, "fresh": self.fresh, **sides, "held_out": self.held_out, "right": self.right}
+        counts = {name: getattr(self, name) for name in ("held_out", "right", "feedback", "feedback_used")}
+        return {"release": self.release, "fresh": self.fresh, "known": known, "recent": recent, **counts}
 
     @classmethod
     def from_json(cls, value: object) -> Self:
@@ -96,18 +102,20 @@ class HandwritingReport:
         """
         if not isinstance(value, Mapping):
             raise ValueError("it is no JSON object")  # noqa: TRY004 - of a document, a wrong type is a wrong value
-        release, fresh = value.get("release"), value.get("fresh")
+        release = value.get("release")
         if type(release) is not int or not 0 < release < 2**31:
             raise ValueError("its release is no number of one")
-        if type(fresh) is not int or not 0 <= fresh <= MOST_FRESH or fresh % STEP:
-            raise ValueError(f"its count of samples is no whole number of tens up to {MOST_FRESH}")
+        fresh = _told(value.get("fresh"))
+        feedback, used = (_told(value.get(name, 0)) for name in ("feedback", "feedback_used"))
+        if feedback > fresh:
+            raise ValueError("its feedback is more than all that is new")
         known, recent = (_figures(value.get(side)) for side in ("known", "recent"))
         held_out, right = (value.get(name, 0) for name in ("held_out", "right"))
         if type(held_out) is not int or type(right) is not int or not 0 <= right <= held_out <= MOST_FRESH:
             raise ValueError("its counts of what is held out cannot be")
         if 0 < held_out < LEAST_SAMPLES:
             raise ValueError("it tells of too few samples that are held out")
-        return cls(release, fresh, known, recent, held_out, right)
+        return cls(release, fresh, known, recent, held_out, right, feedback, used)
 
 
 def class_name(place: int) -> str:
@@ -123,6 +131,17 @@ def is_class(name: str) -> bool:
 def rounded(value: float) -> float:
     """A value to as many digits as are told."""
     return float(f"{value:.{_DIGITS}g}")
+
+
+def in_tens(count: int) -> int:
+    """A count of samples as it is told: rounded down to tens."""
+    return min(count, MOST_FRESH) // STEP * STEP
+
+
+def _told(count: object) -> int:
+    if type(count) is not int or not 0 <= count <= MOST_FRESH or count % STEP:
+        raise ValueError(f"a count of samples is no whole number of tens up to {MOST_FRESH}")
+    return count
 
 
 def _figures(value: object) -> dict[str, Figure]:

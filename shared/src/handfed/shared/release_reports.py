@@ -16,7 +16,7 @@ Rules:
 3. Readings are told from ten on, rounded down to tens; of these, corrections.
 4. Conditions are codes. No text of a person or a machine is in a report, nor a label, writer or file name.
 5. A reader passes over fields that it does not know, and refuses a newer format. So these came to format 1, and may be
-   absent: `uses`, and `handwriting`, what a device tells of handwriting that no run has had
+   absent: `uses`, a standing's `latency_ms`, and `handwriting`, what a device tells of handwriting that no run has had
    (`handfed.shared.handwriting_reports`).
 """
 
@@ -38,6 +38,7 @@ FORMAT: Final = 1
 MOST_ENTRIES: Final = 100  # of a report: releases that a device has, and pairs that it compared
 LARGEST_BYTES: Final = 20_000
 MOST_SAMPLES: Final = 10**7  # of a comparison
+MOST_LATENCY_MS: Final = 1e6
 
 
 class ReportError(UsageError):
@@ -62,11 +63,24 @@ class Standing:
         release: Its number.
         condition: How the device does with it.
         in_use: Whether the device reads with it now.
+        latency_ms: To read one picture on this device, when it was tried, to two significant digits; None where it is
+            not told.
     """
 
     release: int
     condition: Condition
     in_use: bool
+    latency_ms: float | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """As it travels; what is not told is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def told_latency(latency_ms: float) -> float | None:
+    """A latency as it is told; None where it is no time."""
+    rounded = float(f"{latency_ms:.2g}")
+    return rounded if 0 < rounded <= MOST_LATENCY_MS else None
 
 
 @dataclass(frozen=True)
@@ -132,7 +146,7 @@ class Report:
         said: dict[str, object] = {
             "format": FORMAT,
             "sequence": self.sequence,
-            "standings": [asdict(each) for each in self.standings],
+            "standings": [each.as_json() for each in self.standings],
             "comparisons": [asdict(each) for each in self.comparisons],
         }
         if self.handwriting is not None:
@@ -194,7 +208,10 @@ def _standing(value: object) -> Standing:
     condition, in_use = found.get("condition"), found.get("in_use")
     if not isinstance(condition, str) or condition not in set(Condition) or type(in_use) is not bool:
         raise ReportError("a report's standing needs a condition that is known here, and whether it is in use")
-    return Standing(_count(found, "release", least=1), Condition(condition), in_use)
+    latency_ms = found.get("latency_ms")
+    if latency_ms is not None and (type(latency_ms) not in {int, float} or not 0 < latency_ms <= MOST_LATENCY_MS):
+        raise ReportError("a report's latency is a number of milliseconds above 0")
+    return Standing(_count(found, "release", least=1), Condition(condition), in_use, latency_ms)
 
 
 def _comparison(value: object) -> Comparison:

@@ -82,6 +82,11 @@ WRITERS = "writers-by-accuracy"
 CLASSES = "classes"
 CLASS_SAMPLES = "class-samples"
 CLASS_CORRECT = "class-correct"
+# And what a judgement says of the INT8 file besides: of each cell of the confusion matrix that is not empty and not of
+# right readings, the class that was written, the class that was read, and how many samples.
+CONFUSED_WRITTEN = "confused-written"
+CONFUSED_READ = "confused-read"
+CONFUSED_SAMPLES = "confused-samples"
 
 Arrays = Mapping[str, NDArray[np.float32]]
 Flat = NDArray[np.float32]  # (n,), the arrays of a schema one after the other

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+import numpy as np
+
+from handfed.clients.device.store.feedback import Feedback, give
 from handfed.clients.device.store.importing import Incoming
 from handfed.clients.device.store.store import Store
 from handfed.shared.alphabet import Alphabet
@@ -16,6 +19,11 @@ DIGITS = Alphabet(tuple("0123456789"))
 
 def take(store: Store, made: Incoming, now: datetime) -> None:
     store.take_in(made, by="me", now=now)
+
+
+def said(seed: int, *, picked: bool = False) -> Feedback:
+    image = np.random.default_rng(seed).integers(0, 256, (28, 28), np.uint8)
+    return Feedback("characters", image, "4", "9", confidence=0.7, release=3, picked=picked)
 
 
 def fresh(store: Store) -> int:
@@ -89,6 +97,20 @@ def test_a_survey_takes_the_first_samples_of_who_has_a_name_on_either_side(
     assert found.recent.samples.labels.tolist() == [0, 1, 2, 3]
     assert found.recent.unseen.tolist() == [False, False, True, True]
     assert len(set(found.recent.writers.tolist()) | set(found.known.writers.tolist())) == 4
+
+
+def test_what_people_said_is_counted_as_waiting_and_then_as_used(store: Store, now: datetime) -> None:
+    def counted() -> tuple[int, int, int]:
+        found = store.survey(TASKS["characters"], DIGITS, each=3)
+        return found.fresh, found.feedback, found.feedback_used
+
+    give(store, said(1), by="me", now=now)
+    give(store, said(2, picked=True), by="me", now=now)  # which is judged with
+    assert counted() == (2, 2, 0)
+    store.note_trained(1, store.newest_sample())
+    store.settle([1])
+    give(store, said(3), by="me", now=now)
+    assert counted() == (1, 1, 1)
 
 
 def test_a_survey_holds_nobody_whose_consent_is_missing(store: Store, characters: MakeIncoming, now: datetime) -> None:

@@ -60,6 +60,7 @@ from handfed.shared.release_reports import (
     Standing,
     Use,
     statement,
+    told_latency,
 )
 
 FILE: Final = "release-report.json"
@@ -208,8 +209,9 @@ def standings(state: State, doubted: str | None = None) -> tuple[Standing, ...]:
     ours = [each for each in (state.on_trial, state.current) if each and each not in state.foreign]
     held = {number_of(name): Condition.HEALTHY for name in ours if name != doubted}
     current = number_of(state.current) if state.current in ours and state.current else None
+    took = {number_of(name): told_latency(state.speeds[name]) for name in ours if name in state.speeds}
     found = sorted((refused | held).items(), reverse=True)[:MOST_ENTRIES]
-    return tuple(Standing(release, condition, in_use=release == current) for release, condition in found)
+    return tuple(Standing(release, how, release == current, took.get(release)) for release, how in found)
 
 
 def _of_this_registry(folder: Path, state: State) -> State:

@@ -35,12 +35,11 @@ from handfed.shared.handwriting_reports import (
     EACH,
     LEAST_OF_WRITER,
     MOST_CLASSES,
-    MOST_FRESH,
     MOST_WRITERS,
-    STEP,
     Figure,
     HandwritingReport,
     class_name,
+    in_tens,
     rounded,
 )
 from handfed.shared.parent import die_with
@@ -66,9 +65,11 @@ def surveyed(folder: Path, release: Path) -> HandwritingReport:
     with Store.open(store_in(folder), make=False) as store:
         found = store.survey(recogniser.task, recogniser.alphabet, each=EACH)
         held_out = store.handwriting(recogniser.task, recogniser.alphabet).held_out
-    fresh = min(found.fresh, MOST_FRESH) // STEP * STEP
     known, recent = figures(found.known, recogniser), figures(found.recent, recogniser)
-    return HandwritingReport(recogniser.release, fresh, known, recent, *judged(held_out, recogniser))
+    counts = (in_tens(count) for count in (found.feedback, found.feedback_used))
+    return HandwritingReport(
+        recogniser.release, in_tens(found.fresh), known, recent, *judged(held_out, recogniser), *counts
+    )
 
 
 def judged(held_out: Samples, recogniser: Recogniser) -> tuple[int, int]:

@@ -94,6 +94,7 @@ class State:
         facts: What happened, oldest first.
         pulled_at: When the registry was last asked with success, RFC 3339.
         alias: 64 hex digits, random: stands for the key of a device that has none.
+        speeds: Of releases that were tried and well, milliseconds to read one picture here, as it was then.
     """
 
     task: str | None = None
@@ -110,6 +111,7 @@ class State:
     facts: tuple[Fact, ...] = ()
     pulled_at: str | None = None
     alias: str = field(default_factory=lambda: secrets.token_hex(_ALIAS_BYTES))
+    speeds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def proved(self) -> bool:
@@ -141,6 +143,11 @@ class State:
             marks=(),
             crashes=0,
         ).pruned()
+
+    def well(self, name: str, latency_ms: float) -> Self:
+        """With a release that was tried here: how long it takes to read a picture."""
+        speeds = {each: speed for each, speed in self.speeds.items() if each in self.kept}
+        return replace(self, speeds={**speeds, name: latency_ms})
 
     def proven(self) -> Self:
         """After the release in use has read a picture: the last two good ones stay."""
@@ -209,6 +216,7 @@ class State:
         used = [known.get("current")] if document.get("proved") else []
         known["good"] = tuple(document.get("good", [*used, *known["previous"]]))
         known["foreign"] = tuple(known.get("foreign", ()))
+        known["speeds"] = {name: float(speed) for name, speed in known.get("speeds", {}).items()}
         known["facts"] = tuple(Fact(**_known(Fact, each)) for each in known.get("facts", ()))
         state = cls(**known)
         perhaps = (state.task, state.current, state.on_trial, state.registry, state.pulled_at)

@@ -387,8 +387,10 @@ class _Pull:
     def _is_well(self, directory: Path, name: str) -> str | None:
         """Tries a release on this processor; why it goes into quarantine, or None where it is well."""
         health = examine(directory, latency_ms=self._settings.latency_ms)
-        reason = health.reason
+        reason, took = health.reason, health.latency_ms
         if reason is None:
+            if took is not None:
+                self._store.change(lambda state: state.well(name, took))
             return None
 
         def quarantine(state: State) -> State:

@@ -30,7 +30,7 @@ from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.calibration import TemperatureCurve
 from handfed.shared.continual.memory import Seen, rehearsed
-from handfed.shared.disclosure import detail_of
+from handfed.shared.disclosure import confusions_of, detail_of
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.reading import read, temperature_curve
@@ -156,7 +156,9 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
         arrays = _arrays(message, local.schema(quantized=False))
         by_float = Transcripts(written, local.read(arrays, mine.held_out, quantized=False))
         model = Int8Model(_config(message)[wire.MODEL])
-        by_int8 = Transcripts(written, read(model, mine.held_out))
+        read_by_int8 = read(model, mine.held_out)
+        by_int8 = Transcripts(written, read_by_int8)
+        classes = () if mine.held_out.are_texts else tuple(label for (label,) in read_by_int8)
         # Of very few samples, a sum would tell how sure the model is of each.
         curve = temperature_curve(model, mine.held_out) if len(written) >= _LEAST_SUMMED else TemperatureCurve.empty()
         return _reply(
@@ -172,6 +174,7 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
                 wire.INT8_EDITS: int(by_int8.errors.sum()),
                 wire.CURVE_EXAMPLES: curve.samples,
                 wire.CURVE: curve.nats.tolist(),
+                **confusions_of(np.array(classes, np.int32), mine.held_out).to_metrics(),
             },
         )
 

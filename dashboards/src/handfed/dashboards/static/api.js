@@ -36,7 +36,7 @@ export const get = async (path) => (await ask(API + path)).json();
 /** All items of a list, page by page as the header `Link` leads. */
 export async function all(path, most = Infinity) {
   const items = [];
-  let next = `${API}${path}${path.includes("?") ? "&" : "?"}limit=200`;
+  let next = `${API}${path}${path.includes("?") ? "&" : "?"}limit=500`;
   while (next && items.length < most) {
     const answer = await ask(next);
     items.push(...(await answer.json()).items);
@@ -53,6 +53,7 @@ async function write(method, path, body) {
 }
 
 export const post = (path, body) => write("POST", path, body);
+export const patch = (path, body) => write("PATCH", path, body);
 export const remove = (path) => write("DELETE", path);
 
 /** The rounds of a run as they end; gives what ends it. */

@@ -24,6 +24,15 @@ export const percent = (value, digits = 1) =>
     ? formatter("NumberFormat", { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
     : NOTHING;
 
+/** A probability, to two digits however small it is. */
+export const chance = (value) =>
+  known(value)
+    ? formatter("NumberFormat", { maximumSignificantDigits: 2, notation: value < 0.001 ? "scientific" : "standard" }).format(value)
+    : NOTHING;
+
+export const milliseconds = (value) =>
+  known(value) ? formatter("NumberFormat", { style: "unit", unit: "millisecond", maximumSignificantDigits: 2 }).format(value) : NOTHING;
+
 /** A difference of two rates, with its sign, in percentage points. */
 export const points = (value) =>
   known(value)

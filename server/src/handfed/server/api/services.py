@@ -23,6 +23,7 @@ from handfed.server.devices.invitations import Invitations
 from handfed.server.devices.registry import KeyRegistry, Registrar
 from handfed.server.devices.service import Devices
 from handfed.server.learning.service import Policies
+from handfed.server.learning.waiting import WaitingReading
 from handfed.server.overview.service import OverviewReading
 from handfed.server.people.organisations import Organisations
 from handfed.server.people.sessions import Sessions
@@ -58,6 +59,7 @@ class Services:
     runs: RunReading
     run_control: RunControl
     policies: Policies
+    waiting: WaitingReading
     comparisons: Comparisons
     participants: Participants
     releases: ReleaseReading
@@ -116,6 +118,7 @@ class Services:
             runs=RunReading(database),
             run_control=RunControl(database, clock),
             policies=Policies(database, clock),
+            waiting=WaitingReading(database),
             comparisons=Comparisons(database, clock),
             participants=Participants(database, live),
             releases=ReleaseReading(database),

@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session, aliased
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from handfed.server.audit import service as audit
 from handfed.server.base import is_possible
 from handfed.server.clock import Clock, now
-from handfed.server.database import Database, snapshot
+from handfed.server.database import Database, columns_of, snapshot
 from handfed.server.devices.models import DeviceKeyRow, DeviceRow
 from handfed.server.devices.registry import Registrar
 from handfed.server.devices.values import Device, DeviceState
@@ -59,13 +59,13 @@ class Devices:
             organisation: Only those of this organisation; None for all.
             state: Only those in this state; None for all.
         """
-        query = principal.within(_with_keys(), DeviceRow.organisation)
+        query = principal.within(_with_keys().with_only_columns(*_COLUMNS), DeviceRow.organisation)
         if organisation is not None:
             query = query.where(DeviceRow.organisation == (organisation if is_possible(organisation) else 0))
         if state is not None:
             query = query.where(DeviceRow.state == state)
         with self._database.read() as session:
-            return page_of(session, query, DeviceRow.number, request, lambda row: device_of(row[0], row[1]))
+            return page_of(session, query, DeviceRow.number, request, lambda row: Device(*row[: len(_COLUMNS)]))
 
     def get(self, principal: Principal, number: int) -> Device:
         """One device.
@@ -156,6 +156,9 @@ def device_of(row: DeviceRow, key: DeviceKeyRow) -> Device:
         key: The key that it has now.
     """
     return snapshot(Device, row, public_key=key.public_key, fingerprint=key.fingerprint, node_id=key.node_id)
+
+
+_COLUMNS: Final = columns_of(Device, DeviceRow, DeviceKeyRow)
 
 
 def keys_of(session: Session, device: int) -> list[DeviceKeyRow]:

@@ -21,7 +21,7 @@ from handfed.server.flower.state import Arrays
 from handfed.server.runs.schemas import DeviceResult, Rejection
 from handfed.shared import wire
 from handfed.shared.calibration import TEMPERATURES, TemperatureCurve
-from handfed.shared.disclosure import Detail, checked
+from handfed.shared.disclosure import Detail, checked, combined
 from handfed.shared.errors import QuorumError
 from handfed.shared.scores import Score
 from handfed.shared.wire import Flat, Reason, RejectedError, Role, Schema
@@ -250,19 +250,27 @@ class Queries:
             )
             yield counted, detail
 
-    def judge(self, floating: ArrayRecord, int8: bytes) -> tuple[Verdict, TemperatureCurve]:
-        """Has every device compare an INT8 file with the float model on its held-out samples, and calibrate it."""
+    def judge(self, floating: ArrayRecord, int8: bytes) -> tuple[Verdict, TemperatureCurve, Detail]:
+        """Has every device compare an INT8 file with the float model on its held-out samples, and calibrate it.
+
+        Returns:
+            The counts, how well each temperature explains what was written, and how the file reads classes.
+        """
         content = RecordDict({wire.ARRAYS: floating, wire.CONFIG: self._config(**{wire.MODEL: int8})})
         verdict, curve = Verdict(), TemperatureCurve.empty()
+        details: list[Detail] = []
         for reply in self._send(wire.JUDGE, content, self.evaluating):
             try:
                 _, metrics = read_reply(reply)
                 one = _checked_verdict(metrics, self.devices[reply.metadata.src_node_id].held_out)
+                total = Score(one.samples, one.int8_correct, one.characters, one.int8_edits)
+                detail = checked(metrics, total, self._classes)
                 curve += _checked_curve(metrics, one.samples)
             except RejectedError:
                 continue
             verdict += one
-        return verdict, curve
+            details.append(detail)
+        return verdict, curve, combined(details)
 
     def _answers(self, kind: str, model: ArrayRecord, read: Callable[[Message], Answer], what: str) -> list[Answer]:
         """What `read` makes of replies of training devices that are there (of many, a sample), a quorum at least."""

@@ -26,7 +26,7 @@ Fisher 1925); on this way of spending an error rate over looks, Lan and DeMets 1
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
 
 import numpy as np
@@ -57,7 +57,7 @@ class Finding:
 
     Attributes:
         name: The figure; all classes together are `CLASSES`.
-        p: The least p value of its questions, times how many p values there are of them.
+        p: The least p value of its questions, times how many p values there are of them; in a `Watch`, of all figures.
         difference: Of recent writers from known ones, over the deviation between writers, on average.
         devices: How many devices were heard.
     """
@@ -79,6 +79,8 @@ class Watch:
         found: Whether drift was found.
         devices: Devices that were heard at the look that found it, or at the last.
         what: What differs most, or that nothing does, in words.
+        level: P value that the last look took, over all figures.
+        findings: What it found of each figure, those that differ most first.
     """
 
     run: int = 0
@@ -87,11 +89,15 @@ class Watch:
     found: bool = False
     devices: int = 0
     what: str = "no device has told of new writers yet"
+    level: float | None = None
+    findings: tuple[Finding, ...] = ()
 
     @classmethod
     def of(cls, value: Mapping[str, Any] | None) -> Self:
         """As it is on record; a new one of null."""
-        return cls() if value is None else cls(**value)
+        if value is None:
+            return cls()
+        return cls(**{**value, "findings": tuple(Finding(**each) for each in value.get("findings", ()))})
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept."""
@@ -119,17 +125,22 @@ def watched(watch: Watch, told: Told, run: int, settings: LearningSettings) -> W
         return watch
     if len(heard) < settings.least_devices:
         found = f"{len(heard):,} devices tell of new writers"
-        return Watch(run, watch.looks, watch.writers, devices=len(heard), what=found)
+        return replace(watch, devices=len(heard), what=found)
     findings = tests(heard, told, settings)
     looks = watch.looks + 1
     level = settings.drift_error_rate / 2**looks
-    worst = min(findings, key=lambda each: each.p, default=None)
-    if worst is None:
-        return Watch(run, watch.looks, watch.writers, devices=len(heard), what="there is nothing to compare with yet")
-    p = min(worst.p * len(findings), 1.0)
+    if not findings:
+        return replace(watch, devices=len(heard), what="there is nothing to compare with yet")
+    findings = sorted((_over_all(each, len(findings)) for each in findings), key=lambda each: each.p)
+    worst, p = findings[0], findings[0].p
     words = f"{_WORDS[worst.name]} {_differs(worst)}, p = {p:.2g} of {level:.2g} at look {looks}"
     what = words if p <= level else f"none found: {words}"
-    return Watch(run, looks, writers, p <= level, worst.devices, what)
+    return Watch(run, looks, writers, p <= level, worst.devices, what, level, tuple(findings))
+
+
+def _over_all(finding: Finding, figures: int) -> Finding:
+    """A finding whose p value counts all figures that were looked at."""
+    return replace(finding, p=min(finding.p * figures, 1.0))
 
 
 def tests(heard: Told, told: Told, settings: LearningSettings) -> list[Finding]:
@@ -169,7 +180,7 @@ def _finding(name: str, heard: Told, told: Told, settings: LearningSettings) -> 
 def _one_way(pairs: Sequence[tuple[Figure, Figure]], distrusted: int) -> float:
     """Two-sided p value of the same difference on all devices."""
     weights = np.array([known.writers * recent.writers / (known.writers + recent.writers) for known, recent in pairs])
-    above = np.array([_welch(known, recent, "greater") for known, recent in pairs])
+    above = _welch(pairs, "greater")
     return min(2 * min(_stouffer(side, np.sqrt(weights), distrusted) for side in (above, 1 - above)), 1.0)
 
 
@@ -181,7 +192,7 @@ def _stouffer(p: NDArray[np.float64], weights: NDArray[np.float64], distrusted: 
 
 
 def _any_way(pairs: Sequence[tuple[Figure, Figure]], distrusted: int) -> float:
-    p = np.sort([_welch(known, recent, "two-sided") for known, recent in pairs])[distrusted:]
+    p = np.sort(_welch(pairs, "two-sided"))[distrusted:]
     return float(stats.combine_pvalues(_within(p), method="fisher").pvalue) if len(p) else 1.0
 
 
@@ -199,20 +210,16 @@ def _new_devices(new: Sequence[Figure], known: Sequence[Figure], distrusted: int
     return float(found.pvalue)
 
 
-def _welch(known: Figure, recent: Figure, alternative: str) -> float:
-    if not known.deviation and not recent.deviation:
-        return 1.0 if alternative == "two-sided" else 0.5  # as of a class that nobody wrote: it tells nothing
-    found = stats.ttest_ind_from_stats(
-        recent.mean,
-        recent.deviation,
-        recent.writers,
-        known.mean,
-        known.deviation,
-        known.writers,
-        equal_var=False,
-        alternative=alternative,
-    )
-    return float(found.pvalue)
+def _welch(pairs: Sequence[tuple[Figure, Figure]], alternative: str) -> NDArray[np.float64]:
+    """P value of each device, float64 (devices,)."""
+    # Writers, mean and deviation of each device: (3, devices)
+    known, recent = (np.array(side, np.float64).T for side in zip(*pairs, strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = stats.ttest_ind_from_stats(
+            recent[1], recent[2], recent[0], known[1], known[2], known[0], equal_var=False, alternative=alternative
+        )
+    tells_nothing = (known[2] == 0) & (recent[2] == 0)  # as of a class that nobody wrote
+    return np.where(tells_nothing, 1.0 if alternative == "two-sided" else 0.5, found.pvalue)
 
 
 def _within(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import func, select, true
+from sqlalchemy import and_, func, select, true
 from sqlalchemy.orm import Session
 
+from handfed.server.devices.models import DeviceRow
 from handfed.server.learning.models import PolicyRow
-from handfed.server.promotion.evidence import reported
+from handfed.server.promotion.evidence import read_report
 from handfed.server.promotion.models import PromotionRow, ReportRow
 from handfed.server.releases.models import Release
 from handfed.server.runs.control import ENGINE
@@ -29,16 +30,14 @@ def told(session: Session, task: str, since: datetime | None) -> dict[int, Handw
         task: What is recognised.
         since: When the last run was done: what was told before calls new what that run has had.
     """
-    releases = set(session.scalars(select(Release.number).where(Release.task == task)))
-    late = set(
-        session.scalars(select(ReportRow.device).where(true() if since is None else ReportRow.received_at > since))
+    query = (
+        select(ReportRow.device, ReportRow.report)
+        .join(DeviceRow, and_(DeviceRow.number == ReportRow.device, DeviceRow.state == "enrolled"))
+        .join(Release, and_(Release.number == ReportRow.reads_with, Release.task == task))
+        .where(true() if since is None else ReportRow.received_at > since)
     )
-    found = {
-        number: device.report.handwriting
-        for number, device in reported(session).items()
-        if device.report is not None and number in late
-    }
-    return {number: each for number, each in found.items() if each is not None and each.release in releases}
+    reports = {device: read_report(text) for device, text in session.execute(query)}
+    return {device: each.handwriting for device, each in reports.items() if each is not None and each.handwriting}
 
 
 def facts(session: Session, task: str, enabled_at: datetime | None, fresh: Mapping[int, int], drift: Drift) -> Facts:

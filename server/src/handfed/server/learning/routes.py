@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
 from handfed.server.api.authentication import Asking, Wired
+from handfed.server.api.pagination import LINK, Listed, Paging
 from handfed.server.api.problems import refusals
 from handfed.server.learning import schemas
 from handfed.server.learning.values import Explanation, Policy
@@ -53,3 +54,13 @@ def disable_policy(asking: Asking, services: Wired, task: Task) -> Policy:
 def explain_policy(asking: Asking, services: Wired, task: Task) -> Explanation:
     """Why a run would be started now, or not, condition by condition; it takes a token for the whole federation."""
     return services.policies.explain(asking, task)
+
+
+@router.get(
+    "/{task}/waiting",
+    response_model=Listed[schemas.WaitingGiven],
+    responses={200: LINK, **refusals(401, 403, 422)},
+)
+def list_waiting(asking: Asking, services: Wired, task: Task, paging: Paging) -> dict[str, Any]:
+    """What waits for a run on each device that the token reaches and that told of it, in order of number."""
+    return paging.answer(services.waiting.list(asking, task, paging.wanted))

@@ -73,6 +73,49 @@ class DecisionGiven(BaseModel):
     conditions: list[ConditionGiven] = Field(description="All that was looked at.")
 
 
+class DriftFindingGiven(BaseModel):
+    """What one figure of the handwriting shows."""
+
+    model_config = _GIVEN
+
+    name: str = Field(
+        description="The figure: ink, stroke-width, slant, confidence, or classes, which are all of them.",
+        examples=["slant"],
+    )
+    p: float = Field(description="Probability of as much by chance, over all figures.", examples=[0.003])
+    difference: float = Field(
+        description="Of recent writers from known ones, in standard deviations between writers.", examples=[1.31]
+    )
+    devices: int = Field(description="Devices that were heard of it.", examples=[10])
+
+
+class DriftGiven(BaseModel):
+    """What looking for drift has come to since the last run."""
+
+    model_config = _GIVEN
+
+    found: bool = Field(description="Whether there is any.")
+    looks: int = Field(description="How often was looked.", examples=[1])
+    level: float | None = Field(description="P value that the last look took; null before the first.", examples=[0.005])
+    what: str = Field(description="What differs most, or why it was not looked.")
+    findings: list[DriftFindingGiven] = Field(description="Of each figure at the last look, the least p first.")
+
+
+class WaitingGiven(BaseModel):
+    """What waits for a run on a device, as it told, in tens."""
+
+    model_config = _GIVEN
+
+    device: int = Field(description="Its number.", examples=[7])
+    name: str = Field(description="As people call it.", examples=["Room 12"])
+    organisation: int = Field(description="Where it belongs.", examples=[1])
+    received_at: datetime = Field(description="When it told.")
+    counts: bool = Field(description="Whether no run of the task was done since: else it calls new what that run had.")
+    fresh: int = Field(description="Usable samples that no finished run had.", examples=[120])
+    feedback: int = Field(description="Of these, readings that a person corrected or found right.", examples=[30])
+    feedback_used: int = Field(description="Of such, those that finished runs could train on.", examples=[210])
+
+
 class ExplanationGiven(BaseModel):
     """Why a run would be started now, or not."""
 
@@ -82,3 +125,4 @@ class ExplanationGiven(BaseModel):
     now: DecisionGiven = Field(description="What would be decided now.")
     last: DecisionGiven | None = Field(description="What the server decided last; null before its first look.")
     last_at: datetime | None = Field(description="When.")
+    drift: DriftGiven = Field(description="What looking for drift has come to, figure by figure.")

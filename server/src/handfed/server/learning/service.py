@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -23,7 +23,7 @@ from handfed.server.clock import Clock, now
 from handfed.server.database import Database, unique
 from handfed.server.learning.facts import champion, enabled_tasks, facts, last_done, told
 from handfed.server.learning.models import PolicyRow
-from handfed.server.learning.values import Explanation, Policy
+from handfed.server.learning.values import DriftFinding, DriftFound, Explanation, Policy
 from handfed.server.people.principals import Principal
 from handfed.server.people.tokens import SERVER
 from handfed.server.runs.control import go_on_from, settings_after
@@ -31,6 +31,9 @@ from handfed.shared.errors import HandfedError, SettingError, UsageError
 from handfed.shared.learning.policy import Condition, Decision, Facts, Role, decide
 from handfed.shared.learning.settings import LearningSettings
 from handfed.shared.run_settings import RunSettings
+
+if TYPE_CHECKING:
+    from handfed.server.learning.drift import Watch
 
 _LOOK: Final = timedelta(minutes=1)
 _FIXED: Final = ("start_from", "recogniser")  # of a run's settings: they follow from the release in use
@@ -125,9 +128,9 @@ class Policies:
         with self._database.read() as session:
             row = session.get(PolicyRow, task) or _new(task)
             settings = LearningSettings.of(row.settings)
-            known, _ = self._known(session, row, settings)
+            known, watch = self._known(session, row, settings)
             decision = decide(known, settings, self._clock())
-            return Explanation(_value(row), decision, _remembered(row.decision), row.decided_at)
+            return Explanation(_value(row), decision, _remembered(row.decision), row.decided_at, _found(watch))
 
     def look(self) -> None:
         """Decides for every task whose policy is enabled, once a minute; what fails is in the log, and tried again."""
@@ -149,7 +152,8 @@ class Policies:
             if row is None or row.enabled_at is None:
                 return
             settings = LearningSettings.of(row.settings)
-            known, row.drift = self._known(session, row, settings)
+            known, watch = self._known(session, row, settings)
+            row.drift = watch.to_json()
             decision = decide(known, settings, at)
             if decision.start:
                 decision = self._started(session, row, known, decision, at)
@@ -167,7 +171,7 @@ class Policies:
         _log.info("run %d of %s is started: %s", run.id, row.task, decision.reason)
         return decision
 
-    def _known(self, session: Session, row: PolicyRow, settings: LearningSettings) -> tuple[Facts, Mapping[str, Any]]:
+    def _known(self, session: Session, row: PolicyRow, settings: LearningSettings) -> tuple[Facts, Watch]:
         """All that is known of a task, and how far looking for drift has come."""
         from handfed.server.learning.drift import Watch, watched  # which loads SciPy
 
@@ -177,7 +181,7 @@ class Policies:
         of_release = {device: each for device, each in reports.items() if each.release == release}
         watch = watched(Watch.of(row.drift), of_release, run, settings)
         fresh = {device: each.fresh for device, each in reports.items()}
-        return facts(session, row.task, row.enabled_at, fresh, watch.drift), watch.to_json()
+        return facts(session, row.task, row.enabled_at, fresh, watch.drift), watch
 
 
 def _new(task: str) -> PolicyRow:
@@ -212,6 +216,11 @@ def _run_settings(session: Session, task: str, values: Mapping[str, Any]) -> dic
     else:
         settings_after(session, run, chosen)
     return chosen
+
+
+def _found(watch: Watch) -> DriftFound:
+    findings = tuple(DriftFinding(each.name, each.p, each.difference, each.devices) for each in watch.findings)
+    return DriftFound(watch.found, watch.looks, watch.level, watch.what, findings)
 
 
 def _remembered(value: Mapping[str, Any] | None) -> Decision | None:

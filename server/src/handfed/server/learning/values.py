@@ -30,6 +30,42 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class DriftFinding:
+    """What one figure shows.
+
+    Attributes:
+        name: The figure, as `handfed.shared.handwriting_reports` names it; all classes together are `classes`.
+        p: Probability of as much by chance, over all figures.
+        difference: Of recent writers from known ones, over the deviation between writers, on average.
+        devices: How many devices were heard of it.
+    """
+
+    name: str
+    p: float
+    difference: float
+    devices: int
+
+
+@dataclass(frozen=True)
+class DriftFound:
+    """What looking for drift has come to since the last run.
+
+    Attributes:
+        found: Whether there is any.
+        looks: How often was looked.
+        level: P value that the last look took.
+        what: What differs most, or why it was not looked, in words.
+        findings: Of each figure at the last look, those that differ most first.
+    """
+
+    found: bool
+    looks: int
+    level: float | None
+    what: str
+    findings: tuple[DriftFinding, ...]
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Why a run would be started now, or not.
 
@@ -38,9 +74,11 @@ class Explanation:
         now: What would be decided now.
         last: What the server decided last; None before the first look.
         last_at: When.
+        drift: What looking for drift has come to.
     """
 
     policy: Policy
     now: Decision
     last: Decision | None
     last_at: datetime | None
+    drift: DriftFound

@@ -38,6 +38,16 @@ class RunInBriefGiven(BaseModel):
     ended_at: datetime | None = Field(description="When it ended.")
 
 
+class WaitingInAllGiven(BaseModel):
+    """Handwriting that no run has had, as devices told it, in tens."""
+
+    model_config = _GIVEN
+
+    devices: int = Field(description="That told, since the last run of their task was done.", examples=[12])
+    fresh: int = Field(description="Usable samples.", examples=[1240])
+    feedback: int = Field(description="Of these, readings that a person corrected or found right.", examples=[310])
+
+
 class LatestReleaseGiven(BaseModel):
     """The newest release."""
 
@@ -78,5 +88,8 @@ class OverviewGiven(BaseModel):
     devices: DeviceCountsGiven = Field(description="Who is there, of the devices that the token reaches.")
     run: RunInBriefGiven | None = Field(description="The run that goes on, or else the newest.")
     queued: int = Field(description="Runs that wait.", examples=[0])
+    waiting: WaitingInAllGiven = Field(
+        description="What a run could learn anew, of the devices that the token reaches."
+    )
     release: LatestReleaseGiven | None = Field(description="The newest release.")
     attention: list[AttentionGiven] = Field(description="What needs a person.")

@@ -21,6 +21,7 @@ from handfed.server.attention.values import Matter
 from handfed.server.clock import Clock, now
 from handfed.server.database import Database
 from handfed.server.devices.models import DeviceRow
+from handfed.server.learning.waiting import in_all
 from handfed.server.overview.values import Attention, DeviceCounts, LatestRelease, Overview, RunInBrief
 from handfed.server.people.principals import Principal
 from handfed.server.promotion.models import PromotionRow
@@ -59,6 +60,7 @@ class OverviewReading:
                 devices=devices,
                 run=_run(session),
                 queued=session.scalar(select(func.count()).select_from(Run).where(Run.status == "queued")) or 0,
+                waiting=in_all(session, principal),
                 release=_release(session),
                 attention=_attention(matters, devices),
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from handfed.server.learning.waiting import WaitingInAll
+
 
 @dataclass(frozen=True)
 class DeviceCounts:
@@ -93,6 +95,7 @@ class Overview:
         devices: Who is there.
         run: The run that goes on, or else the newest.
         queued: Runs that wait.
+        waiting: Handwriting that no run has had.
         release: The newest release.
         attention: What needs a person.
     """
@@ -101,5 +104,6 @@ class Overview:
     devices: DeviceCounts
     run: RunInBrief | None
     queued: int
+    waiting: WaitingInAll
     release: LatestRelease | None
     attention: tuple[Attention, ...]

@@ -89,7 +89,18 @@ FIELDS: Final = (
         wire.INT8_EDITS,
         wire.CURVE_EXAMPLES,
     ),
-    Sent(wire.JUDGE, wire.CURVE, "counts", LEAST_SAMPLES),
+    *(
+        Sent(wire.JUDGE, name, "counts", LEAST_SAMPLES)
+        for name in (
+            wire.CURVE,
+            wire.CLASSES,
+            wire.CLASS_SAMPLES,
+            wire.CLASS_CORRECT,
+            wire.CONFUSED_WRITTEN,
+            wire.CONFUSED_READ,
+            wire.CONFUSED_SAMPLES,
+        )
+    ),
     Sent("report", "standings", "counts"),
     Sent("report", "comparisons", "counts"),
     Sent("report", "uses", "counts", LEAST_SAMPLES),

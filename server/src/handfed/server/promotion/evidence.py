@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median, quantiles
 from typing import Final
 
 from sqlalchemy import func, select
@@ -13,6 +16,7 @@ from handfed.server.devices.models import DeviceKeyRow, DeviceRow
 from handfed.server.promotion.models import PinRow, PromotionRow, ReportRow
 from handfed.server.releases.models import Release
 from handfed.server.runs.models import DeviceRound
+from handfed.shared.disclosure import LEAST_DEVICES
 from handfed.shared.promotion.evidence import PairedCounts, evidence
 from handfed.shared.promotion.paired_test import Judgement, judge
 from handfed.shared.promotion.rules import Health
@@ -26,6 +30,29 @@ _UNHEALTHY: Final = {
     Condition.CRASHED: "crashed",
     Condition.SLOW: "slow",
 }
+
+
+# Where the bins of latencies begin, in milliseconds.
+LATENCY_EDGES_MS: Final = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long a release takes to read a picture, over devices.
+
+    Attributes:
+        devices: How many told.
+        p10: Tenth percentile, milliseconds.
+        median: Fiftieth percentile.
+        p90: Ninetieth percentile.
+        bins: Devices by latency, in the bins of `LATENCY_EDGES_MS`.
+    """
+
+    devices: int
+    p10: float
+    median: float
+    p90: float
+    bins: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -52,10 +79,11 @@ def reported(session: Session) -> dict[int, Reported]:
         .outerjoin(ReportRow, ReportRow.device == DeviceRow.number)
         .where(DeviceRow.state == "enrolled")
     )
-    return {number: Reported(fingerprint, _read(text)) for number, fingerprint, text in session.execute(query)}
+    return {number: Reported(fingerprint, read_report(text)) for number, fingerprint, text in session.execute(query)}
 
 
-def _read(text: str | None) -> Report | None:
+@lru_cache(maxsize=4096)  # the newest of each device, which are read again at every look
+def read_report(text: str | None) -> Report | None:
     """A report on record; None where an older server took what this one would refuse."""
     try:
         return Report.decode(text) if text else None
@@ -126,6 +154,19 @@ def health(session: Session, row: PromotionRow, percent: int, devices: Mapping[i
         if kind is not None:
             counts[kind] += 1
     return Health(asked=asked, **counts)
+
+
+def latency(release: int, devices: Mapping[int, Reported]) -> Latency | None:
+    """How long a release takes on devices; None where fewer than `LEAST_DEVICES` told."""
+    standings = (each for device in devices.values() if device.report is not None for each in device.report.standings)
+    told = [each.latency_ms for each in standings if each.release == release and each.latency_ms is not None]
+    if len(told) < LEAST_DEVICES:
+        return None
+    bins = [0] * len(LATENCY_EDGES_MS)
+    for each in told:
+        bins[bisect_right(LATENCY_EDGES_MS, each) - 1] += 1
+    cuts = quantiles(told, n=10, method="inclusive")
+    return Latency(len(told), cuts[0], median(told), cuts[-1], tuple(bins))
 
 
 def _held_out(session: Session, release: int) -> dict[int, int]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Self
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from handfed.server.base import Base, UtcTime, Words
+from handfed.shared.release_reports import Report
 
 PHASES = "('candidate', 'rolling-out', 'stable', 'paused', 'rolled-back', 'superseded')"
 
@@ -34,7 +36,12 @@ class PromotionRow(Base):
 
 
 class ReportRow(Base):
-    """The newest report of a device, as its text was signed."""
+    """The newest report of a device, as its text was signed.
+
+    Columns: `reads_with` is the release of which the text tells handwriting, and `fresh`, `feedback` and
+    `feedback_used` are its counts (`handfed.shared.handwriting_reports`), so that they can be summed; all are null
+    where it tells of none.
+    """
 
     __tablename__ = "release_reports"
 
@@ -42,6 +49,18 @@ class ReportRow(Base):
     sequence: Mapped[int] = mapped_column(BigInteger)
     report: Mapped[str] = mapped_column(Words)
     received_at: Mapped[datetime] = mapped_column(UtcTime)
+    reads_with: Mapped[int | None]
+    fresh: Mapped[int | None]
+    feedback: Mapped[int | None]
+    feedback_used: Mapped[int | None]
+
+    @classmethod
+    def of(cls, device: int, report: Report, text: str, received_at: datetime) -> Self:
+        """A device's report, and its text."""
+        told = report.handwriting
+        counts = (None,) * 4 if told is None else (told.release, told.fresh, told.feedback, told.feedback_used)
+        named = zip(("reads_with", "fresh", "feedback", "feedback_used"), counts, strict=True)
+        return cls(device=device, sequence=report.sequence, report=text, received_at=received_at, **dict(named))
 
 
 class PinRow(Base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import select
@@ -15,6 +16,7 @@ from handfed.server.devices.models import DeviceRow
 from handfed.server.devices.service import keys_of
 from handfed.server.paging import FIRST, Page, PageRequest, page_of
 from handfed.server.people.principals import Principal
+from handfed.server.promotion.evidence import read_report
 from handfed.server.promotion.models import ReportRow
 from handfed.server.promotion.values import DeviceReport, UsedRelease
 from handfed.shared.errors import AccessError
@@ -45,10 +47,11 @@ class Reports:
         Raises:
             StorageError: The database cannot be read.
         """
-        query = select(ReportRow).join(DeviceRow, DeviceRow.number == ReportRow.device)
+        columns = (ReportRow.device, ReportRow.received_at, ReportRow.report)
+        query = select(*columns).join(DeviceRow, DeviceRow.number == ReportRow.device)
         with self._database.read() as session:
             scoped = principal.within(query, DeviceRow.organisation)
-            return page_of(session, scoped, ReportRow.device, request, lambda row: _report(row[0]))
+            return page_of(session, scoped, ReportRow.device, request, lambda row: _report(*row[:3]))
 
     def take(self, number: int, text: str, signature: bytes, address: str) -> int:
         """Takes a report; one that is not newer than the last is passed over.
@@ -78,17 +81,17 @@ class Reports:
                 )
             report = Report.decode(text)
             row = session.get(ReportRow, number)
-            if row is None:
-                session.add(ReportRow(device=number, sequence=report.sequence, report=text, received_at=self._clock()))
-            elif report.sequence > row.sequence:
-                row.sequence, row.report, row.received_at = report.sequence, text, self._clock()
-            return report.sequence if row is None else row.sequence
+            if row is not None and report.sequence <= row.sequence:
+                return row.sequence
+            session.merge(ReportRow.of(number, report, text, self._clock()))
+            return report.sequence
 
 
-def _report(row: ReportRow) -> DeviceReport:
-    said = Report.decode(row.report).standings
-    standings = tuple(UsedRelease(each.release, each.condition, each.in_use) for each in said)
-    return DeviceReport(row.device, row.received_at, standings)
+def _report(device: int, received_at: datetime, text: str) -> DeviceReport:
+    said = read_report(text)
+    standings = () if said is None else said.standings
+    used = tuple(UsedRelease(each.release, each.condition, each.in_use) for each in standings)
+    return DeviceReport(device, received_at, used)
 
 
 def _has_signed(pem: str, fingerprint: str, number: int, text: str, signature: bytes) -> bool:

@@ -64,6 +64,21 @@ class HealthGiven(BaseModel):
     slow: int = Field(description="Those on which readings take too long.", examples=[1])
 
 
+class LatencyGiven(BaseModel):
+    """How long a release takes to read one picture, over devices, each as it was when the device tried it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    devices: int = Field(description="That told.", examples=[14])
+    p10: float = Field(description="Tenth percentile, milliseconds.", examples=[0.06])
+    median: float = Field(description="Fiftieth percentile.", examples=[0.2])
+    p90: float = Field(description="Ninetieth percentile.", examples=[1.4])
+    bins: list[int] = Field(
+        description="Devices by latency: how many from 0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100 and 200 ms on.",
+        examples=[[0, 3, 4, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0]],
+    )
+
+
 class EvidenceGiven(BaseModel):
     """How a release does against its champion, as devices report."""
 
@@ -79,6 +94,7 @@ class EvidenceGiven(BaseModel):
     only_champion: int = Field(description="How many only the champion read right.", examples=[3])
     difference: DifferenceGiven | None = Field(description="For people to read; null before the first sample.")
     health: HealthGiven = Field(description="How devices are that are to use it.")
+    latency: LatencyGiven | None = Field(description="How long it takes on devices; null where fewer than 5 told.")
 
 
 class UsedReleaseGiven(BaseModel):

@@ -30,7 +30,7 @@ from handfed.server.database import Database
 from handfed.server.paging import FIRST, Page, PageRequest, page_of
 from handfed.server.people.principals import Principal
 from handfed.server.people.tokens import SERVER
-from handfed.server.promotion.evidence import HeldOut, Reported, health, judgement, reported
+from handfed.server.promotion.evidence import HeldOut, Reported, health, judgement, latency, reported
 from handfed.server.promotion.models import PromotionRow
 from handfed.server.promotion.values import PromotedRelease, Standing
 from handfed.server.releases.models import Release, ReleaseCounter
@@ -126,7 +126,8 @@ class Promotions:
             devices = reported(session)
             judged = judgement(session, row, devices, self._settings, self._held_out)
             percent = _state(row).percent(self._settings)
-            return Standing.of(row.champion, judged, health(session, row, percent, devices))
+            well = health(session, row, percent, devices)
+            return Standing.of(row.champion, judged, well, latency(release, devices))
 
     def by_hand(self, principal: Principal, release: int, action: Action, why: str = "") -> PromotedRelease:
         """Does what a person decides.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+from handfed.server.promotion.evidence import Latency
 from handfed.shared.metrics import Difference, paired_difference
 from handfed.shared.promotion.paired_test import Judgement
 from handfed.shared.promotion.rules import Health
@@ -52,6 +53,7 @@ class Standing:
         difference: How much more this release reads right, with the 95 % interval of these counts, which is for people
             to read: who stops when it pleases does so by the verdict. None before the first sample.
         health: How devices are that are to use it.
+        latency: How long it takes to read a picture, over the devices that tried it; None where few told.
     """
 
     champion: int | None
@@ -64,9 +66,10 @@ class Standing:
     only_champion: int
     difference: Difference | None
     health: Health
+    latency: Latency | None
 
     @classmethod
-    def of(cls, champion: int | None, judged: Judgement, health: Health) -> Self:
+    def of(cls, champion: int | None, judged: Judgement, health: Health, latency: Latency | None) -> Self:
         """What a judgement and the devices' health say."""
         counts = (judged.only_candidate, judged.only_champion, judged.samples)
         return cls(
@@ -80,6 +83,7 @@ class Standing:
             judged.only_champion,
             paired_difference(*counts) if judged.samples else None,
             health,
+            latency,
         )
 
 

@@ -23,5 +23,7 @@ class ReleaseGiven(BaseModel):
     size_bytes: int = Field(description="Of the model file.", examples=[97_000])
     accuracy_float: float | None = Field(description="Held-out accuracy before conversion.", examples=[0.951])
     accuracy_int8: float | None = Field(description="Held-out accuracy of the file.", examples=[0.949])
-    manifest: dict[str, Any] = Field(description="Its manifest, format 2.", examples=[{}])
+    manifest: dict[str, Any] = Field(
+        description="Its manifest, format 2; in a list without its self-test.", examples=[{}]
+    )
     created_at: datetime = Field(description="When it was published.")

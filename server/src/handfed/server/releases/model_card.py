@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from handfed.shared.manifest import Manifest
+
+_WORST: Final = 3  # that are named
 
 
 def model_card(manifest: Manifest) -> str:
@@ -46,7 +48,7 @@ rounds ({manifest.strategy}); no image left a device. The last rounds were quant
 | Accuracy, float | {metrics["accuracy_float"]:.2%} |
 | Float minus INT8 | {difference["difference"]:.2%} (95 % interval {difference["low"]:.2%} to {difference["high"]:.2%}) |
 | Held out by | {metrics["split_by"]} |
-{_writers(metrics)}| Run | {manifest.run} |
+{_writers(metrics)}{_classes(manifest)}| Run | {manifest.run} |
 | Published | {manifest.created_at} |
 | Licence of the handwriting | {manifest.licence} |
 
@@ -69,3 +71,22 @@ def _writers(metrics: Mapping[str, Any]) -> str:
         return ""
     lowest, median = found["p10"], found["median"]
     return f"| Between {found['count']} writers | median {median:.1%}, tenth percentile {lowest:.1%}, worst tenth {found['worst_decile']:.1%} |\n"
+
+
+def _classes(manifest: Manifest) -> str:
+    """Rows on the classes that are read worst, and what is taken for what most often, where that is known."""
+    names, classes = manifest.alphabet.names, manifest.metrics.get("classes")
+    if not classes:
+        return ""
+    worst = sorted(classes, key=lambda each: (each[2] / each[1], each[0]))[:_WORST]
+    rows = f"| Read worst | {', '.join(f'{_code(names[label])} {right / of:.1%} of {of:,}' for label, of, right in worst)} |\n"
+    confused = sorted(manifest.metrics.get("confusions", ()), key=lambda each: (-each[2], *each[:2]))[:_WORST]
+    if confused:
+        told = ", ".join(f"{_code(names[label])} as {_code(names[read])} {count:,}" for label, read, count in confused)
+        rows += f"| Most often confused | {told} times |\n"
+    return rows
+
+
+def _code(name: str) -> str:
+    """A class in a table of Markdown: neither ends it, nor is read as anything but itself."""
+    return f"`{name}`" if name not in {"`", "|"} else {"`": "`` ` ``", "|": "`\\|`"}[name]

@@ -27,6 +27,7 @@ from handfed.server.releases.schemas import ReleaseFacts
 from handfed.server.releases.selftest import pictures, texts
 from handfed.server.releases.service import ReleaseRecord
 from handfed.shared import images, inputs, strips
+from handfed.shared.disclosure import Detail
 from handfed.shared.errors import ManifestError, ReleaseRefusedError
 from handfed.shared.files import sha256_of
 from handfed.shared.geometry import SIDE, Geometry
@@ -76,6 +77,7 @@ class Judged:
         difference: Float minus INT8, as fractions.
         temperature: What logits are divided by for confidences.
         weights_sha256: Of the arrays it was converted from.
+        detail: How the file reads classes, where enough devices told.
     """
 
     model: bytes
@@ -84,6 +86,7 @@ class Judged:
     difference: Difference
     temperature: float
     weights_sha256: str
+    detail: Detail
 
 
 @dataclass(frozen=True)
@@ -163,10 +166,10 @@ class Publisher:
         self_test = check_conversion(course.trainer, trained, model)
         check_twin(twin, self_test)
         sent = record(floating, course.trainer.schema(quantized=False))
-        verdict, curve = course.queries.judge(sent, model)
+        verdict, curve, detail = course.queries.judge(sent, model)
         difference = check_margin(verdict, course.settings.float_margin)
-        judged = Judged(model, self_test, verdict, difference, curve.temperature(), weights_sha256(trained))
-        by_calibration, _ = course.queries.judge(sent, to_int8(course.trainer.quantized_model(calibrated)))
+        judged = Judged(model, self_test, verdict, difference, curve.temperature(), weights_sha256(trained), detail)
+        by_calibration, *_ = course.queries.judge(sent, to_int8(course.trainer.quantized_model(calibrated)))
 
         def build(number: int) -> Mapping[str, bytes]:
             manifest = replace(self._manifest(course, state, number, judged), browser=File.of(twin))
@@ -227,6 +230,7 @@ class Publisher:
                 "accuracy_int8": judged.verdict.accuracy_int8,
                 "float_minus_int8": judged.difference.as_json(),
                 **({} if writers is None else {"writers": writers.as_json()}),
+                **_by_class(judged.detail),
             },
             self_test=judged.self_test,
             normalisation=strips.VERSION if of_texts else images.VERSION,
@@ -235,6 +239,12 @@ class Publisher:
             kind=self._origin.kind,
             temperature=judged.temperature,
         )
+
+
+def _by_class(detail: Detail) -> dict[str, list[list[int]]]:
+    """What a manifest says of classes; nothing where nothing is told."""
+    said = {"classes": detail.classes, "confusions": detail.confusions}
+    return {name: [list(row) for row in rows] for name, rows in said.items()} if detail.classes else {}
 
 
 def _trained(state: RunState) -> tuple[Arrays, Arrays, Arrays]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import select
@@ -28,14 +29,14 @@ class ReleaseReading:
         self._database = database
 
     def list(self, request: PageRequest = FIRST) -> Page[RecordedRelease]:
-        """Releases, newest first."""
+        """Releases, newest first; of the manifest without its self-test, which is most of it."""
         with self._database.read() as session:
             return page_of(
                 session,
                 select(Release),
                 Release.number,
                 request,
-                lambda row: snapshot(RecordedRelease, row[0]),
+                lambda row: _in_brief(snapshot(RecordedRelease, row[0])),
                 newest_first=True,
             )
 
@@ -67,3 +68,8 @@ class ReleaseReading:
         if not path.is_file():
             raise NotFoundError(f"release {number} has no {name} on this machine")
         return path
+
+
+def _in_brief(release: RecordedRelease) -> RecordedRelease:
+    manifest = {name: value for name, value in release.manifest.items() if name != "self_test"}
+    return replace(release, manifest=manifest)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from handfed.server.api.fields import NodeId
 from handfed.server.runs.live import Activity
-from handfed.server.runs.schemas import Outcome, Phase, Status
+from handfed.server.runs.schemas import Outcome, Phase, RecordedRound, Status
 
 SettingName = Annotated[str, Field(min_length=1, max_length=64)]
 SettingText = Annotated[str, Field(max_length=1000)]
@@ -88,6 +89,12 @@ class RoundGiven(BaseModel):
     class_counts: list[ClassGiven] = Field(
         description="Held-out samples by class, of classes that five devices at least told of."
     )
+
+
+@lru_cache(maxsize=4096)  # a round is never changed, and people look at the same runs again and again
+def round_as_json(each: RecordedRound) -> str:
+    """A round as `RoundGiven` has it, as text."""
+    return RoundGiven.model_validate(each).model_dump_json()
 
 
 class RoundInDetailGiven(BaseModel):

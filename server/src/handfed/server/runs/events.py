@@ -30,7 +30,7 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from handfed.server.runs.answers import RoundGiven
+from handfed.server.runs.answers import round_as_json
 from handfed.server.runs.schemas import News, RecordedRound, Status
 from handfed.shared.errors import HandfedError
 
@@ -74,9 +74,10 @@ class Feed:
                 if followed.status != told and not followed.is_over:
                     told = followed.status
                     yield _event("status", {"status": told})
-                for number, text in followed.after(after):
-                    after = number
-                    yield text
+                later = followed.after(after)
+                if later:  # all at once: who comes late to a long run is sent its rounds in one piece
+                    after = later[-1][0]
+                    yield "".join(text for _, text in later)
                 if changed is not followed.changed:  # while that was sent
                     continue
                 if followed.is_over:
@@ -171,4 +172,4 @@ def _event(name: str, data: Mapping[str, Any]) -> str:
 
 
 def _round(each: RecordedRound) -> str:
-    return f"id: {each.number}\nevent: round\ndata: {RoundGiven.model_validate(each).model_dump_json()}\n\n"
+    return f"id: {each.number}\nevent: round\ndata: {round_as_json(each)}\n\n"

@@ -110,6 +110,17 @@ def _is_secure(run: Run) -> bool:
     return run.settings.get("visibility") == "secure"
 
 
+_DID: Final = (
+    DeviceRound.examples,
+    DeviceRound.loss,
+    DeviceRound.seconds,
+    DeviceRound.bytes_up,
+    DeviceRound.held_out,
+    DeviceRound.characters,
+    DeviceRound.edits,
+)
+
+
 def _participants(run: int, number: int) -> Select[*tuple[Any, ...]]:
     """Devices that have something on record of a round, with that."""
     refused = (
@@ -120,7 +131,7 @@ def _participants(run: int, number: int) -> Select[*tuple[Any, ...]]:
     )
     here = and_(DeviceRound.device == DeviceKeyRow.node_id, DeviceRound.run_id == run, DeviceRound.round == number)
     return (
-        select(DeviceRow, DeviceRound, refused.c.reason)
+        select(DeviceRow.number, DeviceRow.name, DeviceRow.organisation, refused.c.reason, *_DID)
         .select_from(DeviceRow)
         .join(DeviceKeyRow, DeviceKeyRow.device == DeviceRow.number)
         .outerjoin(DeviceRound, here)
@@ -130,25 +141,22 @@ def _participants(run: int, number: int) -> Select[*tuple[Any, ...]]:
 
 
 def _participant(row: Sequence[Any]) -> Participant:
-    device: DeviceRow = row[0]
-    did: DeviceRound | None = row[1]
-    reason: str | None = row[2]
-    trained = did is not None and did.examples > 0
-    outcome: Outcome = "accepted" if trained else "evaluated"
+    device, name, organisation, reason, examples, loss, seconds, bytes_up, held_out, characters, edits = row[:11]
+    outcome: Outcome = "accepted" if examples else "evaluated"
     if reason is not None:
         outcome = "late" if reason == Reason.SILENT else "rejected"
     return Participant(
-        device=device.number,
-        name=device.name,
-        organisation=device.organisation,
+        device=device,
+        name=name,
+        organisation=organisation,
         outcome=outcome,
         reason=None if reason == Reason.SILENT else reason,
-        samples=did.examples if did is not None else 0,
-        loss=did.loss if did is not None else None,
-        seconds=did.seconds if did is not None else None,
-        bytes_up=did.bytes_up if did is not None else 0,
-        held_out=did.held_out if did is not None else None,
-        accuracy=None if did is None else _accuracy(did.held_out, did.characters, did.edits),
+        samples=examples or 0,
+        loss=loss,
+        seconds=seconds,
+        bytes_up=bytes_up or 0,
+        held_out=held_out,
+        accuracy=_accuracy(held_out, characters, edits),
     )
 
 

@@ -8,16 +8,16 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Real
-from typing import cast
+from typing import Final
 
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from handfed.server.base import is_possible
-from handfed.server.database import Database, snapshot
+from handfed.server.database import Database, columns_of, snapshot
 from handfed.server.paging import FIRST, Page, PageRequest, page_of
 from handfed.server.people.principals import Principal
 from handfed.server.runs.models import RejectedUpdate, Round, Run
@@ -82,8 +82,8 @@ class RunReading:
         principal.require("viewer")
         with self._database.read() as session:
             _known(session, run)
-            query = select(Round).where(Round.run_id == run)
-            return page_of(session, query, Round.number, request, lambda row: snapshot(RecordedRound, row[0]))
+            query = select(*_ROUND).where(Round.run_id == run)
+            return page_of(session, query, Round.number, request, lambda row: RecordedRound(*row[: len(_ROUND)]))
 
     def rejections(self, principal: Principal, run: int, request: PageRequest = FIRST) -> Page[RecordedRejection]:
         """The replies of a run that were not used, as they came.
@@ -110,16 +110,17 @@ class RunReading:
             How each of those runs stands, and its rounds after that one.
         """
         later = and_(Round.run_id == Run.id, Round.number > case(dict(known), value=Run.id))
-        query = select(Run.id, Run.status, Round).outerjoin(Round, later).where(Run.id.in_(known))
-        found: dict[int, News] = {}
+        query = select(Run.id, Run.status, *_ROUND).outerjoin(Round, later).where(Run.id.in_(known))
+        rounds: dict[int, list[RecordedRound]] = {}
+        statuses: dict[int, Status] = {}
         with self._database.read() as session:
-            rows = session.execute(query.order_by(Run.id, Round.number))
-            for run, status, row in cast("Iterable[tuple[int, Status, Round | None]]", rows):
-                rounds = () if row is None else (snapshot(RecordedRound, row),)
-                found[run] = News(status, (found[run].rounds if run in found else ()) + rounds)
-        return found
+            for run, status, *row in session.execute(query.order_by(Run.id, Round.number)):
+                statuses[run] = status
+                rounds.setdefault(run, []).extend(() if row[0] is None else (RecordedRound(*row),))
+        return {run: News(status, tuple(rounds[run])) for run, status in statuses.items()}
 
 
+_ROUND: Final = columns_of(RecordedRound, Round)
 _ROUNDS = select(func.count(Round.number)).where(Round.run_id == Run.id).correlate(Run).scalar_subquery()
 
 

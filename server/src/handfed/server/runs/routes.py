@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, status
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 from fastapi.responses import StreamingResponse
 
 from handfed.server.api.authentication import Asking, Wired
@@ -19,6 +19,7 @@ from handfed.server.runs.answers import (
     RoundInDetailGiven,
     RunGiven,
     RunWanted,
+    round_as_json,
 )
 from handfed.server.runs.events import MEDIA_TYPE, Feed
 from handfed.server.runs.schemas import LiveRound, RecordedRun, RoundInDetail, Status
@@ -47,9 +48,9 @@ def show_run(asking: Asking, services: Wired, number: Number) -> RecordedRun:
 @router.get(
     "/{number}/rounds", response_model=Listed[RoundGiven], responses={200: LINK, **refusals(401, 403, 404, 422)}
 )
-def list_rounds(asking: Asking, services: Wired, number: Number, paging: Paging) -> dict[str, Any]:
+def list_rounds(asking: Asking, services: Wired, number: Number, paging: Paging) -> Response:
     """The rounds of a run, in order."""
-    return paging.answer(services.runs.rounds(asking, number, paging.wanted))
+    return paging.written(services.runs.rounds(asking, number, paging.wanted), round_as_json)
 
 
 @router.get(

@@ -52,17 +52,17 @@ def _asked(example: Example) -> dict[str, Sequence[str]]:
     done, last = example.done, ROUNDS
     return {
         "overview": ("/me", "/overview"),
-        "runs": ("/runs?limit=200",),
-        "run": (f"/runs/{done}", f"/runs/{done}/events", f"/runs/{done}/rounds/{last}/devices?limit=200"),
+        "runs": ("/runs?limit=500",),
+        "run": (f"/runs/{done}", f"/runs/{done}/events", f"/runs/{done}/rounds/{last}/devices?limit=500"),
         "run, live": (f"/runs/{example.run}/live",),
         "devices": (
-            "/devices?limit=200",
-            "/organisations?limit=200",
-            "/invitations?limit=200",
-            "/device-reports?limit=200",
+            "/devices?limit=500",
+            "/organisations?limit=500",
+            "/invitations?limit=500",
+            "/device-reports?limit=500",
         ),
-        "device": ("/devices/4", "/organisations/1", "/devices/4/history?limit=200", "/devices/4/pins"),
-        "releases": ("/releases?limit=200", "/promotions?limit=200"),
+        "device": ("/devices/4", "/organisations/1", "/devices/4/history?limit=500", "/devices/4/pins"),
+        "releases": ("/releases?limit=500", "/promotions?limit=500"),
         "release": (
             "/releases/4",
             "/releases/4/promotion",
@@ -70,10 +70,20 @@ def _asked(example: Example) -> dict[str, Sequence[str]]:
             f"/runs/{done}",
             f"/runs/{done}/rounds?after={last - 20}",
         ),
+        "learning": (
+            "/learning",
+            "/releases?limit=500",
+            "/promotions?limit=500",
+            "/learning/digits/explanation",
+            "/learning/digits/waiting?limit=500",
+            "/comparisons?limit=500",
+            "/comparisons/2",
+            "/releases/1",
+        ),
         "fairness": (
-            f"/runs/{done}/rounds?limit=200",
+            f"/runs/{done}/rounds?limit=500",
             f"/runs/{done}/rounds/{last}",
-            f"/runs/{done}/rounds/{last}/devices?limit=200",
+            f"/runs/{done}/rounds/{last}/devices?limit=500",
         ),
         "privacy": ("/privacy/leaving", "/audit?newest_first=true&limit=200"),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 from handfed.server.api.services import Services
 from handfed.server.devices.models import DeviceKeyRow, DeviceRow
 from handfed.server.people.principals import Principal
-from handfed.server.promotion.models import PromotionRow, ReportRow
+from handfed.server.promotion.models import PromotionRow
 from handfed.server.releases import directories
 from handfed.server.releases.models import Release
 from handfed.server.runs.control import ENGINE
@@ -29,8 +30,7 @@ from handfed.server.runs.models import DeviceRound, RejectedUpdate, Round, Run
 from handfed.shared.data_directory import releases_in
 from handfed.shared.disclosure import EDGES, ClassCount
 from handfed.shared.files import sha256_of
-from handfed.shared.registry import bucket_of
-from handfed.shared.release_reports import Comparison, Condition, Report, Standing
+from handfed.simulations.pages.example_learning import learn
 
 ORGANISATIONS: Final = ("Clinic North", "School South", "School West", "Stadtschule Ost")
 ADA: Final = Principal("Ada", "admin")
@@ -39,12 +39,9 @@ _WRITERS: Final = 12  # held out by a device
 _HEARD: Final = 60  # devices that tell of them
 _HELD_OUT: Final = 80
 _FIRST_NODE: Final = 1 << 40
-_CHAMPION: Final = 3  # the releases that devices use and try
-_TRIAL: Final = 4
-_TRIAL_PERCENT: Final = 25
-_SALT: Final = f"{_TRIAL:032x}"
 _HARDEST: Final = 8  # the class that is read worst
 _RUNNING: Final = 9  # rounds of the run that goes on
+_OF_CLASS: Final = 168  # held-out samples
 _RATE_OF_ABSENCE: Final = 0.08
 _RATE_OF_LATENESS: Final = 0.05
 _RATE_OF_REJECTION: Final = 0.006
@@ -88,7 +85,7 @@ def fill(services: Services, data_dir: Path, *, devices: int = 24, rounds: int =
         going = _run(session, "running", _RUNNING, now - timedelta(minutes=3), {"rounds": 20, "qat_rounds": 4})
         _rounds(session, going, _RUNNING, devices, now - timedelta(minutes=3), drawn, qat=0)
         _releases(session, releases_in(data_dir), done, now)
-        _reports(session, devices, now, drawn)
+    learn(services, devices, now)
     return Example(tokens, going, done)
 
 
@@ -297,6 +294,19 @@ def _releases(session: Session, releases: Path, run: int, now: datetime) -> None
         )
 
 
+def _by_class(number: int, accuracy: float) -> dict[str, list[list[int]]]:
+    """How a release reads classes."""
+    drawn = random.Random(number)  # noqa: S311 - figures of an example
+    classes, confusions = [], Counter[tuple[int, int]]()
+    for label in range(10):
+        hard = 0.035 * (label == _HARDEST) + 0.07 * (label == number)
+        wrong = round(_OF_CLASS * max(1 - accuracy + hard + drawn.gauss(0, 0.01), 0.003))
+        classes.append([label, _OF_CLASS, _OF_CLASS - wrong])
+        alike = [(label + step) % 10 for step in (1, 3, 5, 6)]
+        confusions.update((label, read) for read in drawn.choices(alike, (6, 3, 2, 1), k=wrong))
+    return {"classes": classes, "confusions": [[*cell, count] for cell, count in sorted(confusions.items())]}
+
+
 def _manifest(number: int, accuracy: float) -> dict[str, Any]:
     return {
         "format": 2,
@@ -311,6 +321,7 @@ def _manifest(number: int, accuracy: float) -> dict[str, Any]:
             "accuracy_float": accuracy + 0.002,
             "accuracy_int8": accuracy,
             "float_minus_int8": {"difference": 0.002, "low": -0.001, "high": 0.005},
+            **_by_class(number, accuracy),
             "writers": {
                 "count": 276,
                 "p10": accuracy - 0.05,
@@ -321,15 +332,3 @@ def _manifest(number: int, accuracy: float) -> dict[str, Any]:
             },
         },
     }
-
-
-def _reports(session: Session, devices: int, now: datetime, drawn: random.Random) -> None:
-    for number in range(1, devices + 1):
-        has_trial = bucket_of(f"{number:064x}", _SALT) < _TRIAL_PERCENT
-        standings = [Standing(_CHAMPION, Condition.HEALTHY, in_use=not has_trial)]
-        if has_trial:
-            standings.append(Standing(_TRIAL, Condition.HEALTHY, in_use=True))
-        only_candidate, only_champion = drawn.randint(0, 3), drawn.randint(0, 2)
-        compared = Comparison(_CHAMPION, _TRIAL, _HELD_OUT, only_candidate, only_champion)
-        report = Report(number, tuple(standings), (compared,))
-        session.add(ReportRow(device=number, sequence=number, report=report.encode(), received_at=now))

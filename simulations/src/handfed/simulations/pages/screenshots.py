@@ -36,6 +36,7 @@ def places(example: Example) -> dict[str, str]:
         "device": "devices/4",
         "releases": "releases",
         "release": "releases/4",
+        "learning": "learning",
         "fairness": "fairness",
         "privacy": "privacy",
     }

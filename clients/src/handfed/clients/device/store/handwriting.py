@@ -142,11 +142,15 @@ class Survey:
         fresh: How many samples came later, those of writers without names among them.
         known: Of what came before.
         recent: Of what came later.
+        feedback: Of the fresh samples, those of which a person said what they are.
+        feedback_used: Of such, those that runs could train on.
     """
 
     fresh: int
     known: ByWriter
     recent: ByWriter
+    feedback: int = 0
+    feedback_used: int = 0
 
 
 def survey(session: Session, task: Task, alphabet: Alphabet, *, up_to: int, each: int) -> Survey:
@@ -168,13 +172,16 @@ def survey(session: Session, task: Task, alphabet: Alphabet, *, up_to: int, each
     written: dict[int, int] = {}
     taken: Counter[tuple[bool, int]] = Counter()
     trained: set[int] = set()
-    fresh = 0
-    for row, held_out, _, writer, text in _labels(session, task):
+    counted: Counter[str] = Counter()
+    for row, held_out, source, writer, text in _labels(session, task):
         tokens = alphabet.tokenise(text) if task.of_texts else [text]
         if not tokens or not all(token in position for token in tokens):
             continue
         came_later = row > up_to
-        fresh += came_later
+        is_feedback = source != "import"
+        counted["fresh"] += came_later
+        counted["feedback"] += came_later and is_feedback
+        counted["feedback_used"] += not came_later and not held_out and is_feedback
         if writer is None:
             continue
         if not came_later and not held_out:
@@ -191,7 +198,7 @@ def survey(session: Session, task: Task, alphabet: Alphabet, *, up_to: int, each
         )
         for samples, side in zip(_samples(session, task, labels, rows), rows, strict=True)
     )
-    return Survey(fresh, known, recent)
+    return Survey(counted["fresh"], known, recent, counted["feedback"], counted["feedback_used"])
 
 
 def remember(session: Session, rows: NDArray[np.int64], start_from: int) -> None:

@@ -29,7 +29,7 @@ export function Bars({ title, text, file, labels, series, show, first, range = n
       ],
       series: [{}, ...series.map(({ key }, place) => ({
         fill: theme[key], stroke: theme[key], width: 0, points: { show: false },
-        paths: uPlot.paths.bars({ size: [place ? 0.45 : 0.75, 42] }),
+        paths: uPlot.paths.bars({ size: place ? [0.45, 24] : [0.75, 42] }),
       }))],
     }),
     [shape],

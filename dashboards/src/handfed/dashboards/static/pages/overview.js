@@ -23,6 +23,8 @@ export function Page() {
         <${Tile} label=${t("overview.accuracy")} value=${percent(seen.release?.accuracy_int8)}
           note=${seen.release ? t("overview.accuracy.note", { size: bytes(seen.release.size_bytes) }) : ""} />
         <${Tile} label=${t("overview.queued")} href="#/runs" value=${number(seen.queued)} note=${t("overview.queued.note")} />
+        <${Tile} label=${t("overview.waiting")} href="#/learning" value=${number(seen.waiting.feedback)}
+          note=${t("overview.waiting.note", { devices: number(seen.waiting.devices), samples: number(seen.waiting.fresh) })} />
       </div>
       <div class="columns">
         <${Now} run=${seen.run} />

@@ -1,17 +1,18 @@
 // One release: what it is, how it reads, how it does against its champion, and what a person decides.
 import { html, useState } from "../view.js";
 import { t } from "../i18n.js";
-import { all, get, post, urlOf } from "../api.js";
-import { bytes, moment, number, percent, points } from "../format.js";
+import { get, post, urlOf } from "../api.js";
+import { bytes, milliseconds, moment, number, percent, points } from "../format.js";
 import { Answer, Badge, Empty, Facts, Section, Title } from "../parts/basics.js";
 import { useAnswer } from "../parts/asking.js";
+import { byClass } from "../parts/by-class.js";
 import { Ask } from "../parts/dialog.js";
 import { useMe } from "../parts/me.js";
 import { Bars } from "../charts/bars.js";
 import { Interval } from "../charts/interval.js";
+import { Matrix } from "../charts/matrix.js";
 
 const EVERY_MS = 10000;
-const LAST = 20;
 const FILES = ["model.tflite", "browser.tflite", "manifest.json", "README.md"];
 
 /** What there may be none of. */
@@ -34,6 +35,7 @@ export function Page({ number: id }) {
       <${Card} of=${release} />
       ${evidence && html`<${Evidence} of=${evidence} />`}
     </div>
+    ${evidence && html`<${Latency} of=${evidence.latency} release=${id} />`}
     <${Classes} release=${release} />
     <${Section} title=${t("release.files")}><ul class="files">${FILES.map((name) => html`<li>
       <a href=${urlOf(`/releases/${id}/files/${name}`)} download>${name}</a> <span class="muted">${t(`file.${name}`)}</span></li>`)}</ul><//>
@@ -82,25 +84,35 @@ function Evidence({ of }) {
   <//>`;
 }
 
-/** The last rounds of a run, of which one was evaluated. */
-async function lastRounds(run) {
-  if (!run) return [];
-  const { rounds } = await get(`/runs/${run}`);
-  return all(`/runs/${run}/rounds?after=${Math.max(rounds - LAST, 0)}`);
+// Where the bins of latencies begin, in milliseconds, as the API describes them.
+const LATENCIES = [0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200];
+
+/** How long a picture takes on the devices that tried it. */
+function Latency({ of, release }) {
+  if (!of) return html`<${Section} title=${t("latency.title")}><${Empty} title=${t("latency.none")} text=${t("latency.none.text")} /><//>`;
+  const [first, last] = [of.bins.findIndex(Boolean), of.bins.findLastIndex(Boolean) + 1];
+  return html`<${Section} title=${t("latency.title")} lead=${t("latency.lead")}>
+    <${Bars} title=${t("latency.chart")} file=${`release-${release}-latency`} first=${t("latency.from")} labels=${LATENCIES.slice(first, last).map(milliseconds)}
+      series=${[{ name: t("fairness.count"), key: "one", values: of.bins.slice(first, last) }]} show=${(value) => number(value)}
+      text=${t("latency.says", { n: number(of.devices), p10: milliseconds(of.p10), median: milliseconds(of.median), p90: milliseconds(of.p90) })} />
+  <//>`;
 }
 
-/** How classes were read in the last round of the release's run that told of them. */
+/** How classes are read, and as what where they are not. */
 function Classes({ release }) {
-  const answer = useAnswer(() => lastRounds(release.run_id), [release.number]);
-  const names = release.manifest.alphabet ?? [];
-  return html`<${Section} title=${t("classes.title")} lead=${t("classes.lead")}><${Answer} of=${answer}>${(rounds) => {
-    const last = rounds.findLast((round) => round.class_counts.length);
-    if (!last) return html`<${Empty} title=${t("classes.none")} text=${t("classes.none.text")} />`;
-    const read = last.class_counts.map((each) => ({ name: names[each.label] ?? String(each.label), rate: each.correct / each.samples }));
-    const worst = [...read].sort((a, b) => a.rate - b.rate)[0];
-    return html`<${Bars} title=${t("classes.chart", { n: last.number })} file=${`release-${release.number}-classes`} first=${t("classes.class")}
-      labels=${read.map((each) => each.name)} series=${[{ name: t("classes.read"), key: "one", values: read.map((each) => each.rate) }]}
-      range=${[0, 1]} show=${(value) => percent(value, 0)} text=${t("classes.says", { name: worst.name, rate: percent(worst.rate) })} />`;
+  const answer = useAnswer(() => byClass(release), [release.number]);
+  return html`<${Section} title=${t("classes.title")} lead=${t("classes.lead")}><${Answer} of=${answer}>${({ classes, confusions, round }) => {
+    if (!classes.length) return html`<${Empty} title=${t("classes.none")} text=${t("classes.none.text")} />`;
+    const rates = classes.map((each) => each.correct / each.samples);
+    const worst = classes[rates.indexOf(Math.min(...rates))];
+    const most = [...confusions].sort((a, b) => b.samples - a.samples)[0];
+    return html`<${Bars} title=${round ? t("classes.chart", { n: round }) : t("classes.chart.file")} file=${`release-${release.number}-classes`} first=${t("classes.class")}
+        labels=${classes.map((each) => each.name)} series=${[{ name: t("classes.read"), key: "one", values: rates }]}
+        range=${[0, 1]} show=${(value) => percent(value, 0)} text=${t("classes.says", { name: worst.name, rate: percent(worst.correct / worst.samples) })} />
+      ${most
+        ? html`<${Matrix} title=${t("matrix.title")} file=${`release-${release.number}-confusions`} classes=${classes} confusions=${confusions}
+            text=${t("matrix.says", { written: most.written, read: most.read, n: number(most.samples) })} />`
+        : html`<p class="hint">${t("matrix.none")}</p>`}`;
   }}<//><//>`;
 }
 

@@ -56,10 +56,14 @@ const TONES = {
   asked: "quiet", working: "live", answered: "good",
   healthy: "good", "failed-self-test": "bad", crashed: "bad", slow: "warn", unusable: "bad",
   "not-worse": "good", worse: "bad", undecided: "quiet",
+  met: "good", unmet: "quiet", enabled: "good", disabled: "quiet", ended: "quiet", drift: "warn", "no-drift": "good",
 };
 
 /** How something stands, in a word; the colour says nothing that the word does not. */
 export const Badge = ({ of }) => html`<span class=${`badge ${TONES[of] ?? "quiet"}`}>${t(`state.${of}`)}</span>`;
+
+/** Words of the server, which speaks English. */
+export const Said = ({ children }) => html`<span lang="en">${children}</span>`;
 
 /** A code of the server in words; one that is newer than these pages, as it is. */
 export const worded = (family, code) => (has(`${family}.${code}`) ? t(`${family}.${code}`) : code);
