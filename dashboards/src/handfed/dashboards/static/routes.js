@@ -3,7 +3,7 @@ import { html } from "./view.js";
 import { Later } from "./parts/later.js";
 
 /** In the order of the navigation. */
-export const PAGES = ["overview", "runs", "devices", "releases", "fairness", "privacy"];
+export const PAGES = ["overview", "runs", "devices", "releases", "try", "fairness", "privacy"];
 
 const files = {
   "": () => import("./pages/overview.js"),
@@ -14,6 +14,7 @@ const files = {
   "devices/N": () => import("./pages/device.js"),
   releases: () => import("./pages/releases.js"),
   "releases/N": () => import("./pages/release.js"),
+  try: () => import("./pages/try.js"),
   fairness: () => import("./pages/fairness.js"),
   privacy: () => import("./pages/privacy.js"),
 };
