@@ -10,7 +10,19 @@ import pytest
 from handfed.simulations.pages.browser import DESKTOP, PHONE, log_in, page_of
 from handfed.simulations.pages.screenshots import places, settle
 
-PAGES = ("overview", "runs", "run", "run-done", "devices", "device", "releases", "release", "fairness", "privacy")
+PAGES = (
+    "overview",
+    "runs",
+    "run",
+    "run-done",
+    "devices",
+    "device",
+    "releases",
+    "release",
+    "try",
+    "fairness",
+    "privacy",
+)
 SERIOUS = {"serious", "critical"}
 FIRST_VIEW_BYTES = 200_000
 

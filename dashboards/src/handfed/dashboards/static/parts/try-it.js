@@ -4,7 +4,7 @@ import { t } from "../i18n.js";
 import { percent } from "../format.js";
 import { pngOf } from "../reading/grey.js";
 import { Reader } from "../reading/reader.js";
-import { Loading, Section } from "./basics.js";
+import { Section } from "./basics.js";
 import { Correction } from "./correction.js";
 import { DrawingPad } from "./drawing-pad.js";
 import { Seen } from "./seen.js";
@@ -40,7 +40,7 @@ function useReading(reader, image) {
     if (isBusy.current || !reader) return;
     isBusy.current = true;
     try {
-      for (let read = null; read !== last.current; ) {
+      for (let read; read !== last.current; ) {
         read = last.current;
         const reading = read && (read.grey ? await reader.read(read) : { code: read.code ?? "failed" });
         setFound(reading && { ...reading, image: read });
@@ -81,7 +81,7 @@ export function TryIt({ release, fetchModel, keep = null }) {
     <${Section} title=${t("try.write")}><${DrawingPad} onChange=${change} /><//>
     <${Section} title=${t("try.reading")}>
       ${problem ? html`<p class="notice bad" role="alert">${t("try.failed")} ${problem.message}</p>`
-        : !reader ? html`<${Loading} /><p class="hint">${t("try.loading")}</p>`
+        : !reader ? html`<p class="hint" role="status">${t("try.loading")}</p>`
         : html`<${Found} of=${found} />`}
       ${found?.readings && html`<div class="actions"><button type="button" onClick=${() => setWrong(true)}>${t("try.wrong")}</button></div>`}
       <div role="status">${kept && html`<p class="notice good">${kept}</p>`}</div>
