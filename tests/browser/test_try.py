@@ -128,9 +128,8 @@ def test_a_picture_that_is_chosen_is_read_as_the_recogniser_reads_it(
 def test_what_is_no_picture_or_shows_no_ink_is_told(site: Any, opened: Any) -> None:
     page = opened(site, "viewer", place="try")
     write(page, SEVEN)
-    page.locator("input[type=file]").set_input_files(
-        {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}
-    )
+    chosen, png = page.locator("input[type=file]"), {"name": "a.png", "mimeType": "image/png"}
+    chosen.set_input_files({**png, "buffer": b"no picture"})
     page.get_by_text("This is no picture that the browser can open.").wait_for()
     blank = io.BytesIO()
     Image.new("L", (40, 40), 200).save(blank, "PNG")
