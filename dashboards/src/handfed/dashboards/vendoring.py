@@ -124,12 +124,11 @@ def unpacked(pin: Pin, archive: bytes) -> dict[str, bytes]:
         if missing:
             raise VendoringError(f"{pin.package} {pin.version} has no {missing[0]}")
         read = {here: opened.extractfile(members[there]) for there, here in pin.files.items()}
-        found = {here: file.read() for here, file in read.items() if file is not None}
+        kept = {here: file.read() for here, file in read.items() if file is not None}
     if pin.terms is not None:
-        found[f"{pin.package.rpartition('/')[2]}.LICENSE"] = (LICENCES / pin.terms).read_bytes()
+        kept[f"{pin.package.rpartition('/')[2]}.LICENSE"] = (LICENCES / pin.terms).read_bytes()
     return {
-        here: _with_imports(content, pin.imports) if here.endswith(".js") else content
-        for here, content in found.items()
+        here: _with_imports(content, pin.imports) if here.endswith(".js") else content for here, content in kept.items()
     }
 
 
