@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,9 @@ from handfed.simulations.pages.screenshots import settle
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+
+RELEASE = Path(__file__).resolve().parents[1] / "compat" / "manifest-2"
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def chromium() -> Iterator[Browser]:
 
 def _site(stack: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> Site:
     host = stack.enter_context(hosted(tmp_path_factory.mktemp("server")))
-    return Site(host, fill(host.services, host.data_dir, rounds=12, now=datetime.now(UTC)))
+    return Site(host, fill(host.services, host.data_dir, rounds=12, now=datetime.now(UTC), real=RELEASE))
 
 
 @pytest.fixture(scope="module")

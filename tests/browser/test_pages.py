@@ -14,7 +14,7 @@ from handfed.simulations.pages.screenshots import places, settle
 
 PAGES = (
     *("overview", "runs", "run", "run-done", "devices", "device", "releases", "release"),
-    *("learning", "fairness", "privacy"),
+    *("learning", "try", "fairness", "privacy"),
 )
 SERIOUS = {"serious", "critical"}
 FIRST_VIEW_BYTES = 200_000

@@ -40,7 +40,7 @@ def test_what_is_pinned_has_an_exact_version_a_hash_and_a_licence() -> None:
         assert pin.version.count(".") == 2
         assert pin.integrity.startswith("sha512-")
         assert len(base64.b64decode(pin.integrity.removeprefix("sha512-"))) == 64
-        assert any(name.endswith("LICENSE") for name in pin.files.values())
+        assert pin.terms is not None or any(name.endswith("LICENSE") for name in pin.files.values())
 
 
 def test_the_named_files_are_unpacked_and_no_others(tmp_path: Path) -> None:
@@ -52,6 +52,19 @@ def test_the_named_files_are_unpacked_and_no_others(tmp_path: Path) -> None:
     assert {file.name for file in vendor.iterdir()} == {"one.js", "one.LICENSE", vendoring.COMPLETE}
     assert (vendor / "one.js").read_text() == "yes"
     assert is_complete(vendor, path)
+
+
+def test_a_package_that_only_names_its_licence_comes_with_the_text_of_it() -> None:
+    archive = _archive(used="yes")
+    pin = Pin("@a/one", "1.0.0", "Apache-2.0", _integrity(archive), {"package/used": "one.js"}, terms="Apache-2.0.txt")
+    assert b"Apache License" in unpacked(pin, archive)["one.LICENSE"]
+
+
+def test_a_module_that_imports_a_package_by_its_name_imports_the_file_here() -> None:
+    archive = _archive(used='import { a } from "@a/two";\nimport { b } from "./@a/two.js";')
+    files, imports = {"package/used": "one.js"}, {"@a/two": "two.js"}
+    found = unpacked(Pin("one", "1.0.0", "MIT", _integrity(archive), files, imports), archive)["one.js"]
+    assert found == b'import { a } from "./two.js";\nimport { b } from "./@a/two.js";'
 
 
 def test_another_pin_makes_what_is_there_incomplete(tmp_path: Path) -> None:

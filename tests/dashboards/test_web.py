@@ -49,10 +49,35 @@ def test_scripts_and_styles_come_from_here_alone_and_none_is_in_a_page(client: T
     assert "unsafe" not in policy
 
 
+def test_one_worker_alone_may_compile_wasm_and_may_do_nothing_else(client: TestClient, folder: Path) -> None:
+    (folder / "reading").mkdir()
+    for name in ("worker.js", "reader.js"):
+        (folder / "reading" / name).write_text("export {}")
+    policies = {
+        name: client.get(f"/dashboard/{name}").headers["content-security-policy"]
+        for name in ("", "main.js", "reading/reader.js", "reading/worker.js")
+    }
+    assert [name for name, policy in policies.items() if "wasm" in policy] == ["reading/worker.js"]
+    rules = dict(rule.split(maxsplit=1) for rule in policies["reading/worker.js"].split("; "))
+    assert rules == {
+        "default-src": "'none'",
+        "script-src": "'self' 'wasm-unsafe-eval'",
+        "connect-src": "'self'",
+    }
+
+
+def test_wasm_says_that_it_is_and_is_sent_compressed(client: TestClient, folder: Path) -> None:
+    (folder / "vendor" / "x.wasm").write_bytes(b"\0asm" + bytes(1000))
+    answer = client.get("/dashboard/vendor/x.wasm")
+    assert (answer.headers["content-type"], answer.headers["content-encoding"]) == ("application/wasm", "gzip")
+    assert answer.content == b"\0asm" + bytes(1000)
+
+
 def test_the_page_itself_has_no_script_style_or_handler_in_it() -> None:
-    text = (STATIC / "index.html").read_text()
-    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", text)
-    assert not re.search(r"https?://", text)
+    for name in ("index.html", "device.html"):
+        text = (STATIC / name).read_text()
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", text)
+        assert not re.search(r"https?://", text)
 
 
 def test_a_file_is_sent_once_and_then_again_when_it_changed(client: TestClient, folder: Path) -> None:

@@ -16,6 +16,7 @@ from handfed.server.flower.queries import Verdict
 from handfed.server.releases.model_card import model_card
 from handfed.server.releases.publish import check_conversion, check_margin, check_twin, weights_sha256
 from handfed.server.releases.selftest import pictures
+from handfed.shared.browser_twin import browser_twin
 from handfed.shared.datasets import Dataset
 from handfed.shared.errors import ReleaseRefusedError
 from handfed.shared.geometry import SIDE
@@ -53,7 +54,7 @@ def test_a_twin_for_browsers_takes_and_gives_unsigned_integers_and_reads_the_sam
 ) -> None:
     quantized = trainer.quantized_model(trained)
     self_test = check_conversion(trainer, trained, to_int8(quantized))
-    twin = to_int8(quantized, unsigned=True)
+    twin = browser_twin(to_int8(quantized))
     check_twin(twin, self_test)
     interpreter = Interpreter(model_content=twin)
     ends = (*interpreter.get_input_details(), *interpreter.get_output_details())
@@ -65,7 +66,7 @@ def test_a_twin_of_other_weights_is_refused(trainer: Trainer, trained: Arrays) -
     self_test = check_conversion(trainer, trained, to_int8(trainer.quantized_model(trained)))
     other = trained | {"logits/kernel": -trained["logits/kernel"]}
     with pytest.raises(ReleaseRefusedError, match="reads otherwise"):
-        check_twin(to_int8(trainer.quantized_model(other), unsigned=True), self_test)
+        check_twin(browser_twin(to_int8(trainer.quantized_model(other))), self_test)
     with pytest.raises(ReleaseRefusedError, match="no twin for browsers"):
         check_twin(b"nothing", self_test)
 

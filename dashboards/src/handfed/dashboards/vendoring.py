@@ -4,6 +4,9 @@
 it: W3C Subresource Integrity), and the few files of it that the pages use, licences included. Rules:
 1. Nothing is unpacked whose hash is another than the pinned one, and nothing but the named files.
 2. What is there already and right is not fetched again: a file `complete` holds the hash of the pins.
+3. Files are kept as they came, but that a module which imports another package by its name imports the file here: a
+   browser's worker knows no import map.
+4. Every package comes with the text of its licence. Where its archive only names it, the text is ours, of `licences/`.
 
 The registry is that of `NPM_CONFIG_REGISTRY`, or else of npm's own configuration; none is written here.
 
@@ -24,13 +27,14 @@ import tarfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from handfed.shared.errors import HandfedError
 
 PINS: Final = Path(__file__).parent / "pins.json"
+LICENCES: Final = Path(__file__).parent / "licences"
 VENDOR: Final = Path(__file__).parent / "static" / "vendor"
 COMPLETE: Final = "complete"
 _PATIENCE_S: Final = 60
@@ -52,6 +56,8 @@ class Pin:
         licence: Under which terms.
         integrity: `sha512-` and the hash of its archive, base64.
         files: For each file of the archive, what it is called here.
+        imports: For each package that its modules import, the file here.
+        terms: The text of its licence in `licences/`; None where the archive has it.
     """
 
     package: str
@@ -59,6 +65,8 @@ class Pin:
     licence: str
     integrity: str
     files: Mapping[str, str]
+    imports: Mapping[str, str] = field(default_factory=dict)
+    terms: str | None = None
 
     @property
     def path(self) -> str:
@@ -116,7 +124,19 @@ def unpacked(pin: Pin, archive: bytes) -> dict[str, bytes]:
         if missing:
             raise VendoringError(f"{pin.package} {pin.version} has no {missing[0]}")
         read = {here: opened.extractfile(members[there]) for there, here in pin.files.items()}
-        return {here: file.read() for here, file in read.items() if file is not None}
+        kept = {here: file.read() for here, file in read.items() if file is not None}
+    if pin.terms is not None:
+        kept[f"{pin.package.rpartition('/')[2]}.LICENSE"] = (LICENCES / pin.terms).read_bytes()
+    return {
+        here: _with_imports(content, pin.imports) if here.endswith(".js") else content for here, content in kept.items()
+    }
+
+
+def _with_imports(module: bytes, imports: Mapping[str, str]) -> bytes:
+    """A module that imports files beside it, and not packages."""
+    for package, here in imports.items():
+        module = module.replace(f'from "{package}"'.encode(), f'from "./{here}"'.encode())
+    return module
 
 
 def registry(environment: Mapping[str, str] = os.environ) -> str:

@@ -40,7 +40,8 @@ class Int8Model:
         reads_texts: Whether it reads words and lines, of any width, and not single characters.
         output_step: What one step of an output integer is worth, in logits.
         quantization: Scale and zero point of the input, and of the output.
-        size_bytes: Size of the file.
+        content: The file.
+        size_bytes: Its size.
 
     Args:
         content: The `.tflite` file, or its path.
@@ -65,7 +66,7 @@ class Int8Model:
         self.reads_texts = len(target["shape"]) > 2  # noqa: PLR2004 - a picture, its logits
         self.outputs = int(target["shape"][-1])
         self.height, self.channels = int(source["shape"][1]), int(source["shape"][3])
-        self.size_bytes = len(data)
+        self.content, self.size_bytes = data, len(data)
         self._laid_out = (1, int(source["shape"][2]))
 
     def logits(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

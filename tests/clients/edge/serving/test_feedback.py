@@ -242,7 +242,7 @@ def test_what_a_page_of_another_site_could_send_is_refused(
 
 
 fields = st.dictionaries(
-    st.sampled_from(["picture", "read", "correct", "writer", "pick", "consent", "more"]),
+    st.sampled_from(["picture", "read", "correct", "writer", "pick", "consent", "by", "more"]),
     st.one_of(st.text(max_size=9), st.none(), st.integers(), st.lists(st.text(), max_size=2)),
 )
 
@@ -275,6 +275,7 @@ def shared_service(release: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         ({"correct": "\x07"}, 400),
         ({"consent": "withdrawn"}, 400),
         ({"pick": "x"}, 400),
+        ({"by": "somebody"}, 400),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -324,3 +325,15 @@ def test_of_a_device_that_has_joined_readings_and_corrections_are_counted(
         post(service, "/feedback", remark(pictures["4"], "4", correct=correct))
     service.desk.tend()
     assert tally.counts() == {1: Count(3, 1)}
+
+
+def test_a_correction_of_what_a_page_read_is_kept_and_not_counted_as_the_reading_was_not(
+    served: Callable[[Path | None], Service], device: Path, pictures: dict[str, bytes]
+) -> None:
+    (device / "enrolment.json").write_text("{}")
+    service = served(device)
+    assert service.desk is not None
+    status, found = post(service, "/feedback", remark(pictures["4"], "4", correct="9", by="browser"))
+    service.desk.tend()
+    assert (status, found["kind"], len(rows(device))) == (200, "correction", 1)
+    assert Tally(device).counts() == {}

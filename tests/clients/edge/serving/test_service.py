@@ -27,6 +27,7 @@ from handfed.clients.edge.serving.lanes import Lanes
 from handfed.clients.edge.serving.problems import KINDS
 from handfed.clients.edge.serving.service import Service
 from handfed.clients.edge.serving.supply import Source, Supply
+from handfed.shared.browser_twin import browser_twin
 from handfed.simulations.benchmarks.boxes import Style, compose
 from handfed.simulations.datasets.mnist5k import MNIST5K
 
@@ -127,6 +128,21 @@ def test_it_says_what_reads_and_that_it_is_there(service: Service, release: Path
     assert (status, health["status"]) == (200, "ok")
     assert health["answers"]["200"] > 0
     assert ask(service.port, "HEAD", "/health")[0] == 200
+
+
+def test_a_browser_gets_the_model_that_reads_now_with_unsigned_ends(service: Service, release: Path) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)) as connection:
+        connection.request("GET", "/release/browser.tflite")
+        answer = connection.getresponse()
+        content = answer.read()
+    assert answer.status == 200
+    assert content == browser_twin((release / "model.tflite").read_bytes())
+    described = ask(service.port, "GET", "/release")[2]
+    assert answer.headers["Handfed-Release"] == str(described["release"])
+    manifest = json.loads((release / "manifest.json").read_text())
+    assert {name: described[name] for name in ("temperature", "inputs", "normalisation")} == {
+        name: manifest[name] for name in ("temperature", "inputs", "normalisation")
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ Rules:
 3. Confidence and release are known where the release in use reads the picture as the person says that it was read. Of
    what another release said, the reading alone is kept.
 4. Only a device that keeps handwriting takes feedback: one that is in a federation, or has a store already.
-5. In a federation it is counted how many readings of each release people saw and corrected (`tally`).
+5. In a federation it is counted how many readings of each release people saw and corrected (`tally`). What a page reads
+   in the browser is not seen here and not counted, and so neither is a correction of it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,7 @@ class Remark:
         writer: Who wrote it, by a name or pseudonym; None where it is not known.
         pick: The id that came with a reading that the device picked at random; None where none came.
         consent: Of the writer, whose consent is unknown so far.
+        by: What read: a program of the device, or a page in its browser.
     """
 
     read: str | None = None
@@ -63,6 +65,7 @@ class Remark:
     writer: str | None = None
     pick: str | None = None
     consent: Consent = "unknown"
+    by: Literal["browser", "program"] = "program"
 
 
 def feedback_of(recogniser: Recogniser, picture: NDArray[np.uint8], remark: Remark, picks: Picks) -> Feedback:
@@ -134,19 +137,23 @@ class Desk:
             LockedStoreError: The store is encrypted, and its passphrase is not at hand.
             HandfedError: As of `feedback_of` and `handfed.clients.device.store.feedback.give`.
         """
-        return self.keep(self.feedback(recogniser, picture, remark))
+        return self.keep(self.feedback(recogniser, picture, remark), is_counted=remark.by != "browser")
 
     def feedback(self, recogniser: Recogniser, picture: NDArray[np.uint8], remark: Remark) -> Feedback:
         """What `keep` is to keep; arguments and errors as of `take`."""
         return feedback_of(recogniser, picture, remark, self._in_thread(self._current_picks))
 
-    def keep(self, feedback: Feedback) -> Taken:
+    def keep(self, feedback: Feedback, *, is_counted: bool = True) -> Taken:
         """Keeps it; it is on the disk when this returns.
+
+        Args:
+            feedback: What is kept.
+            is_counted: Whether the reading was counted, and a correction of it is to be, too.
 
         Raises:
             HandfedError: As of `handfed.clients.device.store.feedback.give`, or as of `take`.
         """
-        return self._in_thread(lambda: self._kept(feedback))
+        return self._in_thread(lambda: self._kept(feedback, is_counted=is_counted))
 
     def count_reading(self, release: int | None) -> None:
         """Counts a reading that goes to people; it is in the tally after the next `tend`, or when this closes.
@@ -174,12 +181,12 @@ class Desk:
     def _in_thread(self, work: Callable[[], _T]) -> _T:
         return self._thread.submit(work).result()
 
-    def _kept(self, feedback: Feedback) -> Taken:
+    def _kept(self, feedback: Feedback, *, is_counted: bool) -> Taken:
         try:
             taken = records.give(self._opened(), feedback, by=self._by, now=datetime.now(UTC))
         except LockedStoreError as error:
             raise LockedStoreError(f"nothing was kept: {error}") from error
-        if taken.kind == "correction" and not taken.known and feedback.release is not None:
+        if is_counted and taken.kind == "correction" and not taken.known and feedback.release is not None:
             self._add_up({feedback.release: 0}, corrections=1)
         return taken
 

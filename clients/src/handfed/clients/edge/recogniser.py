@@ -202,6 +202,16 @@ class Recogniser:
         return Task("characters")
 
     @property
+    def content(self) -> bytes:
+        """The model's file."""
+        return self._model.content
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by for confidences; 1 of a bare file."""
+        return 1.0 if self.manifest is None else self.manifest.temperature
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """What it sees beside the ink, as `handfed.shared.inputs` names it."""
         return () if self.manifest is None else self.manifest.inputs
@@ -276,7 +286,7 @@ class Recogniser:
         samples = Samples.of_texts([strip], [[0]])
         logits = self._logits(samples.images)[0]  # (steps, classes + 1)
         steps = int(samples.steps(samples.images.shape[2] // len(logits))[0])
-        found = replace(self.decoder, alternatives=alternatives).decode(logits[:steps] / np.float32(self._temperature))
+        found = replace(self.decoder, alternatives=alternatives).decode(logits[:steps] / np.float32(self.temperature))
         others = ((self.alphabet.text_of(text), probability) for text, probability in found.alternatives)
         return Reading(self.alphabet.text_of(found.text), found.confidence, tuple(others))
 
@@ -304,7 +314,7 @@ class Recogniser:
         Raises:
             ImageError: They are of another form.
         """
-        return confidences(self._model, self._as_seen(samples), self._temperature)
+        return confidences(self._model, self._as_seen(samples), self.temperature)
 
     def _as_seen(self, samples: Samples) -> Samples:
         """Samples with the planes that the model sees beside the ink.
@@ -327,17 +337,13 @@ class Recogniser:
         logits = self._logits(pictures)
         if self.personal is not None:
             logits = self.personal.apply(logits)
-        return softmax(logits / np.float32(self._temperature))
+        return softmax(logits / np.float32(self.temperature))
 
     def _logits(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self.first_reading():
             logits = self._model.logits(pictures)
         self.first_reading = nullcontext
         return logits
-
-    @property
-    def _temperature(self) -> float:
-        return 1.0 if self.manifest is None else self.manifest.temperature
 
     def read_all(self, pictures: NDArray[np.uint8]) -> Readings:
         """Reads many images of single characters.

@@ -60,20 +60,22 @@ def serve(
     from handfed.clients.device import folder
     from handfed.clients.device.store.cli import user
     from handfed.clients.edge.feedback import Desk
-    from handfed.clients.edge.serving import log
+    from handfed.clients.edge.serving import log, pages
     from handfed.clients.edge.serving.lanes import Lanes
     from handfed.clients.edge.serving.service import Service
     from handfed.clients.edge.serving.supply import Source, Supply
 
     source = Source.chosen(release, data_directory.locate(data_dir), device=data)
     lanes = Lanes([Supply(source) for _ in range(threads)], waiting=waiting)
-    stop = _stopped()
+    stop, served = _stopped(), pages.routes()
     with (
         closing(Desk(folder.locate(data), by=user())) as desk,
-        Service(lanes, port=port, token=token, desk=desk) as service,
+        Service(lanes, port=port, token=token, desk=desk, pages=served) as service,
     ):
         log.start()
         typer.echo(f"reading pictures on http://127.0.0.1:{service.port}/recognise")
+        for page in sorted(path for path in served if path.count("/") > 1 and path.endswith("/")):
+            typer.echo(f"a page to try it: http://127.0.0.1:{service.port}{page}")
         _serve(service, stop)
 
 

@@ -33,6 +33,9 @@ async function ask(path, options = {}) {
 
 export const get = async (path) => (await ask(API + path)).json();
 
+/** A file, as an ArrayBuffer. */
+export const bytesOf = async (path) => (await ask(API + path)).arrayBuffer();
+
 /** All items of a list, page by page as the header `Link` leads. */
 export async function all(path, most = Infinity) {
   const items = [];

@@ -3,7 +3,7 @@ import { html } from "./view.js";
 import { Later } from "./parts/later.js";
 
 /** In the order of the navigation. */
-export const PAGES = ["overview", "runs", "devices", "releases", "learning", "fairness", "privacy"];
+export const PAGES = ["overview", "runs", "devices", "releases", "learning", "try", "fairness", "privacy"];
 
 const files = {
   "": () => import("./pages/overview.js"),
@@ -15,6 +15,7 @@ const files = {
   releases: () => import("./pages/releases.js"),
   "releases/N": () => import("./pages/release.js"),
   learning: () => import("./pages/learning.js"),
+  try: () => import("./pages/try.js"),
   fairness: () => import("./pages/fairness.js"),
   privacy: () => import("./pages/privacy.js"),
 };

@@ -27,6 +27,7 @@ from handfed.server.releases.schemas import ReleaseFacts
 from handfed.server.releases.selftest import pictures, texts
 from handfed.server.releases.service import ReleaseRecord
 from handfed.shared import images, inputs, strips
+from handfed.shared.browser_twin import browser_twin
 from handfed.shared.disclosure import Detail
 from handfed.shared.errors import ManifestError, ReleaseRefusedError
 from handfed.shared.files import sha256_of
@@ -162,8 +163,9 @@ class Publisher:
         """
         floating, calibrated, trained = _trained(state)
         quantized = course.trainer.quantized_model(trained)
-        model, twin = to_int8(quantized), to_int8(quantized, unsigned=True)
+        model = to_int8(quantized)
         self_test = check_conversion(course.trainer, trained, model)
+        twin = browser_twin(model, where="the converted model")
         check_twin(twin, self_test)
         sent = record(floating, course.trainer.schema(quantized=False))
         verdict, curve, detail = course.queries.judge(sent, model)

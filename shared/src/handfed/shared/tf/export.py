@@ -13,15 +13,14 @@ from handfed.shared.tf.runtime import quiet, tf
 _WIDTH = 128  # pixels that a recogniser of texts is laid out for; who reads lays it out anew for each width
 
 
-def to_int8(model: Any, *, unsigned: bool = False) -> bytes:  # noqa: ANN401 - Keras publishes no types
+def to_int8(model: Any) -> bytes:  # noqa: ANN401 - Keras publishes no types
     """Converts a quantization-aware model.
 
     Args:
         model: As `Trainer.quantized_model` returns it: input float32 (batch, height, width, 1).
-        unsigned: Whether input and output are uint8, as LiteRT.js wants them; the graph between them is the same.
 
     Returns:
-        A LiteRT flatbuffer with int8 input and output, or uint8.
+        A LiteRT flatbuffer with int8 input and output.
     """
     _, height, width, channels = model.input_shape
     shape = [1, height, width or _WIDTH, channels]
@@ -37,5 +36,5 @@ def to_int8(model: Any, *, unsigned: bool = False) -> bytes:  # noqa: ANN401 - K
         warnings.simplefilter("ignore")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([forward.get_concrete_function()], variables)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.inference_input_type = converter.inference_output_type = tf.uint8 if unsigned else tf.int8
+        converter.inference_input_type = converter.inference_output_type = tf.int8
         return bytes(converter.convert())

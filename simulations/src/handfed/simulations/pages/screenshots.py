@@ -1,4 +1,4 @@
-"""Pictures of every page: `python -m handfed.simulations.pages.screenshots FOLDER [NAME ...]`.
+"""Pictures of every page: `python -m handfed.simulations.pages.screenshots FOLDER [NAME ...] [--release DIR]`.
 
 Each page of an example record, on a phone and on a desktop, in the light and the dark theme. A person looks at them.
 """
@@ -17,6 +17,7 @@ from handfed.shared.errors import HandfedError
 from handfed.simulations.pages.browser import DESKTOP, PHONE, Theme, browser, log_in, page_of
 from handfed.simulations.pages.example import Example, fill
 from handfed.simulations.pages.hosting import hosted
+from handfed.simulations.pages.writing import SEVEN, write
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -37,6 +38,7 @@ def places(example: Example) -> dict[str, str]:
         "releases": "releases",
         "release": "releases/4",
         "learning": "learning",
+        "try": "try",
         "fairness": "fairness",
         "privacy": "privacy",
     }
@@ -51,12 +53,13 @@ def settle(page: Page) -> None:
     )
 
 
-def take(folder: Path, names: Sequence[str] = ()) -> list[Path]:
+def take(folder: Path, names: Sequence[str] = (), *, release: Path | None = None) -> list[Path]:
     """Takes the pictures.
 
     Args:
         folder: Where they go.
         names: Of which pages; empty for all.
+        release: A release's directory, for the page that reads with one.
 
     Returns:
         The files.
@@ -64,7 +67,7 @@ def take(folder: Path, names: Sequence[str] = ()) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     taken: list[Path] = []
     with tempfile.TemporaryDirectory() as data_dir, hosted(Path(data_dir)) as host, browser() as opened:
-        example = fill(host.services, host.data_dir, now=datetime.now(UTC))
+        example = fill(host.services, host.data_dir, now=datetime.now(UTC), real=release)
         host.live.asked("train", [(1 << 40) + number for number in range(1, 25)])
         for number in range(1, 19):
             host.live.fetched((1 << 40) + number)
@@ -81,6 +84,8 @@ def take(folder: Path, names: Sequence[str] = ()) -> list[Path]:
                     if not names or name in names:
                         page.goto(f"{host.url}#/{place}")
                         settle(page)
+                        if name == "try" and release is not None:
+                            write(page, SEVEN)
                         taken.append(_shot(page, folder / f"{name}-{size}-{theme}.png"))
     return taken
 
@@ -96,9 +101,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="screenshots")
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--release", type=Path, help="a release of digits, to be tried: handfed-data/releases/0001")
     options = parser.parse_args()
     try:
-        taken = take(options.folder, options.names)
+        taken = take(options.folder, options.names, release=options.release)
     except HandfedError as error:
         sys.stderr.write(f"handfed: {error}\n")
         return error.exit_status

@@ -6,6 +6,7 @@
     requests.py     what came over HTTP: who may ask, and what is asked
     connection.py   a connection of the HTTP service: one request, in time, and its answer
     service.py      the HTTP service: its routes, its limits
+    pages.py        files of pages for the device's own browser
     folder.py       pictures in a folder, and the files beside them
     texts.py        which of those files were written from here
     log.py          what is said meanwhile: counts and times

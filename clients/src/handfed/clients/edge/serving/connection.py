@@ -178,7 +178,7 @@ class Handler(BaseHTTPRequestHandler):
         if route is None or not route.is_open:
             requests.check_token(self.headers, self.server.token)
         if route is None:
-            raise Problem("not-found", f"there are {', '.join(self.server.routes)}")
+            raise Problem("not-found", f"there are {', '.join(self.server.paths)}")
         if route.method != ("GET" if self.command == "HEAD" else self.command):
             raise Problem("method-not-allowed", f"use {route.method}", {"Allow": route.method})
         return route.reply(Asked(self.server, self, query))

@@ -25,7 +25,7 @@ from handfed.clients.edge.feedback import Remark
 from handfed.clients.edge.serving.problems import Problem
 
 MOST_ALTERNATIVES: Final = 100
-FIELDS: Final = ("picture", "read", "correct", "writer", "consent", "pick")
+FIELDS: Final = ("picture", "read", "correct", "writer", "consent", "pick", "by")
 _HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 _OWN_SITE: Final = ("same-origin", "none")  # a page of this service; a person who types the address
 _HTTP_PORT: Final = 80
@@ -124,6 +124,8 @@ def remark_of(content: bytes) -> tuple[bytes, Remark]:
         raise Problem("malformed", "every field must be a text, without control characters")
     if fields.get("consent", "unknown") not in {"given", "unknown"}:
         raise Problem("malformed", "consent is given or unknown")
+    if fields.get("by", "program") not in {"browser", "program"}:
+        raise Problem("malformed", "by is browser or program")
     try:
         picture = base64.b64decode(fields.pop("picture"), validate=True)
     except ValueError:

@@ -3,6 +3,8 @@
     POST /recognise     a picture as the body; `boxes=1`, `alternatives=N`
     POST /feedback      what a person says of a reading (docs/feedback.md), where a device keeps it
     GET  /release       what reads
+    GET  /release/browser.tflite    its model, as a browser can run it
+    GET  /try/...       pages for this device's own browser, where a part that has them is installed
     GET  /health        that it is there, and what it has answered; needs no token
 
 Rules:
@@ -12,7 +14,7 @@ Rules:
 3. A picture is read into memory when there is a place for it (`handfed.clients.edge.serving.lanes`), and not before.
 4. Feedback that was answered with 200 is on the disk; the same sent again is the one that is there.
 5. Every refusal is a problem (`handfed.clients.edge.serving.problems`). Nothing of a request is logged.
-6. Pages that it serves some day are routes too: what is at an address is one entry of a table.
+6. Pages are routes, too: what is at an address is one entry of a table, and each file of a page is one.
 """
 
 from __future__ import annotations
@@ -24,8 +26,11 @@ import statistics
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from http.server import ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any, Final
 
 from handfed.clients.device.store.feedback import Feedback
@@ -37,6 +42,8 @@ from handfed.clients.edge.serving import requests
 from handfed.clients.edge.serving.connection import Asked, Handler, Limits, Reply, Route
 from handfed.clients.edge.serving.lanes import Lanes
 from handfed.clients.edge.serving.problems import Problem
+from handfed.shared import images
+from handfed.shared.browser_twin import browser_twin
 from handfed.shared.errors import ConflictError, LockedStoreError, SettingError, WriterError
 
 ADDRESS: Final = "127.0.0.1"
@@ -51,6 +58,7 @@ class Service(ThreadingHTTPServer):
 
     Attributes:
         routes: By path.
+        paths: Those of programs; a page's files are not among them.
         limits: What a client may ask of it.
         token: What a client must know; None for nothing.
         desk: What takes feedback; None for nothing.
@@ -61,6 +69,7 @@ class Service(ThreadingHTTPServer):
         limits: What a client may ask of it.
         token: What a client must know; None for nothing.
         desk: What takes feedback; None for nothing.
+        pages: Files for the browser, by path (`handfed.clients.edge.serving.pages`).
 
     Raises:
         SettingError: The port is taken.
@@ -78,14 +87,18 @@ class Service(ThreadingHTTPServer):
         limits: Limits | None = None,
         token: str | None = None,
         desk: Desk | None = None,
+        pages: Mapping[str, Route] = MappingProxyType({}),
     ) -> None:
         self.limits, self.token, self.lanes, self.desk = limits or Limits(), token, lanes, desk
         self.routes: dict[str, Route] = {
             "/recognise": Route("POST", _recognise),
             "/feedback": Route("POST", _feedback),
             "/release": Route("GET", _release),
+            "/release/browser.tflite": Route("GET", _browser_model),
             "/health": Route("GET", _health, is_open=True),
         }
+        self.paths = tuple(self.routes)  # that a refusal names
+        self.routes |= pages
         self._connections = threading.BoundedSemaphore(self.limits.connections)
         self._stopping = threading.Event()
         self._counting = threading.Lock()
@@ -214,13 +227,13 @@ def _feedback(asked: Asked) -> Reply:
                 raise Problem("malformed", str(error)) from None
             except (NoStoreError, LockedStoreError) as error:
                 raise Problem("not-kept", str(error)) from None
-        return Reply.of(_taken(desk, feedback))
+        return Reply.of(_taken(desk, feedback, is_counted=remark.by != "browser"))
 
 
-def _taken(desk: Desk, feedback: Feedback) -> dict[str, Any]:
+def _taken(desk: Desk, feedback: Feedback, *, is_counted: bool) -> dict[str, Any]:
     """What came of it; the words of errors may hold names, and stay here."""
     try:
-        taken = desk.keep(feedback)
+        taken = desk.keep(feedback, is_counted=is_counted)
     except SettingError as error:
         raise Problem("malformed", str(error)) from None
     except WriterError:
@@ -235,6 +248,16 @@ def _release(asked: Asked) -> Reply:
         return Reply.of(_described(recogniser))
 
 
+def _browser_model(asked: Asked) -> Reply:
+    with asked.service.lanes.place(), asked.service.lanes.recogniser(asked.service.limits.reading_s) as recogniser:
+        content, number = recogniser.content, recogniser.release
+    headers = {"Handfed-Release": "" if number is None else str(number)}
+    return Reply(_twin(content), "application/octet-stream", headers=headers)
+
+
+_twin = lru_cache(maxsize=1)(browser_twin)
+
+
 def _described(recogniser: Recogniser) -> dict[str, Any]:
     manifest = recogniser.manifest
     return {
@@ -244,6 +267,9 @@ def _described(recogniser: Recogniser) -> dict[str, Any]:
         "recogniser": recogniser.task.recogniser,
         "alphabet": list(recogniser.alphabet.names),
         "created_at": None if manifest is None else manifest.created_at,
+        "temperature": recogniser.temperature,
+        "inputs": list(recogniser.inputs),
+        "normalisation": images.VERSION if manifest is None else manifest.normalisation,
     }
 
 
