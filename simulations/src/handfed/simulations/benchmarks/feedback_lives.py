@@ -124,7 +124,7 @@ def _killed(folder: Path, life: int, after_s: float) -> tuple[dict[int, int], bo
             os._exit(1)
     os.close(telling)
     with os.fdopen(listening, encoding="ascii") as said:
-        heard = []
+        heard: list[str] = []
         while life % 2 and (not heard or heard[-1].startswith("begun")):
             heard.append(said.readline())
         time.sleep(after_s)
