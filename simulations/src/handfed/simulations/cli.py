@@ -72,6 +72,10 @@ def simulate(
     ] = "dirichlet:0.3",
     devices: Annotated[int, typer.Option(help="How many devices; writer and schools:N have their own number.")] = 20,
     held_out: Annotated[float, typer.Option(help="Fraction that is never trained on: writers, or images.")] = 0.2,
+    labelled: Annotated[
+        float,
+        typer.Option(help="Fraction of what a device trains on that has a label; see --pseudo-labels for the rest."),
+    ] = 1.0,
     steps: Annotated[
         str,
         typer.Option(
@@ -135,7 +139,7 @@ def simulate(
 ) -> None:
     """Simulate a federation on this machine: train, quantize, publish, report."""
     # The scenario takes them when they are typed.
-    del data, task, partition, devices, held_out, steps, methods, first_rounds
+    del data, task, partition, devices, held_out, labelled, steps, methods, first_rounds
     if list_scenarios:
         _list(as_json=as_json)
         return

@@ -114,7 +114,7 @@ class StoredHandwriting:
                     found.held_out,
                     found.held_out_writers,
                     found.seen,
-                    partial(self._trained, found.rows[found.seen.base == NEVER], found.feedback),
+                    trained=partial(self._trained, found.rows[found.seen.base == NEVER], found.feedback),
                 ),
             )
         return self._kept[1]
