@@ -114,7 +114,8 @@ class StoredHandwriting:
                     found.held_out,
                     found.held_out_writers,
                     found.seen,
-                    trained=partial(self._trained, found.rows[found.seen.base == NEVER], found.feedback),
+                    found.unlabelled,
+                    partial(self._trained, found.rows[found.seen.base == NEVER], found.feedback),
                 ),
             )
         return self._kept[1]
