@@ -79,7 +79,7 @@ def trained(mine: Handwriting, of: LocalTraining) -> Message:
     arrays |= local.measure_statistics(arrays, mine.training)
     # As sure as a champion is, and always of the same class.
     arrays = {**arrays, "logits/bias": np.eye(10, dtype=np.float32)[3] * 50}
-    config = {
+    config: dict[str, Any] = {
         wire.WIRE_VERSION: wire.VERSION,
         "recogniser": "cnn",
         **Subject(DIGITS).to_config(),
@@ -103,8 +103,8 @@ def test_the_server_learns_neither_that_there_is_any_nor_how_much(mine: Handwrit
     assert set(without) == set(with_them)
     assert without[wire.NUM_EXAMPLES] == with_them[wire.NUM_EXAMPLES] == 40
     assert without[wire.START] == with_them[wire.START]
-    updates = [next(iter(reply.content.array_records[wire.ARRAYS].values())).numpy() for reply in replies]
-    assert not np.array_equal(*updates)  # and yet it was trained on
+    plain, taught = (next(iter(reply.content.array_records[wire.ARRAYS].values())).numpy() for reply in replies)
+    assert not np.array_equal(plain, taught)  # and yet it was trained on
 
 
 def test_a_setting_travels_with_the_round() -> None:

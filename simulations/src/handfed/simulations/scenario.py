@@ -67,6 +67,8 @@ class Scenario:
         steps: How the handwriting comes in steps (`handfed.shared.continual.steps`); empty for all at once.
         methods: With steps: how they are learnt (`handfed.simulations.continual.methods`), parted by commas.
         first_rounds: With steps: float rounds of the first one; 0 for as many as the others have.
+        study: What is done instead of a run (`handfed.simulations.studies`), with the data set and the seed alone;
+            empty for a run.
         run: How they train.
         faults: What goes wrong.
     """
@@ -80,6 +82,7 @@ class Scenario:
     steps: str = ""
     methods: str = "naive,replay,distillation,both,joint"
     first_rounds: int = 0
+    study: str = ""
     run: RunSettings = field(default_factory=RunSettings)
     faults: Faults = field(default_factory=Faults)
 

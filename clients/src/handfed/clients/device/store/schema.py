@@ -13,7 +13,8 @@
 
 Rules:
 1. Columns that are sealed where the store is encrypted: `imports.source`, `writers.name`, `writers.noted_by`,
-   `samples.label`, `samples.image`, `feedback.reading`, `unlabelled.image`. Their plain form is UTF-8, and that of images uint8 row by row.
+   `samples.label`, `samples.image`, `feedback.reading`, `unlabelled.image`. Their plain form is UTF-8, and that of
+   images uint8 row by row.
 2. A sample's `fingerprint` is the keyed hash of its kind, size, pixels and label, or of the form's box that it comes
    from: what is there twice comes in once.
 3. `held_out` is fixed when a writer and a sample come in (`handfed.clients.device.store.split`); it is NULL of writers
