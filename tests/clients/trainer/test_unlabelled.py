@@ -71,7 +71,7 @@ def test_without_the_setting_or_such_handwriting_training_is_as_ever(mine: Handw
     assert with_pseudo_labels(mine.training, unlabelled, mine.held_out, of, surely) is mine.training
 
 
-def trained(mine: Handwriting, of: LocalTraining) -> Message:
+def trained(mine: Handwriting, of: LocalTraining, start_from: int = 1) -> Message:
     TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
     local = trainer("cnn", 10, seed=0)
     schema = local.schema(quantized=False)
@@ -85,6 +85,7 @@ def trained(mine: Handwriting, of: LocalTraining) -> Message:
         **Subject(DIGITS).to_config(),
         "class-alpha": "",
         "seed": 0,
+        "start-from": start_from,
         "round": 1,
         "quantized": False,
         "clip-update": 0.0,
@@ -96,6 +97,12 @@ def trained(mine: Handwriting, of: LocalTraining) -> Message:
     return create_app(lambda *_: mine)(message, Context(1, 7, {}, RecordDict(), {}))
 
 
+def weights_of(reply: Message) -> NDArray[np.float32]:
+    (carried,) = reply.content.array_records[wire.ARRAYS].values()
+    flat: NDArray[np.float32] = carried.numpy()
+    return flat
+
+
 def test_the_server_learns_neither_that_there_is_any_nor_how_much(mine: Handwriting) -> None:
     few = replace(mine, held_out=mine.held_out.take(np.arange(5)))  # no temperature is fitted
     replies = [trained(few, settings(pseudo_labels=value)) for value in (0.0, 0.5)]
@@ -103,8 +110,12 @@ def test_the_server_learns_neither_that_there_is_any_nor_how_much(mine: Handwrit
     assert set(without) == set(with_them)
     assert without[wire.NUM_EXAMPLES] == with_them[wire.NUM_EXAMPLES] == 40
     assert without[wire.START] == with_them[wire.START]
-    plain, taught = (next(iter(reply.content.array_records[wire.ARRAYS].values())).numpy() for reply in replies)
-    assert not np.array_equal(plain, taught)  # and yet it was trained on
+    assert not np.array_equal(*map(weights_of, replies))  # and yet it was trained on
+
+
+def test_what_an_untrained_model_reads_is_no_label(mine: Handwriting) -> None:
+    replies = [trained(mine, settings(pseudo_labels=value), start_from=0) for value in (0.0, 0.5)]
+    np.testing.assert_array_equal(*map(weights_of, replies))
 
 
 def test_a_setting_travels_with_the_round() -> None:

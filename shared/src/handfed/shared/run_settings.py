@@ -89,8 +89,8 @@ class RunSettings:
     )
     pseudo_labels: float = _setting(
         0.0,
-        "Confidence from which devices train on what the model reads of samples without a label: of the class that is"
-        " read best, the others begin lower; 0 for never.",
+        "With start-from: confidence from which devices train on what the model reads of samples without a label, for"
+        " the class that is read best; others begin lower. 0 for never.",
         least=0.0,
         most=1.0,
     )

@@ -113,6 +113,8 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
         mine, config = _mine(message, context, handwriting_of), _config(message)
         started, local, quantized = time.monotonic(), _trainer(message), bool(config["quantized"])
         schema, settings = local.schema(quantized=quantized), LocalTraining.from_config(config)
+        if not _start_from(config):  # what an untrained model reads is no label
+            settings = replace(settings, pseudo_labels=0.0)
         sent = _flat(message, schema)
         before = schema.unpack(sent)
         arrays, loss = local.train(

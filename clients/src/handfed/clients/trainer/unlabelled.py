@@ -1,9 +1,10 @@
 """What a device learns of handwriting that nobody labelled: what the model reads surely of it serves as its label.
 
 Rules:
-1. A round's pseudo-labels are those of the arrays that the round begins with. In the first round of a run that goes on
-   from the champion, that is the champion. So a round is a function of what it is sent and of what the device holds: a
-   device that comes late, or begins anew, has the same labels as one that was there throughout.
+1. Only a run that goes on from an earlier one does so, since an untrained model has nothing to say. A round's
+   pseudo-labels are those of the arrays that the round begins with: in the first round, of the champion. So a round is
+   a function of what it is sent and of what the device holds, and a device that comes late, or begins anew, has the
+   same labels as one that was there throughout.
 2. The confidences are calibrated by one temperature, fitted to what the device holds out; of fewer than `LEAST_FITTED`
    samples it stays 1. Held-out handwriting is read for that, and never trained on.
 3. Nothing of it leaves the device: neither a label, nor how many there are. An update weighs what it weighs without

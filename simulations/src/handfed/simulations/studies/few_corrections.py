@@ -115,9 +115,9 @@ def _finding(strangers: Strangers, found: list[Outcome], seed: int) -> Finding:
         name="few-corrections",
         title=f"{CORRECTIONS} corrections, and what a personal layer makes of them",
         setting=(
-            f"The release reads {strangers.right.mean():.2%} of {len(strangers.labels):,} characters of strangers."
-            f" Of each of {writers} of them, the class that it reads worst is corrected {CORRECTIONS} times; seeds {seed} to"
-            f" {seed + SEEDS - 1}."
+            f"The release reads {strangers.right.mean():.2%} of {len(strangers.labels):,} characters of strangers. Of"
+            f" each of {writers} of them, the class that it reads worst is corrected {CORRECTIONS} times; seeds {seed}"
+            f" to {seed + SEEDS - 1}."
         ),
         tables=(_table(groups),),
         picture="The writer's other samples of that class",
