@@ -117,7 +117,8 @@ def test_figures_of_wrong_labels_take_the_worst_trial_and_the_picture_the_mean_o
 
 def test_what_layers_gain_is_pooled_over_samples_with_an_interval_over_writers() -> None:
     better = [Outcome(writer, 10, 5, 6, used=True, others=0.0, misread=True) for writer in range(20)]
-    assert gain(better) == (pytest.approx(0.1), (pytest.approx(0.1), pytest.approx(0.1)))
+    gained, (low, high) = gain(better)
+    assert [gained, low, high] == pytest.approx([0.1, 0.1, 0.1])
     mixed = [*better, Outcome(20, 100, 50, 40, used=True, others=0.0, misread=True)]
     gained, (low, high) = gain(mixed)
     assert gained == pytest.approx((20 - 10) / 300)
