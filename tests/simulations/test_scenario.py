@@ -33,6 +33,7 @@ APART = {  # settings that bound one another
     "visibility": st.just("inspected"),
     "inputs": st.just(""),  # and so do these
     "recogniser": st.sampled_from([name for name, known in FAMILIES.items() if known.prunable and not known.columns]),
+    "pseudo_labels": st.just(0.0) | st.floats(0.5, 1.0),
     "class_weights": st.just("none"),  # weighs single characters, which not every recogniser reads
 }
 RUNS = st.builds(RunSettings, **{each.name: values_of(each) for each in dataclasses.fields(RunSettings)} | APART)
@@ -43,6 +44,7 @@ SCENARIOS = st.builds(
     partition=st.text(),
     devices=st.integers(),
     held_out=st.floats(allow_nan=False),
+    labelled=st.floats(0.0, 1.0, exclude_min=True),
     run=RUNS,
     faults=FAULTS,
 )
@@ -89,7 +91,7 @@ def test_a_scenario_without_data_asks_for_it() -> None:
         ("device = 3", r"^f.toml: there is no key 'device'; did you mean 'devices'\?$"),
         (
             "colour = 3",
-            r"^f.toml: there is no key 'colour'; known here: data, task, partition, devices, held-out, steps",
+            r"^f.toml: there is no key 'colour'; known here: data, task, partition, devices, held-out, labelled, steps",
         ),
         ("rounds = 3", r"^f.toml: 'rounds' belongs in \[run\]$"),
         ("[run]\nnan = 0.1", r"^f.toml, \[run\]: 'nan' belongs in \[faults\]$"),

@@ -44,6 +44,8 @@ class LocalTraining:
         mixed_precision: Whether the float model computes in bfloat16.
         missing_classes: What the loss makes of classes that the device has no sample of; one of
             `handfed.shared.run_settings.MISSING_CLASSES`.
+        pseudo_labels: Confidence from which a reading of a sample without a label serves as one; 0 for never.
+        pseudo_weight: What such a label counts.
     """
 
     epochs: int
@@ -74,6 +76,8 @@ class LocalTraining:
     distillation_temperature: float = 1.0
     mixed_precision: bool = False
     missing_classes: str = "adjusted"
+    pseudo_labels: float = 0.0
+    pseudo_weight: float = 0.5
 
     def batches(self, images: int) -> int:
         """How many batches a device with so many images computes in a round."""
@@ -118,6 +122,8 @@ class LocalTraining:
             distillation_temperature=settings.distillation_temperature if settings.teacher else 1.0,
             mixed_precision=settings.mixed_precision,
             missing_classes=settings.missing_classes,
+            pseudo_labels=settings.pseudo_labels,
+            pseudo_weight=settings.pseudo_weight,
         )
 
     def to_config(self) -> dict[str, int | float | bool | str]:

@@ -38,6 +38,7 @@ VISIBILITIES = ("inspected", "secure")
 BATCH_STATISTICS = ("fixed", "running")
 CLASS_WEIGHTS = ("none", "balanced")
 MISSING_CLASSES = ("adjusted", "masked")
+LEAST_CONFIDENCE = 0.5  # of a pseudo-label: what is not even likelier than not is none
 SCHEDULES = ("cosine", "cosine-restarts", "plateau", "exponential", "constant")
 
 Value = bool | int | float | str
@@ -85,6 +86,16 @@ class RunSettings:
         " 0 for all of them.",
         least=0,
         most=10_000_000,
+    )
+    pseudo_labels: float = _setting(
+        0.0,
+        "With start-from: confidence from which devices train on what the model reads of samples without a label, for"
+        " the class that is read best; others begin lower. 0 for never.",
+        least=0.0,
+        most=1.0,
+    )
+    pseudo_weight: float = _setting(
+        0.5, "With pseudo-labels: what such a label counts, beside one that a person gave.", least=0.01, most=1.0
     )
     strategy: str = _setting("fedavgm", "How updates of weights are combined.", choices=STRATEGIES)
     rounds: int = _setting(40, "Rounds in all, the quantization-aware ones among them.", least=1, most=100_000)
@@ -280,10 +291,22 @@ class RunSettings:
                 f"class-weights {self.class_weights} weighs single characters, and recogniser {self.recogniser} reads"
                 " texts; leave it out"
             )
+        self._check_pseudo_labels()
         if self.pruning and not family(self.recogniser).prunable:
             raise SettingError(f"recogniser {self.recogniser} cannot be pruned; leave pruning out")
         if self.visibility == "secure":
             self._check_secure()
+
+    def _check_pseudo_labels(self) -> None:
+        """Single characters alone, and never what is not even likelier than not."""
+        if self.pseudo_labels and family(self.recogniser).columns:
+            raise SettingError(
+                f"pseudo-labels are of single characters, and recogniser {self.recogniser} reads texts; leave it out"
+            )
+        if 0 < self.pseudo_labels < LEAST_CONFIDENCE:
+            raise SettingError(
+                f"pseudo-labels {self.pseudo_labels} is out of bounds: 0, or from {LEAST_CONFIDENCE:g} to 1"
+            )
 
     def _check_secure(self) -> None:
         """Nothing in a run may need what its visibility hides."""

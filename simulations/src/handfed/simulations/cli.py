@@ -14,6 +14,9 @@ forward_transfer, forgetting, matrix (accuracy on what step j brought, after ste
 each: difference, low, high of the 95 % interval) and writers (where they are known: writers, accuracy_median,
 accuracy_worst_decile, forgetting_median, forgetting_worst_decile).
 
+Of a study the object holds study, what was measured (docs/continual.md), aims (figure, measured, aim, better, met) and
+report.
+
 `handfed train` prints the same as `handfed simulate`: it is a federation of one device.
 
 With `--sweep` it prints a list of these, one a run, each with `swept` (an object of what was varied) and `page` (where
@@ -29,6 +32,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -72,6 +76,10 @@ def simulate(
     ] = "dirichlet:0.3",
     devices: Annotated[int, typer.Option(help="How many devices; writer and schools:N have their own number.")] = 20,
     held_out: Annotated[float, typer.Option(help="Fraction that is never trained on: writers, or images.")] = 0.2,
+    labelled: Annotated[
+        float,
+        typer.Option(help="Fraction of what a device trains on that has a label; see --pseudo-labels for the rest."),
+    ] = 1.0,
     steps: Annotated[
         str,
         typer.Option(
@@ -85,6 +93,9 @@ def simulate(
     first_rounds: Annotated[
         int, typer.Option(help="With --steps: float rounds of the first one; 0 for as many as the others have.", min=0)
     ] = 0,
+    study: Annotated[
+        str, typer.Option(help="What one device makes of what people do, instead: label-noise or few-corrections.")
+    ] = "",
     list_scenarios: Annotated[bool, typer.Option("--list", help="Show the scenarios that have a name.")] = False,
     resume: Annotated[
         int | None, typer.Option(help="Go on with a run that broke off, by its number.", show_default=False)
@@ -135,7 +146,7 @@ def simulate(
 ) -> None:
     """Simulate a federation on this machine: train, quantize, publish, report."""
     # The scenario takes them when they are typed.
-    del data, task, partition, devices, held_out, steps, methods, first_rounds
+    del data, task, partition, devices, held_out, labelled, steps, methods, first_rounds, study
     if list_scenarios:
         _list(as_json=as_json)
         return
@@ -167,7 +178,9 @@ def simulate(
     _say(source, means)
     if values.get("steps") and (local_only or sweep):
         raise SettingError(f"{source} has steps: --local-only and --sweep are of one run; leave them out, or the steps")
-    if local_only:
+    if values.get("study"):
+        _study(Scenario.from_mapping(values, source), means, [*changes, *(["sweep"] if sweep or local_only else [])])
+    elif local_only:
         _alone(Scenario.from_mapping(values, source), means)
     elif sweep:
         runs = grid(sweep, given=changes)
@@ -251,6 +264,22 @@ def _steps(scenario: Scenario, means: Means, resume: int | None) -> None:
         from rich.console import Console
 
         from handfed.simulations.continual.table import show
+
+        show(found, str(page), Console(highlight=False))
+
+
+def _study(scenario: Scenario, means: Means, given: Iterable[str]) -> None:
+    others = [f"--{option(name)}" for name in given if name not in {"data", "seed", "study"}]
+    if others:
+        raise SettingError(f"a study takes --data and --seed alone; leave {', '.join(others)} out")
+    running.silence()
+    found, page = running.study(scenario, means, partial(_say, means=means))
+    if means.quiet:
+        print(json.dumps({**found.as_json(), "report": str(page)}))
+    else:
+        from rich.console import Console
+
+        from handfed.simulations.studies.table import show
 
         show(found, str(page), Console(highlight=False))
 

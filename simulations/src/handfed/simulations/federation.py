@@ -59,6 +59,7 @@ from handfed.simulations.faults import liars
 from handfed.simulations.memory import watched
 from handfed.simulations.misbehaviour import flipped, misbehaving
 from handfed.simulations.partition import Partition
+from handfed.simulations.partition.labelled import parted
 from handfed.simulations.readings import Readings
 from handfed.simulations.scenario import SCENARIO, Scenario
 
@@ -114,14 +115,17 @@ class Federation:
     def handwriting_of(self, context: Context, _subject: Subject) -> Handwriting:
         """One device's handwriting, by its partition id; of the run's subject, since it has no other."""
         device = int(context.node_config["partition-id"])
-        rows = self.partition.training_rows(device)
+        rows, without = parted(
+            self.partition.training_rows(device), self.scenario.labelled, seed=self.settings.seed, device=device
+        )
         training = self.dataset.take(rows)
         held_out = self.dataset.take(self.partition.held_out_rows(device))
         samples, alphabet = training.samples, self.dataset.alphabet
         if liars(self.scenario.faults, self.partition.devices, self.settings.seed).get(device) == "label_flipped":
             samples = replace(samples, labels=flipped(samples.labels, len(alphabet)))
         seen = None if self.seen is None else self.seen.take(rows)
-        return Handwriting(alphabet, samples, held_out.samples, held_out.writers, seen)
+        unlabelled = self.dataset.take(without).samples if len(without) else None
+        return Handwriting(alphabet, samples, held_out.samples, held_out.writers, seen, unlabelled)
 
     def client_app(self) -> ClientApp:
         """What every device runs; an engine may call this in another process."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from handfed.simulations.continual.findings import Findings
     from handfed.simulations.federation import Federation, Outcome
     from handfed.simulations.partition import Partition
+    from handfed.simulations.studies.finding import Finding
     from handfed.simulations.terminal import Watch
 
 
@@ -207,6 +208,27 @@ def learn_in_steps(scenario: Scenario, means: Means, resume: int | None = None) 
         )
         found = sequence.run(sequence.Sequence(_found_from_anywhere(scenario), handwriting, methods), how)
         page = means.report or place.of_run(found.learnt[-1].runs[-1]) / "steps.html"
+    write_page(page, found, means.command)
+    return found, page
+
+
+def study(scenario: Scenario, means: Means, say: Callable[[str], None]) -> tuple[Finding, Path]:
+    """Does a study, and writes its page.
+
+    Args:
+        scenario: That names one.
+        means: With what; its report is where the page goes, instead of the folder of studies.
+        say: Told what goes on.
+
+    Raises:
+        HandfedError: There is no such study, or it cannot be done with the data set.
+    """
+    from handfed.simulations.studies import study_of
+
+    found = study_of(scenario.study)(scenario.data, scenario.run.seed, say)
+    from handfed.simulations.studies.page import write_page
+
+    page = means.report or means.directory / "studies" / f"{scenario.study}.html"
     write_page(page, found, means.command)
     return found, page
 

@@ -63,9 +63,12 @@ class Scenario:
         partition: Who holds what; a scheme of `handfed.simulations.partition`.
         devices: How many there are; with `writer` there is one for each writer.
         held_out: Fraction that is never trained on.
+        labelled: Fraction of what a device trains on that has a label; the rest it holds without.
         steps: How the handwriting comes in steps (`handfed.shared.continual.steps`); empty for all at once.
         methods: With steps: how they are learnt (`handfed.simulations.continual.methods`), parted by commas.
         first_rounds: With steps: float rounds of the first one; 0 for as many as the others have.
+        study: What is done instead of a run (`handfed.simulations.studies`), with the data set and the seed alone;
+            empty for a run.
         run: How they train.
         faults: What goes wrong.
     """
@@ -75,9 +78,11 @@ class Scenario:
     partition: str = "dirichlet:0.3"
     devices: int = 20
     held_out: float = 0.2
+    labelled: float = 1.0
     steps: str = ""
     methods: str = "naive,replay,distillation,both,joint"
     first_rounds: int = 0
+    study: str = ""
     run: RunSettings = field(default_factory=RunSettings)
     faults: Faults = field(default_factory=Faults)
 
@@ -96,6 +101,8 @@ class Scenario:
         if "data" not in values:
             raise SettingError(f"{source} names no data set: name one, or a file or folder of one, with --data")
         own = {each: values[each] for each in _names(_TOP) if each in values}
+        if not 0 < float(own.get("labelled", cls.labelled)) <= 1:
+            raise SettingError(f"labelled is {own['labelled']}; it must be above 0 and at most 1")
         task = tasks.find(str(values.get("task", cls.task)))
         named = {each: values[each] for each in _names("run") if each in values}
         run = RunSettings.from_mapping({"recogniser": task.recogniser, **named})

@@ -74,6 +74,28 @@ def test_what_is_imported_is_counted(pictures: Path) -> None:
 
 
 @pytest.mark.usefixtures("device")
+def test_what_nobody_labelled_is_taken_in_and_counted_apart(pictures: Path) -> None:
+    said = done("import", pictures, "--unlabelled", "--side", "training", "--label", "a box")
+    assert "5 samples of 2 writers are import 1" in said  # two of the six look alike
+    held = answer("samples")
+    assert (held["unlabelled"], held["kinds"], held["imports"][0]["left"]) == (5, [], 5)
+    assert "Without a label: 5 pictures" in done("samples")
+    assert answer("import", pictures, "--unlabelled", "--side", "training")["duplicates"] == 6
+    answer("forget", "Zoe", "--yes")
+    assert answer("samples")["unlabelled"] < 3
+
+
+@pytest.mark.usefixtures("device")
+def test_of_who_is_held_out_nothing_without_a_label_is_kept_and_that_is_said(pictures: Path) -> None:
+    done("import", pictures, "--side", "held-out")
+    said = done("import", pictures, "--unlabelled")
+    assert "Nothing is new" in said
+    assert "6 without a label are on the side that is held out" in " ".join(said.split())
+    with pytest.raises(SettingError, match="single characters"):
+        RUN.invoke(commands, ["import", str(pictures), "--unlabelled", "--task", "words"], catch_exceptions=False)
+
+
+@pytest.mark.usefixtures("device")
 def test_a_store_with_an_empty_side_says_so(pictures: Path) -> None:
     done("import", pictures, "--task", "digits")
     (kind,) = answer("samples")["kinds"]

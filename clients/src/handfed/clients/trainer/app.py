@@ -9,6 +9,8 @@ Rules:
    nobody else can check that.
 5. In a run that goes on from an earlier one and says how large a memory is (`replay-memory`), what was trained on
    before takes part by that memory alone (`handfed.shared.continual.memory`).
+6. What has no label is trained on by what the model reads of it, where the run wants that
+   (`handfed.clients.trainer.unlabelled`); it is in no count, no memory and no judgement.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from flwr.clientapp.typing import Mod
 from numpy.typing import NDArray
 
 from handfed.clients.trainer.discretion import DeviceError, discreet
+from handfed.clients.trainer.unlabelled import with_pseudo_labels
 from handfed.shared import wire
 from handfed.shared.alphabet import Alphabet
 from handfed.shared.calibration import TemperatureCurve
@@ -59,6 +62,7 @@ class Handwriting:
         writers: int (n,), who wrote each of `held_out`, by numbers that mean nothing elsewhere, or `UNKNOWN` of
             `handfed.shared.disclosure`; None where nobody is known.
         seen: What of `training` earlier runs have trained on; None where that is not kept.
+        unlabelled: What has no label, whose labels mean nothing; None where there is nothing.
         trained: Is told, once `training` has been trained on, which run that run had started from.
     """
 
@@ -67,6 +71,7 @@ class Handwriting:
     held_out: Samples
     writers: NDArray[np.int32] | None = None
     seen: Seen | None = None
+    unlabelled: Samples | None = None
     trained: Callable[[int], None] = _nobody
 
 
@@ -107,12 +112,21 @@ def create_app(handwriting_of: HandwritingOf, mods: Sequence[Mod] = ()) -> Clien
     def train(message: Message, context: Context) -> Message:
         mine, config = _mine(message, context, handwriting_of), _config(message)
         started, local, quantized = time.monotonic(), _trainer(message), bool(config["quantized"])
-        schema = local.schema(quantized=quantized)
+        schema, settings = local.schema(quantized=quantized), LocalTraining.from_config(config)
+        if not _start_from(config):  # what an untrained model reads is no label
+            settings = replace(settings, pseudo_labels=0.0)
         sent = _flat(message, schema)
+        before = schema.unpack(sent)
         arrays, loss = local.train(
-            schema.unpack(sent),
-            mine.training,
-            LocalTraining.from_config(config),
+            before,
+            with_pseudo_labels(
+                mine.training,
+                mine.unlabelled,
+                mine.held_out,
+                settings,
+                lambda pictures: local.logits(before, pictures, quantized=quantized),
+            ),
+            settings,
             quantized=quantized,
             seed=(_seed(config, context), int(config["round"])),
             teacher=_teacher(message, local),

@@ -114,6 +114,7 @@ class StoredHandwriting:
                     found.held_out,
                     found.held_out_writers,
                     found.seen,
+                    found.unlabelled,
                     partial(self._trained, found.rows[found.seen.base == NEVER], found.feedback),
                 ),
             )

@@ -2,10 +2,11 @@
 
 `--json` prints an object of:
 
-    import     {"import", "samples", "duplicates", "writers", "refused", "refused_writers"}
+    import     {"import", "samples", "duplicates", "writers", "refused", "refused_writers", "not_kept"}
     samples    {"kinds": [{"kind", "height", "training", "held_out", "feedback", "picked", "set_apart", "doubted",
                "unusable", "classes"}], "imports": [{"number", "at", "source", "task", "count", "left"}],
-               "writers": {consent: count}, "nameless", "forgotten", "require_consent", "encrypted", "erased"}
+               "writers": {consent: count}, "nameless", "forgotten", "require_consent", "unlabelled", "encrypted",
+               "erased"}
     writers    {"writers": [{"number", "name", "consent", "noted_by", "noted_at", "samples", "held_out"}]}
     forget     {"samples", "imports", "erased"}
 
@@ -91,24 +92,25 @@ def import_handwriting(
     consent: Consent = "unknown",
     again: Again = False,
     side: Side = "chance",
+    unlabelled: Annotated[
+        bool, typer.Option("--unlabelled", help="Without labels: pictures in a folder, say.")
+    ] = False,
     by: By = "",
     data: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Take handwriting into the device's store: all of it, or nothing."""
     from handfed.clients.datasets import read
+    from handfed.clients.datasets.loose import read_unlabelled
     from handfed.clients.device.store.importing import Incoming
     from handfed.shared import tasks
 
     found = tasks.find(task)
     with status("Reading the pictures"):
-        dataset = read(reference, found, writer_ids=True)
+        dataset = read_unlabelled(reference, found) if unlabelled else read(reference, found, writer_ids=True)
     incoming = Incoming(dataset, found, tasks.name_of(task), label.strip(), writer, consent, again, SIDES[side])
-    imported = taken_in(incoming, by=by, data=data)
-    if as_json:
-        print_json(import_as_json(imported))
-        return
-    tell_imported(imported)
+    imported = taken_in(dataclasses.replace(incoming, unlabelled=unlabelled), by=by, data=data)
+    print_json(import_as_json(imported)) if as_json else tell_imported(imported)
 
 
 @commands.command()

@@ -61,6 +61,7 @@ class Contents:
         nameless: Samples of unknown writers.
         forgotten: Writers who are to stay forgotten.
         require_consent: Whether only handwriting with consent is used.
+        unlabelled: Pictures without a label.
     """
 
     kinds: tuple[Kind, ...]
@@ -69,6 +70,7 @@ class Contents:
     nameless: int
     forgotten: int
     require_consent: bool
+    unlabelled: int
 
 
 def contents(session: Session) -> Contents:
@@ -89,13 +91,14 @@ def contents(session: Session) -> Contents:
         (require,),
     ).fetchall()
     imports = run(
-        "SELECT i.id, i.at, i.source, i.task, i.count, count(s.id)"
-        " FROM imports i LEFT JOIN samples s ON s.import = i.id WHERE i.id <> ? GROUP BY i.id ORDER BY i.id",
+        "SELECT id, at, source, task, count, (SELECT count(*) FROM samples WHERE import = i.id)"
+        " + (SELECT count(*) FROM unlabelled WHERE import = i.id) FROM imports i WHERE id <> ? ORDER BY id",
         (FEEDBACK_IMPORT,),
     )
     (nameless,) = run(
         "SELECT count(*) FROM samples s JOIN writers w ON w.id = s.writer WHERE w.name IS NULL"
     ).fetchone()
+    (unlabelled,) = run("SELECT count(*) FROM unlabelled").fetchone()
     (forgotten,) = run("SELECT count(*) FROM forgotten").fetchone()
     return Contents(
         tuple(Kind(kind, height, _classes(session, kind, height), *counts) for kind, height, *counts in kinds),
@@ -107,6 +110,7 @@ def contents(session: Session) -> Contents:
         nameless,
         forgotten,
         require,
+        unlabelled,
     )
 
 

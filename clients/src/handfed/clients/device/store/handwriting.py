@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.clients.datasets.texts import characters
+from handfed.clients.device.store import unlabelled
 from handfed.clients.device.store.session import REQUIRE_CONSENT, Session, setting
 from handfed.clients.device.store.split import JUDGED_WITH, TRAINED_ON
 from handfed.shared import alphabets, planes
@@ -57,6 +58,7 @@ class Usable:
         feedback: Numbers of the samples in `training` that are feedback.
         rows: int64 (n,), the store's number of each of `training`.
         seen: What of `training` was trained on before.
+        unlabelled: What has no label; None of words and lines, and where there is nothing.
     """
 
     training: Samples
@@ -67,6 +69,7 @@ class Usable:
     feedback: tuple[int, ...]
     rows: NDArray[np.int64]
     seen: Seen
+    unlabelled: Samples | None = None
 
 
 def handwriting(session: Session, task: Task, alphabet: Alphabet, inputs: str = "") -> Usable:
@@ -116,7 +119,15 @@ def handwriting(session: Session, task: Task, alphabet: Alphabet, inputs: str = 
         tuple(feedback),
         rows,
         _seen(session, rows),
+        _unlabelled(session, task, kinds),
     )
+
+
+def _unlabelled(session: Session, task: Task, kinds: tuple[str, ...]) -> Samples | None:
+    if task.of_texts:
+        return None
+    found = unlabelled.samples(session, task.height, CONSENTED, _parameters(session, task))
+    return _with_planes(found, kinds) if len(found) else None
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,20 @@ Rules:
 2. A forgotten writer's handwriting is passed over, unless it is said that the writer is to come back.
 3. Consent that comes with an import holds for its writers whose consent is unknown: an import neither takes consent
    away nor gives it for who withdrew it.
-4. A store has no path or name of a file, but for writers that are called like one.
+4. What comes without labels is kept apart, and of the training side alone (`handfed.clients.device.store.unlabelled`).
+5. A store has no path or name of a file, but for writers that are called like one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from handfed.clients.device.store import writers
+import numpy as np
+
+from handfed.clients.device.store import unlabelled, writers
+from handfed.clients.device.store.schema import WROTE_NOTHING
 from handfed.clients.device.store.session import Session
 from handfed.clients.device.store.split import image_is_held_out
 from handfed.clients.device.store.writers import Consent
@@ -45,6 +49,7 @@ class Incoming:
         again: Whether forgotten writers are to come back.
         held_out: On which side writers come who are new; None to let the store's key decide.
         identities: What each sample is known by; None where that is its picture with its label.
+        unlabelled: Whether nobody labelled it; then what the data set has for labels is not looked at.
     """
 
     dataset: Dataset
@@ -56,6 +61,7 @@ class Incoming:
     again: bool = False
     held_out: bool | None = None
     identities: tuple[bytes, ...] | None = None
+    unlabelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ class Imported:
         writers: How many writers they are of.
         refused: Samples of forgotten writers, which were passed over.
         refused_writers: How many such writers.
+        not_kept: Samples without a label that are of the held-out side.
     """
 
     number: int | None
@@ -77,6 +84,7 @@ class Imported:
     writers: int
     refused: int
     refused_writers: int
+    not_kept: int = 0
 
 
 def take_in(session: Session, incoming: Incoming, *, by: str, at: str, progress: Callable[[int], None]) -> Imported:
@@ -110,11 +118,32 @@ def take_in(session: Session, incoming: Incoming, *, by: str, at: str, progress:
             incoming.task_name,
         ),
     )
-    looked_at = _insert(session, _rows(session, incoming, number, numbers), progress)
-    (samples,) = session.connection.execute("SELECT count(*) FROM samples WHERE import = ?", (number,)).fetchone()
+    sides = {writer: (row, writers.side_of(session, row)) for writer, row in numbers.items()}
+    if incoming.unlabelled:
+        looked_at = _insert(session, unlabelled.INSERT, unlabelled.rows(session, incoming, number, sides), progress)
+    else:
+        looked_at = _insert(session, _INSERT, _rows(session, incoming, number, sides), progress)
+    table = "unlabelled" if incoming.unlabelled else "samples"
+    counted = f"SELECT count(*) FROM {table} WHERE import = ?"  # noqa: S608 - words of ours
+    (samples,) = session.connection.execute(counted, (number,)).fetchone()
     _settle(session, number, samples)
-    passed_over = len(incoming.dataset) - looked_at
-    return Imported(number if samples else None, samples, looked_at - samples, len(numbers), passed_over, len(refused))
+    passed_over = _of(incoming, refused)
+    return Imported(
+        number if samples else None,
+        samples,
+        looked_at - samples,
+        len(numbers),
+        passed_over,
+        len(refused),
+        len(incoming.dataset) - passed_over - looked_at,
+    )
+
+
+def _of(incoming: Incoming, some: Collection[int]) -> int:
+    """How many samples are of some of the data set's writers."""
+    if incoming.dataset.writers is None:
+        return len(incoming.dataset) if some else 0
+    return int(np.isin(incoming.dataset.writers, list(some)).sum())
 
 
 def _names(incoming: Incoming) -> dict[int, str | None]:
@@ -150,22 +179,24 @@ def _entered(session: Session, name: str | None, incoming: Incoming, by: str, at
     return number
 
 
-def _rows(session: Session, incoming: Incoming, number: int, numbers: dict[int, int]) -> Iterator[tuple[object, ...]]:
+def _rows(
+    session: Session, incoming: Incoming, number: int, sides: dict[int, tuple[int, bool | None]]
+) -> Iterator[tuple[object, ...]]:
     """The rows of the samples that are not passed over, sealed."""
     samples, alphabet = incoming.dataset.samples, incoming.dataset.alphabet
     whose = [0] * len(samples) if incoming.dataset.writers is None else incoming.dataset.writers.tolist()
     height, kind = samples.images.shape[1], incoming.task.kind
     secrets, row = session.secrets, session.next_id("samples")
-    sides = {writer: writers.side_of(session, number) for writer, number in numbers.items()}
     for index, (writer, text) in enumerate(zip(whose, samples.written(), strict=True)):
-        if writer not in numbers:
+        if writer not in sides:
             continue
+        entered, side = sides[writer]
         width = samples.images.shape[2] if samples.widths is None else int(samples.widths[index])
         image, label = samples.images[index, :, :width].tobytes(), alphabet.text_of(text).encode()
         yield (
             row,
             number,
-            numbers[writer],
+            entered,
             kind,
             height,
             width,
@@ -174,13 +205,15 @@ def _rows(session: Session, incoming: Incoming, number: int, numbers: dict[int, 
             session.fingerprint(kind, width, image, label)
             if incoming.identities is None
             else secrets.hash("form", incoming.identities[index]),
-            image_is_held_out(secrets, image) if sides[writer] is None else sides[writer],
+            image_is_held_out(secrets, image) if side is None else side,
         )
         row += 1
 
 
-def _insert(session: Session, rows: Iterator[tuple[object, ...]], progress: Callable[[int], None]) -> int:
-    """Writes rows, but for those that are there; returns how many were looked at."""
+def _insert(
+    session: Session, statement: str, rows: Iterator[tuple[object, ...]], progress: Callable[[int], None]
+) -> int:
+    """Writes rows by a statement, but for those that are there; returns how many were looked at."""
     looked_at = 0
 
     def counted() -> Iterator[tuple[object, ...]]:
@@ -191,7 +224,7 @@ def _insert(session: Session, rows: Iterator[tuple[object, ...]], progress: Call
             if looked_at % _AT_ONCE == 0:
                 progress(looked_at)
 
-    session.connection.executemany(_INSERT, counted())
+    session.connection.executemany(statement, counted())
     progress(looked_at)
     return looked_at
 
@@ -203,4 +236,4 @@ def _settle(session: Session, number: int, samples: int) -> None:
         run("UPDATE imports SET count = ? WHERE id = ?", (samples, number))
     else:
         run("DELETE FROM imports WHERE id = ?", (number,))
-    run("DELETE FROM writers WHERE name IS NULL AND id NOT IN (SELECT writer FROM samples)")
+    run(f"DELETE FROM writers WHERE name IS NULL AND {WROTE_NOTHING}")  # noqa: S608 - words of ours

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from handfed.clients.device.store import session as settings
 from handfed.clients.device.store.picks import FRACTION, Picks
+from handfed.clients.device.store.schema import WROTE_NOTHING
 from handfed.clients.device.store.session import set_setting, setting, to_erase
 from handfed.shared.errors import SettingError
 
@@ -171,4 +172,4 @@ def learned(store: Store, rows: Iterable[int]) -> int:
 
 def _drop_emptied_writers(connection: sqlite3.Connection) -> None:
     """Drops writers of whom nothing is left, and no consent is on record."""
-    connection.execute("DELETE FROM writers WHERE consent = 'unknown' AND id NOT IN (SELECT writer FROM samples)")
+    connection.execute(f"DELETE FROM writers WHERE consent = 'unknown' AND {WROTE_NOTHING}")  # noqa: S608 - ours

@@ -9,10 +9,12 @@
 | `forgotten` | the keyed hash of the name of a writer who is to stay forgotten                              |
 | `feedback`  | what a person said of a reading: the reading, its confidence and release, and of which sample |
 | `trained`   | a sample that was trained on: the run that the first such run had started from, and its draw |
+| `unlabelled` | a picture that nobody labelled                                                             |
 
 Rules:
 1. Columns that are sealed where the store is encrypted: `imports.source`, `writers.name`, `writers.noted_by`,
-   `samples.label`, `samples.image`, `feedback.reading`. Their plain form is UTF-8, and the image's uint8 row by row.
+   `samples.label`, `samples.image`, `feedback.reading`, `unlabelled.image`. Their plain form is UTF-8, and that of
+   images uint8 row by row.
 2. A sample's `fingerprint` is the keyed hash of its kind, size, pixels and label, or of the form's box that it comes
    from: what is there twice comes in once.
 3. `held_out` is fixed when a writer and a sample come in (`handfed.clients.device.store.split`); it is NULL of writers
@@ -104,7 +106,23 @@ _TRAINED: Final[Migration] = (
         draw INTEGER NOT NULL
     )""",
 )
-MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, (*_FEEDBACK, *_TRAINED))
+# What has no label is no sample: whatever reads samples would else have to leave it out.
+_UNLABELLED: Final[Migration] = (
+    """CREATE TABLE unlabelled (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        import INTEGER NOT NULL REFERENCES imports,
+        writer INTEGER NOT NULL REFERENCES writers,
+        kind TEXT NOT NULL,
+        height INTEGER NOT NULL,
+        width INTEGER NOT NULL,
+        image BLOB NOT NULL,
+        fingerprint BLOB NOT NULL UNIQUE
+    )""",
+    "CREATE INDEX unlabelled_of_writer ON unlabelled (writer)",
+    "CREATE INDEX unlabelled_of_import ON unlabelled (import)",
+)
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, (*_FEEDBACK, *_TRAINED), _UNLABELLED)
+WROTE_NOTHING: Final = "id NOT IN (SELECT writer FROM samples) AND id NOT IN (SELECT writer FROM unlabelled)"  # writers
 
 # Every column that is sealed, as (table, column).
 SEALED: Final = (
@@ -114,6 +132,7 @@ SEALED: Final = (
     ("samples", "label"),
     ("samples", "image"),
     ("feedback", "reading"),
+    ("unlabelled", "image"),
 )
 
 

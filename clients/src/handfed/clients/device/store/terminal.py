@@ -46,7 +46,12 @@ def tell_imported(imported: Imported) -> None:
         writers = _counted(imported.writers, "writer")
         to.print(f"{imported.samples:,} samples of {writers} are import {imported.number}.")
     if imported.duplicates:
-        to.print(f"{imported.duplicates:,} were there already, with the same label, and were not taken twice.")
+        to.print(f"{imported.duplicates:,} were there already, and were not taken twice.")
+    if imported.not_kept:
+        to.print(
+            f"{imported.not_kept:,} without a label are on the side that is held out, and were not kept: they could"
+            " not judge. --side training takes new writers whole."
+        )
     if imported.refused:
         writers = _counted(imported.refused_writers, "forgotten writer")
         to.print(
@@ -64,10 +69,12 @@ def tell_contents(held: Contents, lock: str | None, *, erased: bool) -> None:
         erased: Whether everything that was deleted is gone from the disk.
     """
     to = console()
-    if not held.kinds:
+    if not held.kinds and not held.unlabelled:
         to.print("The store is empty; `handfed device import` brings handwriting.")
     for kind in held.kinds:
         _tell_kind(to, kind)
+    if held.unlabelled:
+        to.print(f"Without a label: {held.unlabelled:,} pictures, for runs that set pseudo-labels.")
     if held.imports:
         table = _table("import", "on", "called", "task", "samples", "left")
         for each in held.imports:

@@ -4,7 +4,9 @@ Numbers of samples grow and are never used again, so one number is enough. Rules
 1. A round notes, by the number of its run, the last sample that the store held when it read what it trains on.
 2. That counts once a release of the run has come to this device: what a run trained on that nobody finished, no model
    has seen.
-3. To note it changes nothing of the handwriting: it is no new revision of the store, and needs none of its keys.
+3. That is another question than which samples a memory is drawn from (the table `trained`): here a run has to be
+   finished, and what it could have used counts, such as held-out handwriting; there a sample has to be used.
+4. To note it changes nothing of the handwriting: it is no new revision of the store, and needs none of its keys.
 """
 
 from __future__ import annotations

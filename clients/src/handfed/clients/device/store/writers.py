@@ -18,6 +18,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from handfed.clients.device.store import unlabelled
 from handfed.clients.device.store.session import FEEDBACK_IMPORT, Session
 from handfed.clients.device.store.split import writer_is_held_out
 from handfed.shared.errors import WriterError
@@ -52,7 +53,7 @@ class Writer:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What went: samples, and imports that had brought nothing else."""
+    """What went: samples, those without a label among them, and imports that had brought nothing else."""
 
     samples: int
     imports: int
@@ -188,14 +189,16 @@ def forget(session: Session, number: int, *, at: str) -> Forgotten:
     sealed, digest = run("SELECT name, name_hash FROM writers WHERE id = ?", (number,)).fetchone()
     concerned = [row for (row,) in run("SELECT DISTINCT import FROM samples WHERE writer = ?", (number,)).fetchall()]
     samples = run("DELETE FROM samples WHERE writer = ?", (number,)).rowcount
+    without_label, of_imports = unlabelled.forget(session, number)
     run("DELETE FROM writers WHERE id = ?", (number,))
     if sealed is not None:
         run("REPLACE INTO forgotten VALUES (?, ?)", (digest, at))
         _strike(session, session.unsealed("writers", "name", number, sealed))
-    concerned = [row for row in concerned if row != FEEDBACK_IMPORT]  # that one is always there
-    emptied = [row for row in concerned if run("SELECT 1 FROM samples WHERE import = ?", (row,)).fetchone() is None]
+    left = "SELECT 1 FROM samples WHERE import = :row UNION ALL SELECT 1 FROM unlabelled WHERE import = :row"
+    concerned = sorted({*concerned, *of_imports} - {FEEDBACK_IMPORT})  # that one is always there
+    emptied = [row for row in concerned if run(left, {"row": row}).fetchone() is None]
     session.connection.executemany("DELETE FROM imports WHERE id = ?", [(row,) for row in emptied])
-    return Forgotten(samples, len(emptied))
+    return Forgotten(samples + without_label, len(emptied))
 
 
 def _strike(session: Session, name: str) -> None:
