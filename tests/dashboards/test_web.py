@@ -9,8 +9,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from handfed.dashboards.files import STATIC
 from handfed.dashboards.vendoring import COMPLETE, PINS, _hash_of
-from handfed.dashboards.web import COMMAND, STATIC, create_router
+from handfed.dashboards.web import COMMAND, create_router
 
 FIRST_VIEW_BYTES = 200_000
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from handfed.dashboards.web import STATIC
+from handfed.dashboards.files import STATIC
 from handfed.server.privacy.leaving import FIELDS, Form
 from handfed.server.runs.schemas import Outcome, Status
 from handfed.shared.promotion.rules import Action, Phase

@@ -52,7 +52,7 @@ def _renderings() -> dict[str, list[NDArray[np.uint8]]]:
     images = images_as_they_are()
     found = {"MNIST, as it is": list(images), "MNIST, enlarged on a sheet": enlarged(images, seed=1)}
     if DATA.exists():
-        others = read(DATA, "digits")
+        others = read(str(DATA), "digits")
         rows = np.random.default_rng(0).permutation(len(others))[:_OF_WRITERS]
         found["539 writers, enlarged on a sheet"] = enlarged(others.images[rows], seed=2)
     return found

@@ -276,7 +276,8 @@ _STAGES: Final = (
 
 def _releases(session: Session, releases: Path, run: int, now: datetime, real: Path | None) -> None:
     for number, (phase, percent, reason, accuracy) in enumerate(_STAGES, 1):
-        model, twin, manifest = b"TFL3" + bytes(97_000), {}, _manifest(number, accuracy)
+        model, manifest = b"TFL3" + bytes(97_000), _manifest(number, accuracy)
+        twin: dict[str, bytes] = {}
         if real is not None and phase == "stable":
             model, twin, manifest = _real(real, manifest)
         at = now - timedelta(days=28 - 7 * number, hours=3)

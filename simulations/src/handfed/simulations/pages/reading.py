@@ -133,4 +133,4 @@ def _enlarged(image: Picture, random: np.random.Generator) -> Picture:
     if abs(int(paper) - int(pen)) < _LEAST_CONTRAST:
         paper, pen = 250, 20
     noisy = paper + (pen - paper) * sheet + random.normal(0, random.uniform(0, 3), sheet.shape)
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(noisy), 0, 255), np.uint8)

@@ -22,6 +22,8 @@ const begun = Promise.all([import("./normalise.js"), import("./model.js"), impor
   },
 );
 
+begun.catch(() => {}); // who asks is told; where the page was left meanwhile, nobody asks
+
 async function open(file) {
   const { endsOf, levelsOf, loadAndCompile } = await begun;
   const ends = endsOf(file);
