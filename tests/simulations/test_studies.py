@@ -98,6 +98,7 @@ def test_what_was_set_aside_is_counted_against_what_was_wrong() -> None:
     wrong = np.array([True, True, False, True, False, False])
     found = Found.of(doubted, wrong)
     assert (found.recall, found.precision, found.lost) == pytest.approx((2 / 3, 2 / 3, 1 / 3))
+    assert Found.of(np.zeros(6, np.bool_), wrong) == Found(0.0, 0.0, 0.0)
 
 
 def test_figures_of_wrong_labels_take_the_worst_trial_and_the_picture_the_mean_of_seeds() -> None:

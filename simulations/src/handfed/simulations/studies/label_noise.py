@@ -68,8 +68,9 @@ class Found:
 
     @classmethod
     def of(cls, doubted: NDArray[np.bool_], is_wrong: NDArray[np.bool_]) -> Found:
-        """From what was set aside, and what was wrong."""
-        return cls(float(doubted[is_wrong].mean()), float(is_wrong[doubted].mean()), float(doubted[~is_wrong].mean()))
+        """From what was set aside, and what was wrong; a fraction of nothing is 0."""
+        parts = (doubted[is_wrong], is_wrong[doubted], doubted[~is_wrong])
+        return cls(*(float(part.mean()) if len(part) else 0.0 for part in parts))
 
 
 def uniform(labels: Labels, writers: NDArray[np.int32], rng: np.random.Generator, rate: float = NOISE) -> Labels:
@@ -347,6 +348,6 @@ def _trained(samples: Samples, seed: int) -> Arrays:
 
     local = trainer("cnn", 10, seed=seed)
     start: Arrays = local.initial()
-    start = {**start, **local.measure_statistics(start, samples.take(np.arange(500)))}
+    start = {**start, **local.measure_statistics(start, samples.take(np.arange(min(len(samples), 500))))}
     trained, _ = local.train(start, samples, _TRAINING, quantized=False, seed=(seed, 1))
     return trained
