@@ -74,7 +74,7 @@ def test_all_that_is_ever_asked_are_files_by_their_names(site: Any, opened: Any)
     files = [request.url.removeprefix(site.host.url.removesuffix("dashboard/")) for request in asked]
     assert {request.method for request in asked} == {"GET"}
     assert not [request.post_data for request in asked if request.post_data]
-    assert not [url for url in files if "?" in url and not url.endswith("?limit=200")]
+    assert not [url for url in files if "?" in url and not url.endswith("?limit=500")]
     assert "api/v1/releases/3/files/browser.tflite" in files
     assert "dashboard/vendor/litert_wasm_compat_internal.wasm" in files
 
