@@ -101,6 +101,12 @@ def test_rules_have_what_prometheus_asks_for() -> None:
         assert rule["annotations"]["summary"]
 
 
+def test_where_two_metrics_are_combined_it_is_said_by_which_labels() -> None:
+    for expression in expressions():
+        for word in (" and ", " or ", " unless "):
+            assert all(rest.startswith("on (") for rest in expression.split(word)[1:]), expression
+
+
 def test_the_configuration_shows_a_token_and_trusts_the_federation_alone() -> None:
     (job,) = CONFIGURATION["scrape_configs"]
     assert CONFIGURATION["rule_files"] == ["handfed.rules.yml"]

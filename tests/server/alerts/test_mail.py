@@ -73,6 +73,19 @@ def test_a_wrong_password_is_told_without_it(open_mailbox: Any) -> None:
     assert "ada" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("trusted")
+def test_a_password_that_smtp_cannot_send_is_told_without_it(open_mailbox: Any) -> None:
+    box = open_mailbox("starttls")
+    with pytest.raises(DeliveryError, match="characters that SMTP has not") as caught:
+        deliver(settings(box, security="starttls", user="ada"), "p\u00e4ss")
+    assert "\u00e4" not in str(caught.value)
+
+
+def test_a_mail_is_of_seven_bits(mailbox: Any) -> None:
+    deliver(settings(mailbox))
+    assert b"Content-Transfer-Encoding: quoted-printable" in bytes(mailbox.mails[0])
+
+
 @pytest.mark.parametrize("answer", ["451 later", "554 ed@example.org is unknown"])
 def test_what_the_mail_server_refuses_was_not_taken(mailbox: Any, answer: str) -> None:
     mailbox.answer = answer

@@ -57,6 +57,7 @@ def test_a_password_is_shown_to_no_other_mail_server_or_account(tmp_path: Path, 
     [
         *("ftp://a.example/x", "a.example/x", "https://", "https:///x", "file:///etc/passwd", "https://a.example:0/"),
         *("https://ada:pw@a.example/", "https://a.example:99999/", "https://a b.example/", "https://a.example/\n"),
+        *("https://a..b/x", f"https://{'a' * 70}.example/x"),
     ],
 )
 def test_a_webhook_that_is_no_address_is_refused(url: str) -> None:
@@ -69,6 +70,20 @@ def test_what_is_no_mail_address_is_refused(address: str) -> None:
     for given in ({"to": [address]}, {"sender": address}):
         with pytest.raises(SettingError, match="mail"):
             AlertSettings.of({"mail": MAIL | given})
+
+
+@pytest.mark.parametrize("given", [{"host": "mail..example"}, {"host": "a" * 70}, {"user": "p\u00e4ul"}])
+def test_what_smtp_cannot_say_is_refused(given: dict[str, str]) -> None:
+    with pytest.raises(SettingError, match="mail"):
+        AlertSettings.of({"mail": MAIL | given})
+
+
+def test_a_password_that_smtp_cannot_send_is_told(tmp_path: Path) -> None:
+    files = AlertFiles(tmp_path)
+    files.folder.mkdir()
+    files.password_path.write_bytes("p\u00e4ss".encode("latin-1"))
+    with pytest.raises(StorageError, match="holds no password of SMTP: give it anew"):
+        files.password()
 
 
 def test_an_account_takes_encryption() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -72,3 +73,9 @@ def test_an_error_names_no_address(receiver: Any) -> None:
         with pytest.raises(DeliveryError) as caught:
             send(url)
         assert "s3cret" not in str(caught.value)
+
+
+def test_no_log_names_the_address(receiver: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):  # as a server's
+        send(receiver.url)
+    assert "s3cret" not in caplog.text

@@ -132,6 +132,19 @@ def test_what_never_differs_and_what_nobody_tells_is_no_drift() -> None:
     assert watched(Watch(), alone, 1, SETTINGS).what == "there is nothing to compare with yet"
 
 
+@pytest.mark.parametrize("mean", [0.1, 5.0])
+def test_a_device_whose_writers_all_but_agree_hides_no_drift_and_makes_no_number_infinite(mean: float) -> None:
+    liar = HandwritingReport(1, 0, {"slant": Figure(20, 0.1, 1e-320)}, {"slant": Figure(20, mean, 1e-320)})
+    watch = watched(Watch(), {**told(0, lambda _random, _device: 3.0), 99: liar}, 1, SETTINGS)
+    assert watch.found
+    assert all(np.isfinite([each.p, each.difference]).all() for each in watch.findings)
+
+
+def test_a_watch_with_numbers_that_were_none_is_read_without_them() -> None:
+    kept = Watch(1, 1, 10).to_json() | {"findings": [{"name": "ink", "p": None, "difference": 1.0, "devices": 5}]}
+    assert Watch.of(kept) == Watch(1, 1, 10)
+
+
 def test_the_watch_is_read_as_it_was_kept() -> None:
     watch = watched(Watch(), told(0), 3, SETTINGS)
     assert Watch.of(watch.to_json()) == watch

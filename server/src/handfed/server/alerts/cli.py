@@ -1,7 +1,7 @@
 """`handfed alerts set|show|test`: who is told, by webhook or mail, what needs a person.
 
 They work on the data directory and the database of the server on this machine, as whoever runs them; the audit log
-names their account. A running server takes a change up within seconds.
+names their account. A running server takes a change up within a minute.
 
 With `--json`, `show` and `set` print `{"webhook": {"origin", "secret_file", "state"}, "mail": {"to", "from", "server",
 "security", "user", "state"}, "away_s": ..., "open": [...]}`, where what is not set is null; `test` prints
@@ -183,7 +183,7 @@ def _mail(before: dict[str, Any], given: dict[str, Any]) -> dict[str, Any] | Non
 def _password(files: AlertFiles, before: AlertSettings, chosen: AlertSettings, file: Path | None) -> str | None:
     """The password that is given; None where the one there is stays, or none is wanted."""
     if file is not None:
-        return _content(file).decode()
+        return _of_smtp(_content(file).decode("utf-8", "replace"))
     if chosen.mail is None or chosen.mail.user is None:
         return None
     same = before.mail is not None and (before.mail.host, before.mail.port, before.mail.user) == (
@@ -193,8 +193,15 @@ def _password(files: AlertFiles, before: AlertSettings, chosen: AlertSettings, f
     )
     if same and files.password() is not None:
         return None
-    asked: str = typer.prompt(f"The password of {chosen.mail.user} at {chosen.mail.host}", hide_input=True)
-    return asked
+    return _of_smtp(typer.prompt(f"The password of {chosen.mail.user} at {chosen.mail.host}", hide_input=True))
+
+
+def _of_smtp(password: str) -> str:
+    from handfed.shared.errors import SettingError
+
+    if not password.isascii():
+        raise SettingError("the password has characters that SMTP cannot send: set one of ASCII characters")
+    return password
 
 
 def _content(file: Path) -> bytes:

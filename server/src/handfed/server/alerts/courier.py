@@ -89,6 +89,9 @@ class Courier:
             _log.warning("an alert was not taken, and is sent again later: %s", error)
             self._record.failed(channel, str(error))
             return False
+        except Exception as error:  # a fault of ours: it is tried again later, as any other
+            self._record.failed(channel, f"it failed within ({type(error).__name__}); the log says where")
+            raise
         self._record.delivered(channel, messages)
         return True
 

@@ -53,6 +53,10 @@ def send(
         raise DeliveryError(f"the mail server answered {error.smtp_code} ({type(error).__name__})") from None
     except ssl.SSLError as error:
         raise DeliveryError(f"the mail server's encryption cannot be used: {error.reason or 'it failed'}") from None
+    except UnicodeError:
+        raise DeliveryError(
+            "the mail server's name, the account or its password has characters that SMTP has not"
+        ) from None
     except OSError as error:  # a mail that cannot be sent is one, too
         raise DeliveryError(f"the mail server cannot be used: {error.strerror or type(error).__name__}") from None
 
@@ -64,7 +68,7 @@ def composed(settings: MailSettings, messages: Sequence[Message], *, server: str
     mail["Subject"], mail["Date"] = headline(messages, server), format_datetime(at)
     mail["Message-ID"] = make_msgid(domain=settings.sender.rpartition("@")[2])
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(as_text(messages, server) + "\n")
+    mail.set_content(as_text(messages, server) + "\n", cte="quoted-printable")  # which every mail server takes
     return mail
 
 

@@ -63,6 +63,18 @@ class MailSettings(BaseModel):
     def _check_recipients(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_checked_address(each) for each in value)
 
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, value: str) -> str:
+        return _checked_host(value, "a mail server is named as example.org")
+
+    @field_validator("user")
+    @classmethod
+    def _check_user(cls, value: str | None) -> str | None:
+        if value is not None and not value.isascii():
+            raise ValueError("SMTP has no account with such characters")
+        return value
+
     @field_validator("sender")
     @classmethod
     def _check_sender(cls, value: str) -> str:
@@ -194,7 +206,10 @@ class AlertFiles:
             StorageError: It cannot be read.
         """
         found = _read(self.password_path)
-        return None if found is None else found.decode()
+        try:
+            return None if found is None else found.decode("ascii")
+        except UnicodeDecodeError:
+            raise StorageError(f"{self.password_path} holds no password of SMTP: give it anew") from None
 
 
 def origin_of(url: str | None) -> str | None:
@@ -241,6 +256,15 @@ def _checked_url(text: str) -> str:
     is_sound = text.isascii() and text.isprintable() and " " not in text and port != 0
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or not is_sound:
         raise ValueError(rule)
+    _checked_host(parts.hostname, rule)
+    return text
+
+
+def _checked_host(text: str, rule: str) -> str:
+    try:
+        text.encode("idna")
+    except UnicodeError:  # an empty label, or one that is too long
+        raise ValueError(rule) from None
     return text
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import ssl
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,6 +28,7 @@ from handfed.server.alerts.values import DeliveryError, Message
 
 SIGNATURE: Final = "X-Handfed-Signature"
 TIMEOUT_S: Final = 10.0
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each address in full, and that is the secret
 
 
 def signature(body: bytes, secret: bytes) -> str:
@@ -61,7 +63,7 @@ def post(url: str, secret: bytes, messages: Sequence[Message], *, server: str, a
             status = answer.status_code
     except httpx.ConnectError as error:  # its words name neither the address nor an account
         raise DeliveryError(f"the webhook cannot be reached: {error}") from None
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
         raise DeliveryError(f"the webhook did not answer as it should: {type(error).__name__}") from None
     if httpx.codes.is_redirect(status):
         raise DeliveryError(f"the webhook answered {status}, which leads elsewhere: name that address itself")

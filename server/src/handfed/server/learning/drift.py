@@ -39,6 +39,7 @@ from handfed.shared.learning.settings import LearningSettings
 
 CLASSES: Final = "classes"
 QUESTIONS: Final = 3
+_LEAST_DEVIATION: Final = 1e-9  # of figures; what is less is rounding, or meant to make a quotient infinite
 GROWTH: Final = 1.5  # writers told of at a look, over those of the last
 _WORDS: Final = {
     "ink": "ink",
@@ -97,7 +98,8 @@ class Watch:
         """As it is on record; a new one of null."""
         if value is None:
             return cls()
-        return cls(**{**value, "findings": tuple(Finding(**each) for each in value.get("findings", ()))})
+        findings = (Finding(**each) for each in value.get("findings", ()) if None not in each.values())  # of infinity
+        return cls(**{**value, "findings": tuple(findings)})
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept."""
@@ -214,6 +216,8 @@ def _welch(pairs: Sequence[tuple[Figure, Figure]], alternative: str) -> NDArray[
     """P value of each device, float64 (devices,)."""
     # Writers, mean and deviation of each device: (3, devices)
     known, recent = (np.array(side, np.float64).T for side in zip(*pairs, strict=True))
+    for side in (known, recent):
+        side[2, side[2] < _LEAST_DEVIATION] = 0
     with np.errstate(divide="ignore", invalid="ignore"):
         found = stats.ttest_ind_from_stats(
             recent[1], recent[2], recent[0], known[1], known[2], known[0], equal_var=False, alternative=alternative
@@ -233,7 +237,7 @@ def _difference(pairs: Iterable[tuple[Figure, Figure]], new: Sequence[Figure], k
     spread = float(np.mean([each.deviation for each in known])) if known else 0.0
     steps = [(recent.mean - before.mean, before.deviation) for before, recent in pairs]
     steps += [(recent.mean - middle, spread) for recent in new]
-    return float(np.mean([step / deviation if deviation else 0.0 for step, deviation in steps]))
+    return float(np.mean([step / deviation if deviation >= _LEAST_DEVIATION else 0.0 for step, deviation in steps]))
 
 
 def _most_writers(figures: Mapping[str, Figure]) -> int:

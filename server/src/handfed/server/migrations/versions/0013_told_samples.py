@@ -28,6 +28,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     for device, text in connection.execute(sa.select(reports.c.device, reports.c.report)).all():
         told = json.loads(text).get("handwriting")
-        if told is not None:
-            counts = {"reads_with": told["release"], "fresh": told["fresh"], "feedback": 0, "feedback_used": 0}
+        numbers = [told.get(name) for name in ("release", "fresh")] if isinstance(told, dict) else []
+        if numbers and all(type(each) is int and 0 <= each < 2**31 for each in numbers):  # older software took others
+            counts = {"reads_with": numbers[0], "fresh": numbers[1], "feedback": 0, "feedback_used": 0}
             connection.execute(reports.update().where(reports.c.device == device).values(counts))
