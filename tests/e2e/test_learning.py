@@ -185,4 +185,6 @@ def test_new_handwriting_that_looks_otherwise_starts_one_run_and_nothing_private
         "recent",
         "held_out",
         "right",
+        "feedback",
+        "feedback_used",
     }
