@@ -124,6 +124,18 @@ def test_who_withdrew_gives_no_more_and_consent_may_come_along(store: Store, now
     assert store.writer("Ada").samples == 1
 
 
+def test_of_unknown_writers_one_who_withdrew_gives_no_more(store: Store, now: datetime) -> None:
+    give(store, said(1), by="me", now=now)
+    (first,) = store.writers()
+    store.note_consent(f"#{first.number}", "withdrawn", by="me", now=now)
+    for seed in (1, 2, 3):  # the first is there already, read otherwise
+        give(store, said(seed, reading="7"), by="me", now=now)
+    of = {writer.number: (writer.consent, writer.samples) for writer in store.writers()}
+    assert of.pop(first.number) == ("withdrawn", 1)
+    assert list(of.values()) == [("unknown", 2)]
+    assert sides(store) == ([9, 9], [])
+
+
 @pytest.mark.parametrize("label", ["", "  ", "ab", "x" * 1001, "a\x1b"])
 def test_what_is_no_character_is_refused(store: Store, now: datetime, label: str) -> None:
     with pytest.raises(SettingError):

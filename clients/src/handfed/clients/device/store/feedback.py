@@ -5,8 +5,9 @@ Rules:
    (`synchronous = FULL`, `handfed.clients.device.store.database`).
 2. The same feedback sent again is the one that is there: the same picture, reading, label, writer and pick.
 3. A picture with its label is there once. What was imported before stays an import; feedback on it is noted beside it.
+   What was imported without a label goes from there.
 4. A writer who is forgotten, or withdrew consent, gives none. All feedback of unknown writers is of one writer without
-   a name, whom a number stands for.
+   a name, whom a number stands for; where that one withdrew consent, what comes from then on is of a new one.
 
 How long it is kept is `handfed.clients.device.store.retention`.
 """
@@ -23,7 +24,8 @@ from numpy.typing import NDArray
 
 from handfed.clients.datasets.texts import characters
 from handfed.clients.device.store import session as settings
-from handfed.clients.device.store import writers
+from handfed.clients.device.store import unlabelled, writers
+from handfed.clients.device.store.schema import WROTE_NOTHING
 from handfed.clients.device.store.session import FEEDBACK_IMPORT, Session, setting
 from handfed.clients.device.store.split import feedback_is_held_out
 from handfed.clients.device.store.writers import Consent
@@ -130,6 +132,7 @@ def _given(session: Session, feedback: Feedback, by: str, at: str) -> Taken:
             at,
         ),
     )
+    unlabelled.give_way(session, [session.fingerprint(feedback.kind, feedback.image.shape[1], image, b"")])
     return Taken(number, kind, feedback.picked, known=False)
 
 
@@ -177,7 +180,7 @@ def _writer(session: Session, name: str | None, consent: Consent, by: str, at: s
     if name is None:
         found = session.connection.execute(
             "SELECT w.id FROM writers w JOIN samples s ON s.writer = w.id"
-            " WHERE s.import = ? AND w.name IS NULL LIMIT 1",
+            " WHERE s.import = ? AND w.name IS NULL AND w.consent <> 'withdrawn' LIMIT 1",
             (FEEDBACK_IMPORT,),
         ).fetchone()
         return int(found[0]) if found else writers.enter(session, None)
@@ -201,6 +204,8 @@ def _sample(session: Session, feedback: Feedback, label: str, writer: int, *, co
     fingerprint = session.fingerprint(feedback.kind, width, image, encoded)
     found = session.connection.execute("SELECT id FROM samples WHERE fingerprint = ?", (fingerprint,)).fetchone()
     if found is not None:
+        emptied = f"DELETE FROM writers WHERE id = ? AND name IS NULL AND {WROTE_NOTHING}"  # noqa: S608 - words of ours
+        session.connection.execute(emptied, (writer,))
         return int(found[0])
     number, secrets = session.next_id("samples"), session.secrets
     session.connection.execute(

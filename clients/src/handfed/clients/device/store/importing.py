@@ -6,7 +6,8 @@ Rules:
 2. A forgotten writer's handwriting is passed over, unless it is said that the writer is to come back.
 3. Consent that comes with an import holds for its writers whose consent is unknown: an import neither takes consent
    away nor gives it for who withdrew it.
-4. What comes without labels is kept apart, and of the training side alone (`handfed.clients.device.store.unlabelled`).
+4. What comes without labels is kept apart, and of the training side alone (`handfed.clients.device.store.unlabelled`);
+   of a picture that is a sample already, or becomes one, it is not kept.
 5. A store has no path or name of a file, but for writers that are called like one.
 """
 
@@ -123,6 +124,7 @@ def take_in(session: Session, incoming: Incoming, *, by: str, at: str, progress:
         looked_at = _insert(session, unlabelled.INSERT, unlabelled.rows(session, incoming, number, sides), progress)
     else:
         looked_at = _insert(session, _INSERT, _rows(session, incoming, number, sides), progress)
+    unlabelled.give_way(session, unlabelled.of_samples(session, incoming.task.kind))
     table = "unlabelled" if incoming.unlabelled else "samples"
     counted = f"SELECT count(*) FROM {table} WHERE import = ?"  # noqa: S608 - words of ours
     (samples,) = session.connection.execute(counted, (number,)).fetchone()
