@@ -40,6 +40,7 @@ class Writer:
         noted_at: When, RFC 3339; None before anyone did.
         samples: How many there are, and of them `held_out`.
         held_out: Samples that are never trained on.
+        unlabelled: Pictures without a label, which `samples` does not count.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Writer:
     noted_at: str | None
     samples: int
     held_out: int
+    unlabelled: int
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ def side_of(session: Session, number: int) -> bool | None:
 def listed(session: Session) -> list[Writer]:
     """All writers, those with names first, by name."""
     rows = session.connection.execute(
-        "SELECT w.id, w.name, w.consent, w.noted_by, w.noted_at, count(s.id), coalesce(sum(s.held_out), 0)"
+        "SELECT w.id, w.name, w.consent, w.noted_by, w.noted_at, count(s.id), coalesce(sum(s.held_out), 0),"
+        " (SELECT count(*) FROM unlabelled u WHERE u.writer = w.id)"
         " FROM writers w LEFT JOIN samples s ON s.writer = w.id GROUP BY w.id"
     )
     found = [
@@ -169,10 +172,9 @@ def listed(session: Session) -> list[Writer]:
             consent,
             None if noted_by is None else session.unsealed("writers", "noted_by", number, noted_by),
             noted_at,
-            samples,
-            held_out,
+            *counts,
         )
-        for number, name, consent, noted_by, noted_at, samples, held_out in rows
+        for number, name, consent, noted_by, noted_at, *counts in rows
     ]
     return sorted(found, key=lambda writer: (writer.name is None, writer.name or "", writer.number))
 
