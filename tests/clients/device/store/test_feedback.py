@@ -71,6 +71,17 @@ def test_whatever_is_given_of_ones_own_accord_by_a_stranger_is_trained_on(
         assert feedback_is_held_out(side, picked=picked) == (picked if side is None else side)
 
 
+@pytest.mark.parametrize("picked_first", [True, False])
+def test_what_is_said_otherwise_of_a_picture_stays_on_its_side(
+    store: Store, now: datetime, *, picked_first: bool
+) -> None:
+    give(store, said(1, "4", "9", picked=picked_first), by="me", now=now)
+    give(store, said(1, "4", "7", picked=not picked_first), by="me", now=now)
+    give(store, said(2, "4", "7", picked=not picked_first), by="me", now=now)  # another picture
+    assert sides(store) == (([7], [9]) if picked_first else ([7, 9], [7]))
+    assert store.contents().kinds[0].set_apart == picked_first
+
+
 def test_the_same_again_is_the_one_that_is_there(store: Store, now: datetime) -> None:
     first = give(store, said(1), by="me", now=now)
     again = give(store, said(1), by="me", now=now)

@@ -7,7 +7,7 @@ Rules:
    that of writers who gave it is.
 3. Forgetting deletes the writer's row and samples, and imports that brought nothing else; imports whose source has the
    name in it lose that source. A keyed hash of the name stays, so that who is forgotten does not come back by the
-   import of an old folder.
+   import of an old folder; and with it the side, so that who does come back, comes to it.
 """
 
 from __future__ import annotations
@@ -88,14 +88,17 @@ def enter(session: Session, name: str | None, *, held_out: bool | None = None) -
     Args:
         session: That writes.
         name: Tidy; None for a new writer without a name.
-        held_out: On which side a new writer comes; None to let the store's key decide.
+        held_out: On which side a new writer comes; None for that on which he or she was before, and else to let the
+            store's key decide.
     """
     known = None if name is None else _by_hash(session, name_hash(session, name))
     if known is not None:
         return known
     number = _new_number(session)
-    if held_out is None and name is not None:
-        held_out = writer_is_held_out(session.secrets, name)
+    if name is not None:
+        was = _side_before(session, name)
+        if held_out is None:
+            held_out = writer_is_held_out(session.secrets, name) if was is None else was
     session.connection.execute(
         "INSERT INTO writers (id, name, name_hash, consent, held_out) VALUES (?, ?, ?, 'unknown', ?)",
         (
@@ -192,6 +195,7 @@ def forget(session: Session, number: int, *, at: str) -> Forgotten:
     concerned = [row for (row,) in run("SELECT DISTINCT import FROM samples WHERE writer = ?", (number,)).fetchall()]
     samples = run("DELETE FROM samples WHERE writer = ?", (number,)).rowcount
     without_label, of_imports = unlabelled.forget(session, number)
+    run("REPLACE INTO sides SELECT name_hash, held_out FROM writers WHERE id = ? AND name IS NOT NULL", (number,))
     run("DELETE FROM writers WHERE id = ?", (number,))
     if sealed is not None:
         run("REPLACE INTO forgotten VALUES (?, ?)", (digest, at))
@@ -201,6 +205,14 @@ def forget(session: Session, number: int, *, at: str) -> Forgotten:
     emptied = [row for row in concerned if run(left, {"row": row}).fetchone() is None]
     session.connection.executemany("DELETE FROM imports WHERE id = ?", [(row,) for row in emptied])
     return Forgotten(samples + without_label, len(emptied))
+
+
+def _side_before(session: Session, name: str) -> bool | None:
+    """On which side the writer of a tidy name was before, and takes it off the record; None of who was never there."""
+    digest = (name_hash(session, name),)
+    found = session.connection.execute("SELECT held_out FROM sides WHERE name_hash = ?", digest).fetchone()
+    session.connection.execute("DELETE FROM sides WHERE name_hash = ?", digest)
+    return None if found is None else bool(found[0])
 
 
 def _strike(session: Session, name: str) -> None:
