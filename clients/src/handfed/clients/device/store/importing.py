@@ -2,7 +2,8 @@
 
 Rules:
 1. What is there already (the same pixels of the same size and kind with the same label) is not taken twice. Of a
-   form it is the box that is known again, whatever its pixels are in another photograph.
+   form it is the box that is known again, whatever its pixels are in another photograph. Nor is what a person has
+   dropped, or given another label, at a second look (`handfed.clients.device.labels.review`).
 2. A forgotten writer's handwriting is passed over, unless it is said that the writer is to come back.
 3. Consent that comes with an import holds for its writers whose consent is unknown: an import neither takes consent
    away nor gives it for who withdrew it.
@@ -32,7 +33,8 @@ _AT_ONCE: Final = 500  # samples between two looks at the clock on the wall
 _INSERT: Final = (
     "INSERT INTO samples"
     " (id, import, writer, kind, height, width, image, label, fingerprint, held_out, source, confirmed)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'import', 0) ON CONFLICT (fingerprint) DO NOTHING"
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'import', 0"
+    " WHERE NOT EXISTS (SELECT 1 FROM dropped WHERE fingerprint = ?9) ON CONFLICT (fingerprint) DO NOTHING"
 )
 
 
