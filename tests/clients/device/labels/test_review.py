@@ -142,6 +142,41 @@ def test_a_label_put_right_to_what_is_there_already_is_that_one(store: Store) ->
     assert len(trained_with(store)) == count + 1
 
 
+def imports(count: int, writer: str | None, *, shift: int = 0, again: bool = False) -> Incoming:
+    """Pictures labelled in turn, by one writer; `shift` labels them otherwise."""
+    pictures = MNIST5K.load().images[-count:]
+    labels = ((np.arange(count) + shift) % 10).astype(np.int32)
+    dataset = Dataset("made", DIGITS, Samples(pictures, labels), None, "made", "CC0")
+    return Incoming(dataset, TASKS["digits"], "digits", writer=writer, again=again)
+
+
+@pytest.mark.parametrize("writer", ["Ada", None])
+def test_the_next_import_of_the_same_files_undoes_nothing(writer: str | None, tmp_path: Path) -> None:
+    with Store.open(tmp_path / "another") as store:
+        store.take_in(imports(4, writer), by="me", now=NOW)
+        first = store.newest_sample() - 3
+        relabel(store, first, "1")
+        drop(store, range(first + 1, first + 4))
+        before = store.contents()
+        again = store.take_in(imports(4, writer), by="me", now=NOW)
+        assert (again.number, again.samples, again.duplicates) == (None, 0, 4)
+        assert store.contents() == before
+        assert [kind.classes for kind in before.kinds] == [{"1": 1}]
+        right = store.take_in(imports(4, writer, shift=1), by="me", now=NOW)  # the first is there as that
+        assert (right.samples, right.duplicates) == (3, 1)
+
+
+def test_what_was_dropped_may_come_back_with_a_writer_who_was_forgotten(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "another") as store:
+        store.take_in(imports(4, "Ada"), by="me", now=NOW)
+        drop(store, range(store.newest_sample() - 3, store.newest_sample() + 1))
+        assert store.take_in(imports(4, "Ada"), by="me", now=NOW).samples == 0
+        store.forget("Ada", now=NOW)
+        with store.plain() as connection:
+            assert connection.execute("SELECT count(*) FROM dropped").fetchone() == (0,)
+        assert store.take_in(imports(4, "Ada", again=True), by="me", now=NOW).samples == 4
+
+
 def test_the_process_assesses_and_tells_counts_alone(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     said = look(made.folder, NOW)
     assert said.endswith("labels wait for a second look: handfed device review")

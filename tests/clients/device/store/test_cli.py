@@ -81,8 +81,16 @@ def test_what_nobody_labelled_is_taken_in_and_counted_apart(pictures: Path) -> N
     assert (held["unlabelled"], held["kinds"], held["imports"][0]["left"]) == (5, [], 5)
     assert "Without a label: 5 pictures" in done("samples")
     assert answer("import", pictures, "--unlabelled", "--side", "training")["duplicates"] == 6
+    of = {writer["name"]: (writer["samples"], writer["unlabelled"]) for writer in answer("writers")["writers"]}
+    assert of["Zoe"][0] == 0
+    assert sum(without for _, without in of.values()) == 5
+    assert "training" in done("writers")
+    done("consent", "Zoe", "withdrawn")
+    assert answer("samples")["unlabelled_unusable"] == of["Zoe"][1]
+    assert f"{of['Zoe'][1]} not used, for consent" in done("samples")
+    assert f"Delete {of['Zoe'][1]} samples of Zoe for good?" in run("forget", "Zoe", typed="n\n").stderr
     answer("forget", "Zoe", "--yes")
-    assert answer("samples")["unlabelled"] < 3
+    assert answer("samples")["unlabelled"] == 5 - of["Zoe"][1]
 
 
 @pytest.mark.usefixtures("device")

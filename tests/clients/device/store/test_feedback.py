@@ -71,6 +71,17 @@ def test_whatever_is_given_of_ones_own_accord_by_a_stranger_is_trained_on(
         assert feedback_is_held_out(side, picked=picked) == (picked if side is None else side)
 
 
+@pytest.mark.parametrize("picked_first", [True, False])
+def test_what_is_said_otherwise_of_a_picture_stays_on_its_side(
+    store: Store, now: datetime, *, picked_first: bool
+) -> None:
+    give(store, said(1, "4", "9", picked=picked_first), by="me", now=now)
+    give(store, said(1, "4", "7", picked=not picked_first), by="me", now=now)
+    give(store, said(2, "4", "7", picked=not picked_first), by="me", now=now)  # another picture
+    assert sides(store) == (([7], [9]) if picked_first else ([7, 9], [7]))
+    assert store.contents().kinds[0].set_apart == picked_first
+
+
 def test_the_same_again_is_the_one_that_is_there(store: Store, now: datetime) -> None:
     first = give(store, said(1), by="me", now=now)
     again = give(store, said(1), by="me", now=now)
@@ -122,6 +133,18 @@ def test_who_withdrew_gives_no_more_and_consent_may_come_along(store: Store, now
     with pytest.raises(WriterError, match="withdrew"):
         give(store, said(2, writer="Ada"), by="me", now=now)
     assert store.writer("Ada").samples == 1
+
+
+def test_of_unknown_writers_one_who_withdrew_gives_no_more(store: Store, now: datetime) -> None:
+    give(store, said(1), by="me", now=now)
+    (first,) = store.writers()
+    store.note_consent(f"#{first.number}", "withdrawn", by="me", now=now)
+    for seed in (1, 2, 3):  # the first is there already, read otherwise
+        give(store, said(seed, reading="7"), by="me", now=now)
+    of = {writer.number: (writer.consent, writer.samples) for writer in store.writers()}
+    assert of.pop(first.number) == ("withdrawn", 1)
+    assert list(of.values()) == [("unknown", 2)]
+    assert sides(store) == ([9, 9], [])
 
 
 @pytest.mark.parametrize("label", ["", "  ", "ab", "x" * 1001, "a\x1b"])

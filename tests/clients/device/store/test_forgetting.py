@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -110,6 +111,24 @@ def test_an_import_of_nobody_else_goes_and_a_source_with_the_name_is_struck(
         (3, "Wilhelmina", 1),
     ]
     assert files_with(tmp_path, NAME.encode(), NAME.upper().encode()) == []
+
+
+@pytest.mark.parametrize("side", [True, False])
+def test_who_comes_back_comes_to_the_side_that_was_said(
+    store: Store, characters: Make, now: datetime, *, side: bool
+) -> None:
+    names = [f"writer {number}" for number in range(12)]  # chance would hardly put all of them there
+    made = characters(["0"] * 12, names, held_out=side)
+    store.take_in(made, by="me", now=now)
+    for name in names:
+        store.forget(name, now=now)
+    back = dataclasses.replace(made, again=True, held_out=None)
+    store.take_in(back, by="me", now=now)
+    assert {writer.held_out for writer in store.writers()} == {int(side)}
+    for name in names:
+        store.forget(name, now=now)
+    store.take_in(dataclasses.replace(back, held_out=not side), by="me", now=now)  # the import says another
+    assert {writer.held_out for writer in store.writers()} == {int(not side)}
 
 
 def test_a_nameless_writer_is_forgotten_by_number(store: Store, characters: Make, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -60,6 +61,20 @@ def test_days_are_kept_and_no_more(store: Store, tmp_path: Path, characters: Mak
     left = content(tmp_path / "store")
     assert [word for word in (b"Wilhelmina", b"Quetzal", old.image.tobytes()[:24]) if word in left] == []
     assert new.image.tobytes()[:24] in left
+
+
+def test_a_writer_of_whom_nothing_was_left_comes_back_to_the_same_side(
+    store: Store, characters: Make, now: datetime
+) -> None:
+    names = [f"writer {number}" for number in range(4)]  # chance would hardly hold all of them out
+    made = characters(["0"] * 4, names, held_out=True)
+    store.take_in(dataclasses.replace(made, unlabelled=True), by="me", now=now)  # of which nothing is kept
+    write_settings(store, FeedbackSettings(retention=Retention(1)))
+    give(store, said(characters, 1, writer=names[0]), by="me", now=now)
+    assert sweep(store, now + timedelta(days=2)) == 1
+    assert (store.writers(), store.contents().forgotten) == ([], 0)
+    store.take_in(dataclasses.replace(made, held_out=None), by="me", now=now)
+    assert [writer.held_out for writer in store.writers()] == [1] * 4
 
 
 def test_a_repeated_remark_keeps_its_sample(store: Store, characters: Make, now: datetime) -> None:

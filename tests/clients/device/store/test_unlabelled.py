@@ -58,6 +58,47 @@ def test_it_comes_in_once(store: Store, characters: Make, now: datetime) -> None
     assert len(store.writers()) == 1
 
 
+def test_what_somebody_labels_later_is_there_with_its_label_alone(
+    store: Store, characters: Make, now: datetime, tmp_path: Path
+) -> None:
+    made = characters(list("0123"), held_out=False)
+    loose = take(store, made, now)
+    labelled = characters(list("0123"), ["Ada"] * 4, images=made.dataset.images, held_out=True)
+    assert store.take_in(labelled, by="me", now=now).samples == 4
+    assert loose.number is not None
+    assert unlabelled(store) is None
+    assert [(each.number, each.left) for each in store.contents().imports] == [(loose.number + 1, 4)]
+    assert [writer.name for writer in store.writers()] == ["Ada"]
+    store.forget("Ada", now=now)
+    for image in made.dataset.images:
+        assert not any(image.tobytes()[:24] in file.read_bytes() for file in (tmp_path / "store").iterdir())
+
+
+def test_what_has_a_label_already_does_not_come_in_without_one(store: Store, characters: Make, now: datetime) -> None:
+    made = characters(list("0123"), ["Ada", "Ada", "Bob", "Bob"], held_out=True)
+    store.take_in(made, by="me", now=now)
+    images = np.concatenate([made.dataset.images, characters(["0"], seed=1).dataset.images])
+    loose = take(store, characters(list("99999"), ["Cy"] * 5, images=images, held_out=False), now)
+    assert (loose.samples, loose.duplicates, loose.not_kept) == (1, 4, 0)
+    assert pictures(unlabelled(store)) == [images[4].tobytes()]
+    again = take(store, characters(list("99999"), ["Cy"] * 5, images=images, held_out=False), now)
+    assert (again.number, again.samples, again.duplicates) == (None, 0, 5)
+
+
+@pytest.mark.parametrize("picked", [True, False])
+def test_what_somebody_says_of_a_picture_takes_it_from_what_has_no_label(
+    store: Store, characters: Make, now: datetime, *, picked: bool
+) -> None:
+    take(store, characters(list("0123"), ["Bob"] * 4, held_out=False), now)
+    kept = pictures(unlabelled(store))
+    for left, image in enumerate(kept, start=1):
+        answer = Feedback("characters", np.frombuffer(image, np.uint8).reshape(28, 28), "4", "9", picked=picked)
+        give(store, answer, by="me", now=now)
+        assert len(pictures(unlabelled(store))) == len(kept) - left
+    assert store.contents().imports == ()
+    assert sum(writer.samples for writer in store.writers()) == len(kept)
+
+
 def test_of_who_is_held_out_nothing_is_kept(store: Store, characters: Make, now: datetime) -> None:
     store.take_in(characters(["0"], ["Ada"], held_out=True), by="me", now=now)
     imported = take(store, characters(list("0123"), ["Ada", "Ada", "Bob", "Bob"], seed=1, held_out=False), now)

@@ -4,6 +4,8 @@ Rules:
 1. What was looked at is not set aside again, and counts in full.
 2. A label that is put right is that of feedback, too; the picture stays with its writer and on its side.
 3. What is dropped goes from the disk like what is forgotten.
+4. What an import brought stays as it was settled: the next import of the same files brings neither what was dropped nor
+   the label that was wrong. Of these only a keyed hash stays, and goes with the writer.
 """
 
 from __future__ import annotations
@@ -87,6 +89,7 @@ def relabel(store: Store, number: int, label: str) -> None:
         same = session.connection.execute(
             "SELECT id FROM samples WHERE fingerprint = ? AND id <> ?", (fingerprint, number)
         ).fetchone()
+        _pass_over(session, number)
         if same is not None:  # the picture is there with that label already
             session.connection.execute("DELETE FROM samples WHERE id = ?", (number,))
             _settle(session, int(same[0]))
@@ -108,10 +111,19 @@ def drop(store: Store, numbers: Sequence[int]) -> bool:
     """
     with store.session(writes=True) as session:
         for number in numbers:
+            _pass_over(session, number)
             if not session.connection.execute("DELETE FROM samples WHERE id = ?", (number,)).rowcount:
                 raise _none(number)
         to_erase(session.connection)
     return store.erase()
+
+
+def _pass_over(session: Session, number: int) -> None:
+    """Has later imports pass over what an imported sample is known by now."""
+    session.connection.execute(
+        "INSERT OR IGNORE INTO dropped SELECT fingerprint, writer FROM samples WHERE id = ? AND source = 'import'",
+        (number,),
+    )
 
 
 def _doubtful(  # noqa: PLR0917 - the columns of the query

@@ -5,9 +5,10 @@
     import     {"import", "samples", "duplicates", "writers", "refused", "refused_writers", "not_kept"}
     samples    {"kinds": [{"kind", "height", "training", "held_out", "feedback", "picked", "set_apart", "doubted",
                "unusable", "classes"}], "imports": [{"number", "at", "source", "task", "count", "left"}],
-               "writers": {consent: count}, "nameless", "forgotten", "require_consent", "unlabelled", "encrypted",
-               "erased"}
-    writers    {"writers": [{"number", "name", "consent", "noted_by", "noted_at", "samples", "held_out"}]}
+               "writers": {consent: count}, "nameless", "forgotten", "require_consent", "unlabelled",
+               "unlabelled_unusable", "encrypted", "erased"}
+    writers    {"writers": [{"number", "name", "consent", "noted_by", "noted_at", "samples", "held_out", "unlabelled"}]}
+               of which "samples" have a label, and "unlabelled" have none
     forget     {"samples", "imports", "erased"}
 
 These are for the device's own terminal: names of writers are among them. JSON is in ASCII.
@@ -163,7 +164,7 @@ def forget(
     with open_store(data) as store:
         found = store.writer(writer)
         name = printable(found.name or f"#{found.number}")
-        question = f"Delete {found.samples:,} samples of {name} for good?"
+        question = f"Delete {found.samples + found.unlabelled:,} samples of {name} for good?"
         if not yes and not typer.confirm(question, err=True):
             raise typer.Exit(1)
         went, erased = store.forget(writer, now=_now())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
 from handfed.clients.device.store.session import FEEDBACK_IMPORT, REQUIRE_CONSENT, Session, setting
 from handfed.clients.device.store.split import JUDGED_WITH, TRAINED_ON
+
+_UNUSABLE: Final = "w.consent = 'withdrawn' OR (w.consent = 'unknown' AND ?)"  # of writers `w`, where it is required
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Contents:
         forgotten: Writers who are to stay forgotten.
         require_consent: Whether only handwriting with consent is used.
         unlabelled: Pictures without a label.
+        unlabelled_unusable: Of these, those whose writers' consent does not allow it.
     """
 
     kinds: tuple[Kind, ...]
@@ -71,6 +75,7 @@ class Contents:
     forgotten: int
     require_consent: bool
     unlabelled: int
+    unlabelled_unusable: int
 
 
 def contents(session: Session) -> Contents:
@@ -86,7 +91,7 @@ def contents(session: Session) -> Contents:
         f" sum({TRAINED_ON} AND s.source = 'feedback'),"
         f" sum(s.source = 'pick' AND (({TRAINED_ON}) OR ({JUDGED_WITH}))),"
         " sum(s.held_out AND s.source = 'feedback'), sum(NOT s.held_out AND s.doubt IS NOT NULL),"
-        " sum(w.consent = 'withdrawn' OR (w.consent = 'unknown' AND ?))"
+        f" sum({_UNUSABLE})"
         " FROM samples s JOIN writers w ON w.id = s.writer GROUP BY s.kind, s.height ORDER BY s.kind, s.height",
         (require,),
     ).fetchall()
@@ -98,7 +103,11 @@ def contents(session: Session) -> Contents:
     (nameless,) = run(
         "SELECT count(*) FROM samples s JOIN writers w ON w.id = s.writer WHERE w.name IS NULL"
     ).fetchone()
-    (unlabelled,) = run("SELECT count(*) FROM unlabelled").fetchone()
+    unlabelled, unusable = run(
+        f"SELECT count(*), coalesce(sum({_UNUSABLE}), 0)"  # noqa: S608 - words of ours
+        " FROM unlabelled u JOIN writers w ON w.id = u.writer",
+        (require,),
+    ).fetchone()
     (forgotten,) = run("SELECT count(*) FROM forgotten").fetchone()
     return Contents(
         tuple(Kind(kind, height, _classes(session, kind, height), *counts) for kind, height, *counts in kinds),
@@ -111,6 +120,7 @@ def contents(session: Session) -> Contents:
         forgotten,
         require,
         unlabelled,
+        unusable,
     )
 
 

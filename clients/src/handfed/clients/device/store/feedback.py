@@ -5,8 +5,10 @@ Rules:
    (`synchronous = FULL`, `handfed.clients.device.store.database`).
 2. The same feedback sent again is the one that is there: the same picture, reading, label, writer and pick.
 3. A picture with its label is there once. What was imported before stays an import; feedback on it is noted beside it.
+   What was imported without a label goes from there.
+   A picture of which something else was said before stays on the side on which that is.
 4. A writer who is forgotten, or withdrew consent, gives none. All feedback of unknown writers is of one writer without
-   a name, whom a number stands for.
+   a name, whom a number stands for; where that one withdrew consent, what comes from then on is of a new one.
 
 How long it is kept is `handfed.clients.device.store.retention`.
 """
@@ -23,7 +25,8 @@ from numpy.typing import NDArray
 
 from handfed.clients.datasets.texts import characters
 from handfed.clients.device.store import session as settings
-from handfed.clients.device.store import writers
+from handfed.clients.device.store import unlabelled, writers
+from handfed.clients.device.store.schema import WROTE_NOTHING
 from handfed.clients.device.store.session import FEEDBACK_IMPORT, Session, setting
 from handfed.clients.device.store.split import feedback_is_held_out
 from handfed.clients.device.store.writers import Consent
@@ -114,10 +117,11 @@ def _given(session: Session, feedback: Feedback, by: str, at: str) -> Taken:
     if row is not None:
         return Taken(row[0], kind, feedback.picked, known=True)
     writer = _writer(session, name, feedback.consent, by, at)
-    sample = _sample(session, feedback, label, writer, confirmed=kind == "confirmation")
+    picture = session.fingerprint(feedback.kind, feedback.image.shape[1], image, b"")
+    sample = _sample(session, feedback, label, writer, picture, confirmed=kind == "confirmation")
     number = session.next_id("feedback")
     session.connection.execute(
-        "INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             number,
             request,
@@ -128,8 +132,10 @@ def _given(session: Session, feedback: Feedback, by: str, at: str) -> Taken:
             feedback.confidence,
             feedback.release,
             at,
+            picture,
         ),
     )
+    unlabelled.give_way(session, [picture])
     return Taken(number, kind, feedback.picked, known=False)
 
 
@@ -177,7 +183,7 @@ def _writer(session: Session, name: str | None, consent: Consent, by: str, at: s
     if name is None:
         found = session.connection.execute(
             "SELECT w.id FROM writers w JOIN samples s ON s.writer = w.id"
-            " WHERE s.import = ? AND w.name IS NULL LIMIT 1",
+            " WHERE s.import = ? AND w.name IS NULL AND w.consent <> 'withdrawn' LIMIT 1",
             (FEEDBACK_IMPORT,),
         ).fetchone()
         return int(found[0]) if found else writers.enter(session, None)
@@ -194,14 +200,29 @@ def _writer(session: Session, name: str | None, consent: Consent, by: str, at: s
     return number
 
 
-def _sample(session: Session, feedback: Feedback, label: str, writer: int, *, confirmed: bool) -> int:
-    """The number of the sample, which is put on record unless it is there."""
+def _sample(session: Session, feedback: Feedback, label: str, writer: int, picture: bytes, *, confirmed: bool) -> int:
+    """The number of the sample, which is put on record unless it is there.
+
+    Args:
+        session: That writes.
+        feedback: What the person says.
+        label: What it says, tidy.
+        writer: The store's number.
+        picture: Its fingerprint over an empty label.
+        confirmed: Whether the reading was right.
+    """
     (height, width), image = feedback.image.shape, np.ascontiguousarray(feedback.image).tobytes()
     encoded = label.encode()
     fingerprint = session.fingerprint(feedback.kind, width, image, encoded)
     found = session.connection.execute("SELECT id FROM samples WHERE fingerprint = ?", (fingerprint,)).fetchone()
     if found is not None:
+        emptied = f"DELETE FROM writers WHERE id = ? AND name IS NULL AND {WROTE_NOTHING}"  # noqa: S608 - words of ours
+        session.connection.execute(emptied, (writer,))
         return int(found[0])
+    said_before = session.connection.execute(
+        "SELECT s.held_out FROM feedback f JOIN samples s ON s.id = f.sample WHERE f.picture = ? LIMIT 1", (picture,)
+    ).fetchone()
+    side = writers.side_of(session, writer) if said_before is None else bool(said_before[0])
     number, secrets = session.next_id("samples"), session.secrets
     session.connection.execute(
         "INSERT INTO samples (id, import, writer, kind, height, width, image, label, fingerprint, held_out, source,"
@@ -216,7 +237,7 @@ def _sample(session: Session, feedback: Feedback, label: str, writer: int, *, co
             secrets.seal("samples", "image", number, image),
             secrets.seal("samples", "label", number, encoded),
             fingerprint,
-            feedback_is_held_out(writers.side_of(session, writer), picked=feedback.picked),
+            feedback_is_held_out(side, picked=feedback.picked),
             "pick" if feedback.picked else "feedback",
             confirmed,
         ),

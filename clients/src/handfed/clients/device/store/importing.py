@@ -2,11 +2,13 @@
 
 Rules:
 1. What is there already (the same pixels of the same size and kind with the same label) is not taken twice. Of a
-   form it is the box that is known again, whatever its pixels are in another photograph.
+   form it is the box that is known again, whatever its pixels are in another photograph. Nor is what a person has
+   dropped, or given another label, at a second look (`handfed.clients.device.labels.review`).
 2. A forgotten writer's handwriting is passed over, unless it is said that the writer is to come back.
 3. Consent that comes with an import holds for its writers whose consent is unknown: an import neither takes consent
    away nor gives it for who withdrew it.
-4. What comes without labels is kept apart, and of the training side alone (`handfed.clients.device.store.unlabelled`).
+4. What comes without labels is kept apart, and of the training side alone (`handfed.clients.device.store.unlabelled`);
+   of a picture that is a sample already, or becomes one, it is not kept.
 5. A store has no path or name of a file, but for writers that are called like one.
 """
 
@@ -31,7 +33,8 @@ _AT_ONCE: Final = 500  # samples between two looks at the clock on the wall
 _INSERT: Final = (
     "INSERT INTO samples"
     " (id, import, writer, kind, height, width, image, label, fingerprint, held_out, source, confirmed)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'import', 0) ON CONFLICT (fingerprint) DO NOTHING"
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'import', 0"
+    " WHERE NOT EXISTS (SELECT 1 FROM dropped WHERE fingerprint = ?9) ON CONFLICT (fingerprint) DO NOTHING"
 )
 
 
@@ -123,6 +126,7 @@ def take_in(session: Session, incoming: Incoming, *, by: str, at: str, progress:
         looked_at = _insert(session, unlabelled.INSERT, unlabelled.rows(session, incoming, number, sides), progress)
     else:
         looked_at = _insert(session, _INSERT, _rows(session, incoming, number, sides), progress)
+    unlabelled.give_way(session, unlabelled.of_samples(session, incoming.task.kind))
     table = "unlabelled" if incoming.unlabelled else "samples"
     counted = f"SELECT count(*) FROM {table} WHERE import = ?"  # noqa: S608 - words of ours
     (samples,) = session.connection.execute(counted, (number,)).fetchone()

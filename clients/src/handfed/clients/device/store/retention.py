@@ -2,7 +2,7 @@
 
 Rules:
 1. What is kept for some days goes from the tables and from the disk with its last feedback; a name that nothing is left
-   of goes with it, unless a consent is on record.
+   of goes with it, unless a consent is on record; its keyed hash stays, with the side that the writer was on.
 2. Where it is kept to learn from and then erased, it goes once this device has trained with it in a round, whatever
    becomes of the round. What no round trains with goes after `LONGEST_UNLEARNED`.
 3. What was imported is no feedback: it stays, and only what was said of it goes.
@@ -172,4 +172,6 @@ def learned(store: Store, rows: Iterable[int]) -> int:
 
 def _drop_emptied_writers(connection: sqlite3.Connection) -> None:
     """Drops writers of whom nothing is left, and no consent is on record."""
-    connection.execute(f"DELETE FROM writers WHERE consent = 'unknown' AND {WROTE_NOTHING}")  # noqa: S608 - ours
+    emptied = f"FROM writers WHERE consent = 'unknown' AND {WROTE_NOTHING}"
+    connection.execute(f"REPLACE INTO sides SELECT name_hash, held_out {emptied} AND name IS NOT NULL")
+    connection.execute(f"DELETE {emptied}")

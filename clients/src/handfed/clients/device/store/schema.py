@@ -10,6 +10,8 @@
 | `feedback`  | what a person said of a reading: the reading, its confidence and release, and of which sample |
 | `trained`   | a sample that was trained on: the run that the first such run had started from, and its draw |
 | `unlabelled` | a picture that nobody labelled                                                             |
+| `sides`     | the keyed hash of the name of a writer who is no longer there, and on which side that was     |
+| `dropped`   | what an imported sample was known by, which a person dropped or relabelled                   |
 
 Rules:
 1. Columns that are sealed where the store is encrypted: `imports.source`, `writers.name`, `writers.noted_by`,
@@ -121,8 +123,23 @@ _UNLABELLED: Final[Migration] = (
     "CREATE INDEX unlabelled_of_writer ON unlabelled (writer)",
     "CREATE INDEX unlabelled_of_import ON unlabelled (import)",
 )
-MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, (*_FEEDBACK, *_TRAINED), _UNLABELLED)
-WROTE_NOTHING: Final = "id NOT IN (SELECT writer FROM samples) AND id NOT IN (SELECT writer FROM unlabelled)"  # writers
+# The same picture said to be something else stays on its side (`feedback.picture` is its keyed hash, NULL of feedback
+# that an older Handfed took); whoever comes back comes to the same side; what was looked at stays as it was settled.
+_LASTING: Final[Migration] = (
+    "ALTER TABLE feedback ADD COLUMN picture BLOB",
+    "CREATE INDEX feedback_on_picture ON feedback (picture)",
+    "CREATE TABLE sides (name_hash BLOB PRIMARY KEY, held_out INTEGER NOT NULL)",
+    """CREATE TABLE dropped (
+        fingerprint BLOB PRIMARY KEY,
+        writer INTEGER NOT NULL REFERENCES writers ON DELETE CASCADE
+    )""",
+    "CREATE INDEX dropped_of_writer ON dropped (writer)",
+)
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, (*_FEEDBACK, *_TRAINED), (*_UNLABELLED, *_LASTING))
+WROTE_NOTHING: Final = (  # of writers
+    "id NOT IN (SELECT writer FROM samples) AND id NOT IN (SELECT writer FROM unlabelled)"
+    " AND id NOT IN (SELECT writer FROM dropped)"
+)
 
 # Every column that is sealed, as (table, column).
 SEALED: Final = (

@@ -3,7 +3,8 @@
 Rules:
 1. A writer is on one side with all that he or she ever writes: a recogniser is judged by writers whom it has not seen.
 2. The side follows from the writer's name and the store's key alone. Neither the order of imports nor what else is
-   there has a say; who was forgotten and is imported again comes to the same side.
+   there has a say; who was forgotten and is imported again comes to the same side, also
+   to one that an import had said (`sides` of `handfed.clients.device.store.schema`).
 3. Where writers are unknown, it follows from the picture.
 4. Feedback by a known writer is on that writer's side. By an unknown one, what the device picked at random is held out,
    and what somebody corrected or confirmed of his or her own accord is trained on.
@@ -11,6 +12,8 @@ Rules:
    random, whatever the person then said. A correction of one's own accord says where the champion errs; judged by such
    alone, whatever differs from the champion would win. So those of a writer who is held out are kept and not used
    (`JUDGED_WITH`).
+   Where more is said of the same picture, with another label, that is on the side of what was said first: no picture is
+   both trained on and judged with.
 6. As each writer falls on a side alone, a store of a few writers may have nobody held out, or everybody. So whoever
    imports may say on which side writers come who are new.
 """

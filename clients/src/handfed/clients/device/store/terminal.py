@@ -74,7 +74,8 @@ def tell_contents(held: Contents, lock: str | None, *, erased: bool) -> None:
     for kind in held.kinds:
         _tell_kind(to, kind)
     if held.unlabelled:
-        to.print(f"Without a label: {held.unlabelled:,} pictures, for runs that set pseudo-labels.")
+        unusable = f"; {held.unlabelled_unusable:,} not used, for consent" if held.unlabelled_unusable else ""
+        to.print(f"Without a label: {held.unlabelled:,} pictures, for runs that set pseudo-labels{unusable}.")
     if held.imports:
         table = _table("import", "on", "called", "task", "samples", "left")
         for each in held.imports:
@@ -91,12 +92,12 @@ def tell_contents(held: Contents, lock: str | None, *, erased: bool) -> None:
 
 def tell_writers(listed: Sequence[Writer]) -> None:
     """Lists writers."""
-    table = _table("writer", "number", "consent", "noted by", "on", "samples", "side")
+    table = _table("writer", "number", "consent", "noted by", "on", "samples", "no label", "side")
     for each in listed:
         side = "both" if 0 < each.held_out < each.samples else ("held out" if each.held_out else "training")
         cells = (each.name or "unknown", f"#{each.number}", each.consent, each.noted_by or "")
-        date, samples = (each.noted_at or "")[:10], f"{each.samples:,}"
-        table.add_row(*map(printable, cells), date, samples, side if each.samples else "")
+        date, counts = (each.noted_at or "")[:10], (f"{each.samples:,}", f"{each.unlabelled:,}")
+        table.add_row(*map(printable, cells), date, *counts, side if each.samples or each.unlabelled else "")
     console().print(table)
 
 
@@ -191,5 +192,5 @@ def _table(*columns: str) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name in {"samples", "left"} else "left", overflow="fold")
+        table.add_column(name, justify="right" if name in {"samples", "no label", "left"} else "left", overflow="fold")
     return table

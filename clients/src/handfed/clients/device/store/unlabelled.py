@@ -6,15 +6,18 @@ Rules:
 2. It is of the training side alone. What falls on the other (`handfed.clients.device.store.split`) is not kept: without
    a label it cannot judge, and trained on it would spoil its writer for judging.
 3. Consent and forgetting hold for it as for samples.
+4. A picture that is a sample, whatever its label, is not here: it would be trained on where it is held out, and stay
+   where its writer is forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from handfed.clients.device.store.schema import WROTE_NOTHING
 from handfed.clients.device.store.session import Session
 from handfed.clients.device.store.split import image_is_held_out
 from handfed.shared.errors import DamagedStoreError
@@ -53,6 +56,40 @@ def rows(
         sealed = session.secrets.seal("unlabelled", "image", row, image)
         yield row, number, entered, kind, height, width, sealed, session.fingerprint(kind, width, image, b"")
         row += 1
+
+
+def of_samples(session: Session, kind: str) -> list[bytes]:
+    """The fingerprints that the pictures of all samples of a kind would have here; none where nothing of it is here."""
+    run = session.connection.execute
+    if run("SELECT 1 FROM unlabelled WHERE kind = ? LIMIT 1", (kind,)).fetchone() is None:
+        return []
+    return [
+        session.fingerprint(kind, width, session.secrets.unseal("samples", "image", row, image), b"")
+        for row, width, image in run("SELECT id, width, image FROM samples WHERE kind = ?", (kind,))
+    ]
+
+
+def give_way(session: Session, fingerprints: Iterable[bytes]) -> None:
+    """Deletes pictures that are samples now, and imports and writers without a name of whom nothing else is there.
+
+    Args:
+        session: That writes.
+        fingerprints: Over an empty label.
+    """
+    run = session.connection.execute
+    imports: set[int] = set()
+    for fingerprint in fingerprints:
+        imports |= {
+            row for (row,) in run("DELETE FROM unlabelled WHERE fingerprint = ? RETURNING import", (fingerprint,))
+        }
+    for row in imports:
+        run(
+            "DELETE FROM imports WHERE id = :row AND id NOT IN (SELECT import FROM samples WHERE import = :row"
+            " UNION ALL SELECT import FROM unlabelled WHERE import = :row)",
+            {"row": row},
+        )
+    if imports:
+        run(f"DELETE FROM writers WHERE name IS NULL AND {WROTE_NOTHING}")  # noqa: S608 - words of ours
 
 
 def samples(session: Session, height: int, consented: str, parameters: dict[str, str | int]) -> Samples:

@@ -7,7 +7,7 @@ Rules:
    that of writers who gave it is.
 3. Forgetting deletes the writer's row and samples, and imports that brought nothing else; imports whose source has the
    name in it lose that source. A keyed hash of the name stays, so that who is forgotten does not come back by the
-   import of an old folder.
+   import of an old folder; and with it the side, so that who does come back, comes to it.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Writer:
         noted_at: When, RFC 3339; None before anyone did.
         samples: How many there are, and of them `held_out`.
         held_out: Samples that are never trained on.
+        unlabelled: Pictures without a label, which `samples` does not count.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Writer:
     noted_at: str | None
     samples: int
     held_out: int
+    unlabelled: int
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,17 @@ def enter(session: Session, name: str | None, *, held_out: bool | None = None) -
     Args:
         session: That writes.
         name: Tidy; None for a new writer without a name.
-        held_out: On which side a new writer comes; None to let the store's key decide.
+        held_out: On which side a new writer comes; None for that on which he or she was before, and else to let the
+            store's key decide.
     """
     known = None if name is None else _by_hash(session, name_hash(session, name))
     if known is not None:
         return known
     number = _new_number(session)
-    if held_out is None and name is not None:
-        held_out = writer_is_held_out(session.secrets, name)
+    if name is not None:
+        was = _side_before(session, name)
+        if held_out is None:
+            held_out = writer_is_held_out(session.secrets, name) if was is None else was
     session.connection.execute(
         "INSERT INTO writers (id, name, name_hash, consent, held_out) VALUES (?, ?, ?, 'unknown', ?)",
         (
@@ -159,7 +164,8 @@ def side_of(session: Session, number: int) -> bool | None:
 def listed(session: Session) -> list[Writer]:
     """All writers, those with names first, by name."""
     rows = session.connection.execute(
-        "SELECT w.id, w.name, w.consent, w.noted_by, w.noted_at, count(s.id), coalesce(sum(s.held_out), 0)"
+        "SELECT w.id, w.name, w.consent, w.noted_by, w.noted_at, count(s.id), coalesce(sum(s.held_out), 0),"
+        " (SELECT count(*) FROM unlabelled u WHERE u.writer = w.id)"
         " FROM writers w LEFT JOIN samples s ON s.writer = w.id GROUP BY w.id"
     )
     found = [
@@ -169,10 +175,9 @@ def listed(session: Session) -> list[Writer]:
             consent,
             None if noted_by is None else session.unsealed("writers", "noted_by", number, noted_by),
             noted_at,
-            samples,
-            held_out,
+            *counts,
         )
-        for number, name, consent, noted_by, noted_at, samples, held_out in rows
+        for number, name, consent, noted_by, noted_at, *counts in rows
     ]
     return sorted(found, key=lambda writer: (writer.name is None, writer.name or "", writer.number))
 
@@ -190,6 +195,7 @@ def forget(session: Session, number: int, *, at: str) -> Forgotten:
     concerned = [row for (row,) in run("SELECT DISTINCT import FROM samples WHERE writer = ?", (number,)).fetchall()]
     samples = run("DELETE FROM samples WHERE writer = ?", (number,)).rowcount
     without_label, of_imports = unlabelled.forget(session, number)
+    run("REPLACE INTO sides SELECT name_hash, held_out FROM writers WHERE id = ? AND name IS NOT NULL", (number,))
     run("DELETE FROM writers WHERE id = ?", (number,))
     if sealed is not None:
         run("REPLACE INTO forgotten VALUES (?, ?)", (digest, at))
@@ -199,6 +205,14 @@ def forget(session: Session, number: int, *, at: str) -> Forgotten:
     emptied = [row for row in concerned if run(left, {"row": row}).fetchone() is None]
     session.connection.executemany("DELETE FROM imports WHERE id = ?", [(row,) for row in emptied])
     return Forgotten(samples + without_label, len(emptied))
+
+
+def _side_before(session: Session, name: str) -> bool | None:
+    """On which side the writer of a tidy name was before, and takes it off the record; None of who was never there."""
+    digest = (name_hash(session, name),)
+    found = session.connection.execute("SELECT held_out FROM sides WHERE name_hash = ?", digest).fetchone()
+    session.connection.execute("DELETE FROM sides WHERE name_hash = ?", digest)
+    return None if found is None else bool(found[0])
 
 
 def _strike(session: Session, name: str) -> None:
