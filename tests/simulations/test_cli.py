@@ -120,6 +120,8 @@ def test_what_was_published_reads_the_same_file_again(
         (["--resume", "1", "--sweep", "seed=0,1"], "takes no --sweep"),
         (["--local-only", "--sweep", "seed=0,1"], "--local-only"),
         (["--local-only", "--resume", "1"], "--local-only"),
+        (["few-corrections", "--local-only"], "leave --local-only out"),
+        (["few-corrections", "--sweep", "seed=0,1"], "leave --sweep out"),
     ],
 )
 def test_wrong_use_exits_with_2_says_what_to_do_and_leaves_nothing(

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from handfed.shared.errors import SettingError
+from handfed.shared.errors import DatasetError, SettingError
 from handfed.simulations.benchmarks.figures import Figure
 from handfed.simulations.scenarios import built_in
 from handfed.simulations.studies import STUDIES, study_of
-from handfed.simulations.studies.few_corrections import Outcome, gain
+from handfed.simulations.studies.few_corrections import COMPANY, Outcome, gain, strangers_of
 from handfed.simulations.studies.finding import Columns, Finding, Row
-from handfed.simulations.studies.label_noise import KINDS, NOISE, Found, Ordinary, Trial, finding
+from handfed.simulations.studies.label_noise import KINDS, NOISE, Found, Ordinary, Trial, finding, refuse_easy
 from handfed.simulations.studies.page import write_page
 from handfed.simulations.studies.table import show
 
@@ -51,6 +51,22 @@ def test_every_study_has_a_scenario_of_its_name() -> None:
 def test_an_unknown_study_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(SettingError, match="label-noise, few-corrections"):
         study_of("no-such")
+
+
+def test_corrections_take_a_writer_more_than_the_company_and_who_is_corrected(tmp_path: Path) -> None:
+    count = 5 * (COMPANY + 1)  # of whom a fifth is held out
+    pixels = np.random.default_rng(0).integers(0, 256, (count, 28, 28), np.uint8)
+    np.savez(tmp_path / "few.npz", x=pixels, y=np.arange(count) % 10, writer=np.arange(count))
+    with pytest.raises(DatasetError, match=f"{COMPANY + 1} writers are held out, and this takes {COMPANY + 2}"):
+        strangers_of(str(tmp_path / "few.npz"))
+
+
+def test_label_noise_takes_digits_that_are_misread() -> None:
+    refuse_easy("mine", np.array([3]), np.array([False, True]))
+    with pytest.raises(DatasetError, match="none of the device's digits"):
+        refuse_easy("mine", np.zeros(0, np.int64), np.array([True]))
+    with pytest.raises(DatasetError, match="none of strangers' digits"):
+        refuse_easy("mine", np.array([3]), np.array([False, False]))
 
 
 def test_the_page_holds_the_picture_every_table_and_the_aims(tmp_path: Path) -> None:

@@ -179,7 +179,8 @@ def simulate(
     if values.get("steps") and (local_only or sweep):
         raise SettingError(f"{source} has steps: --local-only and --sweep are of one run; leave them out, or the steps")
     if values.get("study"):
-        _study(Scenario.from_mapping(values, source), means, [*changes, *(["sweep"] if sweep or local_only else [])])
+        also = [name for name, typed_ in (("sweep", sweep), ("local-only", local_only)) if typed_]
+        _study(Scenario.from_mapping(values, source), means, [*changes, *also])
     elif local_only:
         _alone(Scenario.from_mapping(values, source), means)
     elif sweep:

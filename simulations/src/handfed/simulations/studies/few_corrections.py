@@ -99,8 +99,7 @@ def run(data: str, seed: int, say: Callable[[str], None]) -> Finding:
     found = [each for further in range(SEEDS) for each in outcomes(strangers, seed + further)]
     if not found:
         raise DatasetError(
-            f"{data}: this takes more than {COMPANY} writers who are held out, one of them with {LEAST} samples of a"
-            " class; choose another with --data"
+            f"{data}: this takes a writer who is held out with {LEAST} samples of a class; choose another with --data"
         )
     return _finding(strangers, found, seed)
 
@@ -157,21 +156,39 @@ def _as_json(found: list[Outcome]) -> dict[str, object]:
 
 
 def strangers_of(data: str) -> Strangers:
-    """Trains a recogniser, and has it read the writers who are held out."""
+    """Trains a recogniser, and has it read the writers who are held out.
+
+    Raises:
+        DatasetError: The writers are unknown, or too few.
+    """
     from handfed.shared.tf.runtime import configure
 
-    configure(1)
     dataset = datasets.read(data)
     if dataset.writers is None:
         raise DatasetError(
             f"{data}: its writers are unknown, and strangers are made of them; choose another with --data"
         )
     held_out = split(dataset, scheme="writer", devices=None, held_out=HELD_OUT, seed=0).held_out
+    _refuse_few(data, len(np.unique(dataset.writers[held_out])))
+    configure(1)
     content, _ = trained("cnn", dataset.samples.take(np.flatnonzero(~held_out)), passes=PASSES, start=None)
     rows = np.flatnonzero(held_out)
     taken = dataset.samples.take(rows)
     writers = np.asarray(dataset.writers)[rows].astype(np.int64)
     return Strangers(Int8Model(content).logits(taken.pictures), taken.labels.astype(np.int32), writers)
+
+
+def _refuse_few(data: str, strangers: int) -> None:
+    """Makes sure that there is one writer to correct, and one who is neither that one nor in the company.
+
+    Raises:
+        DatasetError: There is not.
+    """
+    if strangers < COMPANY + 2:
+        raise DatasetError(
+            f"{data}: {strangers} writers are held out, and this takes {COMPANY + 2}: as {HELD_OUT:.0%} are, give the"
+            f" handwriting of about {round((COMPANY + 2) / HELD_OUT)} writers with --data"
+        )
 
 
 def outcomes(strangers: Strangers, seed: int) -> Iterator[Outcome]:

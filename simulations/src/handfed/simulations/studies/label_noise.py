@@ -142,7 +142,7 @@ def run(data: str, seed: int, say: Callable[[str], None]) -> Finding:
         say: Told what goes on.
 
     Raises:
-        DatasetError: The digits have no writers, or too few.
+        DatasetError: The digits have no writers, or too few; or a champion misreads none of them.
     """
     from handfed.simulations.running import start_tensorflow
 
@@ -270,6 +270,7 @@ class _Scene:
         wrong = np.flatnonzero(readings != data.labels[devices])[:CORRECTED]
         unseen = data.samples.take(rest)
         is_hard = local.graded(champion, unseen, quantized=False)[1] > 0
+        refuse_easy(data.name, wrong, is_hard)
         others = np.setdiff1d(np.arange(len(devices)), wrong)
         imports = rng.permutation(others)[:IMPORTED]
         return cls(
@@ -340,6 +341,25 @@ def _ordinary(digits: Dataset, seeds: range, folder: Path) -> Iterator[Ordinary]
                 assess(store)
                 doubted = np.isin(np.arange(1, 1 + len(part)), [each.number for each in waiting(store)])
             yield Ordinary(rate, seed, Found.of(doubted, said != true))
+
+
+def refuse_easy(data: str, misread: Labels, is_hard: NDArray[np.bool_]) -> None:
+    """Makes sure that the champion misreads something, both on the device and of strangers.
+
+    Args:
+        data: The digits' name.
+        misread: Rows of the device's that it misreads.
+        is_hard: Bool (n,), what it misreads of strangers.
+
+    Raises:
+        DatasetError: It does not.
+    """
+    if not len(misread) or not is_hard.any():
+        whose = "strangers'" if len(misread) else "the device's"
+        raise DatasetError(
+            f"{data}: the champion misreads none of {whose} digits, so there is nothing to correct; choose more"
+            " digits, or harder ones, with --data"
+        )
 
 
 def _trained(samples: Samples, seed: int) -> Arrays:

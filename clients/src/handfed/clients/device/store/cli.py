@@ -8,7 +8,6 @@
                "writers": {consent: count}, "nameless", "forgotten", "require_consent", "unlabelled",
                "unlabelled_unusable", "encrypted", "erased"}
     writers    {"writers": [{"number", "name", "consent", "noted_by", "noted_at", "samples", "held_out", "unlabelled"}]}
-               of which "samples" have a label, and "unlabelled" have none
     forget     {"samples", "imports", "erased"}
 
 These are for the device's own terminal: names of writers are among them. JSON is in ASCII.
