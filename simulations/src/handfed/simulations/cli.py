@@ -180,7 +180,8 @@ def simulate(
         raise SettingError(f"{source} has steps: --local-only and --sweep are of one run; leave them out, or the steps")
     if values.get("study"):
         also = [name for name, typed_ in (("sweep", sweep), ("local-only", local_only)) if typed_]
-        _study(Scenario.from_mapping(values, source), means, [*changes, *also])
+        _refuse_all_but_data([*changes, *also])
+        _study(Scenario.from_mapping(values, source), means)
     elif local_only:
         _alone(Scenario.from_mapping(values, source), means)
     elif sweep:
@@ -269,10 +270,13 @@ def _steps(scenario: Scenario, means: Means, resume: int | None) -> None:
         show(found, str(page), Console(highlight=False))
 
 
-def _study(scenario: Scenario, means: Means, given: Iterable[str]) -> None:
+def _refuse_all_but_data(given: Iterable[str]) -> None:
     others = [f"--{option(name)}" for name in given if name not in {"data", "seed", "study"}]
     if others:
         raise SettingError(f"a study takes --data and --seed alone; leave {', '.join(others)} out")
+
+
+def _study(scenario: Scenario, means: Means) -> None:
     running.silence()
     found, page = running.study(scenario, means, partial(_say, means=means))
     if means.quiet:
