@@ -144,8 +144,8 @@ def test_events_are_the_rounds_once_each_and_the_end(
 
     def kinds(found: list[str]) -> list[Any]:
         return [
-            [line.partition(": ")[2] for line in each.splitlines()[:-1] if not line.startswith("data")]
-            for each in found
+            [line.partition(": ")[2] for line in each.splitlines() if not line.startswith("data")]
+            for each in "".join(found).removesuffix("\n\n").split("\n\n")
         ]
 
     assert kinds(events(services, run)) == [["1", "round"], ["2", "round"], ["3", "round"], ["end"]]
