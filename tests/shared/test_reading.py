@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 from handfed.shared import reading
 from handfed.shared.calibration import TEMPERATURES, Reliability, TemperatureCurve
 from handfed.shared.datasets import Dataset
-from handfed.shared.errors import ManifestError
 from handfed.shared.litert import Int8Model, softmax
 from handfed.shared.reading import confidences, read, temperature_curve
 from handfed.shared.samples import Samples
