@@ -50,7 +50,9 @@ def test_channels_that_say_nothing_are_left_out_and_the_model_says_the_same(name
     smaller.schema.check(smaller.schema.pack(left))
     smaller.load(left)
     assert smaller.schema.names() == variables.schema.names()
-    np.testing.assert_allclose(narrow(batch(name)), wide(batch(name)), rtol=1e-3, atol=1e-3)  # sums in another order
+    expected = np.asarray(wide(batch(name)))
+    # Sums in another order: what they differ by goes with the largest logits, and those that cancel out have as much.
+    np.testing.assert_allclose(narrow(batch(name)), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", PRUNABLE)
