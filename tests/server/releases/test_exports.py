@@ -202,14 +202,14 @@ def test_an_onnx_file_of_texts_takes_any_width_and_any_number(exported: Callable
         assert logits.shape == (count, width // 4, 11)
 
 
-def test_the_sizes_that_may_be_any_have_names(exported: Callable[[str, str], Path]) -> None:
-    needs("onnx")
+@pytest.mark.parametrize("name", ["onnx", "onnx-int8"])
+def test_the_sizes_that_may_be_any_have_names(exported: Callable[[str, str], Path], name: str) -> None:
+    needs(name)
     import onnxruntime
 
-    for name in ("onnx", "onnx-int8"):
-        session = onnxruntime.InferenceSession(exported("words", name) / "model.onnx")
-        assert session.get_inputs()[0].shape == ["n", 32, "width", 1]
-        assert session.get_outputs()[0].shape == ["n", "steps", 11]
+    session = onnxruntime.InferenceSession(exported("words", name) / "model.onnx")
+    assert session.get_inputs()[0].shape == ["n", 32, "width", 1]
+    assert session.get_outputs()[0].shape == ["n", "steps", 11]
 
 
 def test_a_saved_model_lies_in_a_version_as_tensorflow_serving_wants_it(exported: Callable[[str, str], Path]) -> None:
@@ -234,18 +234,18 @@ def test_the_release_is_copied_byte_by_byte(exported: Callable[[str, str], Path]
     assert quantization["zero_point"] == -128
 
 
-def test_the_description_says_what_the_file_cannot(exported: Callable[[str, str], Path]) -> None:
+@pytest.mark.parametrize(("which", "name"), [("digits", "onnx"), ("words", "onnx"), ("words", "onnx-int8")])
+def test_the_description_says_what_the_file_cannot(exported: Callable[[str, str], Path], which: str, name: str) -> None:
     from handfed.shared.files import sha256_of
 
-    for which, name in (("digits", "onnx"), ("words", "onnx-int8")):
-        folder = exported(which, name)
-        said = described(folder)
-        (file,) = said["files"]
-        assert sha256_of((folder / file["path"]).read_bytes()) == file["sha256"]
-        assert "".join(said["alphabet"]) == "0123456789"
-        assert (said["blank"], said["columns_a_step"]) == ((None, None) if which == "digits" else (10, 4))
-        assert said["temperature"] == (1.7 if which == "digits" else 0.8)
-        assert said["source"]["model"] == ("float" if name == "onnx" else "int8")
+    folder = exported(which, name)
+    said = described(folder)
+    (file,) = said["files"]
+    assert sha256_of((folder / file["path"]).read_bytes()) == file["sha256"]
+    assert "".join(said["alphabet"]) == "0123456789"
+    assert (said["blank"], said["columns_a_step"]) == ((None, None) if which == "digits" else (10, 4))
+    assert said["temperature"] == (1.7 if which == "digits" else 0.8)
+    assert said["source"]["model"] == ("float" if name == "onnx" else "int8")
 
 
 def test_every_field_of_the_description_is_documented(exported: Callable[[str, str], Path]) -> None:
