@@ -5,9 +5,7 @@ Up to twelve runs are told apart by colour and dashes; of more, the twelve that 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from importlib.resources import files
 from itertools import product
 from typing import Any, Final
 
@@ -32,7 +30,6 @@ _FAINT: Final = 0.35  # opacity
 _TICKS: Final = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)
 _LEAST_GAP: Final = 0.07  # of the axis: closer labels would touch
 _MOST_CHARACTERS: Final = 52  # of a legend's line
-_PALETTE: Final = re.compile(r"--(\w+): (#[0-9a-f]{6})")
 
 
 def accuracy(runs: Sequence[Compared]) -> Markup:
@@ -106,16 +103,6 @@ def closing(runs: Sequence[Compared]) -> Markup | None:
         ),
         texts=[f"{wording.percent(run.figure('accuracy_int8'))}  {_cut(run.name)}" for run in published],
     )
-
-
-def standalone(svg: Markup) -> str:
-    """A picture as a file of its own: in the page's light colours, since few programs know variables in an SVG."""
-    css = (files("handfed.simulations.report") / "templates" / "report.css").read_text(encoding="utf-8")
-    text = str(svg)
-    for name, colour in dict(reversed(_PALETTE.findall(css))).items():  # of two, the first is the light one
-        text = text.replace(f"var(--{name})", colour)
-    root = '<svg xmlns="http://www.w3.org/2000/svg" style="font-family: sans-serif; background: #ffffff" '
-    return text.replace("<svg ", root, 1) + "\n"
 
 
 def _points(run: Compared) -> tuple[list[int], list[float]]:

@@ -1,21 +1,16 @@
-"""The page of a comparison: two pictures and a table.
-
-What runs bring is escaped by the template engine; the page's content security policy forbids it to load anything.
-"""
+"""The page of a comparison: two pictures and a table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from handfed.server import wording
-from handfed.shared.printable import printable
 from handfed.simulations.comparison import charts
 from handfed.simulations.comparison.contents import Compared, columns
-from handfed.simulations.report import drawing
+from handfed.simulations.report import documents, drawing
 
 _BY_ROUND: Final = (
     "On the devices' held-out images; the target is dashed. The scale widens towards 100%, where differences count."
@@ -39,24 +34,16 @@ def render(runs: Sequence[Compared], command: str) -> str:
             ("Accuracy by round", _BY_ROUND, charts.accuracy(runs)),
             ("Accuracy of what was published", _CLOSING, charts.closing(runs)),
         )
-    environment = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("handfed.simulations.comparison"), PackageLoader("handfed.simulations.report")]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     table = columns(runs)
-    page = environment.get_template("comparison.html.jinja").render(
+    return documents.html(
+        "comparison.html.jinja",
+        "handfed.simulations.comparison",
         title=f"Runs {wording.spans([run.run.id for run in runs])} side by side",
         command=command,
         pictures=[each for each in pictures if each[2] is not None],
         columns=list(table),
         rows=list(zip(*table.values(), strict=True)),
     )
-    return printable(page)
 
 
 def picture(runs: Sequence[Compared]) -> Markup:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from handfed.shared.errors import SettingError, StorageError
-from handfed.shared.files import write_atomically
-from handfed.simulations.comparison.charts import standalone
+from handfed.shared.errors import SettingError
 from handfed.simulations.comparison.contents import Compared
 from handfed.simulations.comparison.page import picture, render
+from handfed.simulations.report import documents
 
 KINDS: Final = (".html", ".svg")
 
@@ -36,9 +35,4 @@ def write_page(path: Path, runs: Sequence[Compared], command: str) -> None:
     Raises:
         StorageError: The file cannot be written.
     """
-    text = standalone(picture(runs)) if path.suffix.lower() == ".svg" else render(runs, command)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot make the folder {path.parent}: {error.strerror}; name another file") from error
-    write_atomically(path, text.encode())
+    documents.write(path, lambda: picture(runs), lambda: render(runs, command))

@@ -10,11 +10,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import TypeVar
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from handfed.shared.printable import printable
 from handfed.simulations.decoders import Decoders
-from handfed.simulations.report import drawing, gallery, headline, rejected, tables
+from handfed.simulations.report import documents, drawing, gallery, headline, rejected, tables
 from handfed.simulations.report.charts import (
     Chart,
     classes,
@@ -77,14 +74,8 @@ def render(report: Report) -> str:
             _costs(report),
             _settings(report),
         )
-    environment = Environment(
-        loader=PackageLoader("handfed.simulations.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("report.html.jinja").render(
+    return documents.html(
+        "report.html.jinja",
         report=report,
         lead=headline.lead(report),
         targets=headline.targets(report),
@@ -93,7 +84,6 @@ def render(report: Report) -> str:
         facts=_facts(report),
         measured=_measured(report),
     )
-    return printable(page)
 
 
 def _present(*parts: _Part | None) -> tuple[_Part, ...]:
