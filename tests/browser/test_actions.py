@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from handfed.server.runs.schemas import RoundResult
 from handfed.server.runs.service import RunRecord
@@ -36,12 +37,12 @@ def test_a_device_is_invited_and_an_invitation_withdrawn(own_site: Any, opened: 
     page.locator("dialog input[name=name]").fill("Room 99")
     page.get_by_role("button", name="Make the code").click()
     page.locator("dialog .code").wait_for()
-    assert "handfed join handfed-1-" in page.locator("dialog .code").inner_text()
+    expect(page.locator("dialog .code")).to_contain_text("handfed join handfed-1-")
     assert page.locator("dialog img.qr").evaluate("picture => picture.complete && picture.naturalWidth > 0")
     page.get_by_role("button", name="Close").click()
     row = page.locator("tr", has_text="Room 99")
     row.wait_for()
-    assert "School South" in row.inner_text()
+    expect(row).to_contain_text("School South")
     row.get_by_role("button", name="Withdraw").click()
     page.locator("dialog .primary").click()
     row.wait_for(state="detached")
@@ -64,7 +65,7 @@ def test_a_device_is_revoked(own_site: Any, opened: Any) -> None:
     page.locator("dialog .primary").click()
     page.locator("h1 .badge", has_text="revoked").wait_for()
     assert own_site.host.services.devices.get(ADA, 4).state == "revoked"
-    assert not page.get_by_role("button", name="Revoke").count()
+    expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
 
 
 def test_a_release_is_rolled_back_with_a_reason_on_record(own_site: Any, opened: Any) -> None:
@@ -74,7 +75,7 @@ def test_a_release_is_rolled_back_with_a_reason_on_record(own_site: Any, opened:
     page.locator("dialog .primary").click()
     page.locator("h1 .badge", has_text="taken back").wait_for()
     assert own_site.host.services.promotions.get(4).phase == "rolled-back"
-    assert "a school asked for it" in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("a school asked for it")
 
 
 def test_a_run_is_started_and_stopped_and_resumed(own_site: Any, opened: Any) -> None:
@@ -94,8 +95,6 @@ def test_a_run_is_started_and_stopped_and_resumed(own_site: Any, opened: Any) ->
 
 
 def test_the_policy_is_switched_off_and_on_again(own_site: Any, opened: Any) -> None:
-    from playwright.sync_api import expect
-
     page = opened(own_site, "operator", place="learning")
     policies = own_site.host.services.policies
     for button, word in (("Disable", "disabled"), ("Enable", "enabled")):
@@ -107,8 +106,6 @@ def test_the_policy_is_switched_off_and_on_again(own_site: Any, opened: Any) -> 
 
 
 def test_settings_of_learning_are_changed_in_peoples_units_and_the_others_stay(own_site: Any, opened: Any) -> None:
-    from playwright.sync_api import expect
-
     page = opened(own_site, "operator", place="learning")
     page.get_by_role("button", name="Change settings").click()
     page.locator("dialog input[name=least_samples]").fill("2000")
@@ -124,8 +121,6 @@ def test_settings_of_learning_are_changed_in_peoples_units_and_the_others_stay(o
 
 
 def test_a_comparison_is_ended_and_another_started(own_site: Any, opened: Any) -> None:
-    from playwright.sync_api import expect
-
     page = opened(own_site, "operator", place="learning")
     section = page.locator("section", has_text="Comparisons of two releases").last
     section.get_by_role("button", name="End the comparison").click()
@@ -155,7 +150,7 @@ def test_what_the_server_refuses_is_told_and_nothing_is_lost(own_site: Any, open
 
 def test_rounds_appear_as_they_end(own_site: Any, opened: Any) -> None:
     page = opened(own_site, "viewer", place=places(own_site.example)["run"])
-    assert "9 of 20" in page.locator(".progress-of-run").inner_text()
+    expect(page.locator(".progress-of-run")).to_contain_text("9 of 20")
     record = RunRecord(own_site.host.services.database)
     record.add_round(
         own_site.example.run, RoundResult(10, "float", datetime.now(UTC), 5.0, 40.0, 20, 20, 8000, 0.3, 0.9)
@@ -201,12 +196,10 @@ def test_a_school_sees_its_own(site: Any, opened: Any) -> None:
     assert set(page.locator("tbody tr td:nth-child(2)").all_inner_texts()) == {"Clinic North"}
     page.goto(site.place(places(site.example)["run"]))
     settle(page)
-    assert not page.get_by_role("button", name="Stop").count()
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
 
 
 def test_a_page_says_when_the_server_is_away_and_comes_back(own_site: Any, opened: Any) -> None:
-    from playwright.sync_api import expect
-
     opened.expected.add("ERR_FAILED")
     page = opened(own_site, "viewer", place="overview")
     page.route("**/api/**", lambda route: route.abort())
@@ -238,8 +231,6 @@ def test_who_logs_out_is_out(own_site: Any, opened: Any) -> None:
 
 
 def test_the_audit_log_is_filtered_and_exported(own_site: Any, opened: Any) -> None:
-    from playwright.sync_api import expect
-
     page = opened(own_site, "admin", place="privacy")
     page.locator("input[name=object]").fill("organisation")
     page.locator("input[name=object]").press("Tab")

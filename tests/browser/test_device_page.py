@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from handfed.clients.device.folder import store_in
 from handfed.clients.device.store.store import Store
@@ -103,7 +104,7 @@ def test_what_is_said_to_be_wrong_is_kept_on_the_device_and_goes_nowhere_else(
     asked: list[Any] = []
     page.on("request", lambda request: asked.append(request))  # noqa: PLW0108 - Playwright marks what it is given
     write(page, SEVEN)
-    assert page.locator(".glyph.large").inner_text() == "7"
+    expect(page.locator(".glyph.large")).to_have_text("7")
     assert {request.method for request in asked} == {"GET"}  # while one writes, nothing is sent
     _correct(page, "1")
     page.get_by_role("status").get_by_text("Kept on this device: it was read as 7, and says 1.").wait_for()
@@ -157,7 +158,7 @@ def test_where_a_token_is_asked_for_the_page_asks_for_it(serve: Serve, visited: 
     page.locator("input[type=password]").fill(TOKEN)
     page.get_by_role("button", name="Log in").click()
     write(page, SEVEN)
-    assert page.locator(".glyph.large").inner_text() == "7"
+    expect(page.locator(".glyph.large")).to_have_text("7")
     assert TOKEN not in page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from handfed.server.people.principals import Principal
 from handfed.simulations.pages.browser import DESKTOP, PHONE, log_in, page_of
@@ -28,7 +29,7 @@ def test_a_page_is_there_and_fits_a_phone_and_a_desktop(site: Any, opened: Any, 
         settle(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("main h1").is_visible()
-    assert not page.locator(".notice.bad").count()
+    expect(page.locator(".notice.bad")).to_have_count(0)
 
 
 @pytest.mark.parametrize("name", ["login", *PAGES])
@@ -108,10 +109,10 @@ def test_the_first_view_is_small(site: Any, chromium: Any) -> None:
 def test_a_table_sorts_and_filters(site: Any, opened: Any) -> None:
     page = opened(site, place="devices")
     names = page.locator("tbody tr td:first-child")
-    assert names.nth(1).inner_text() == "Room 2"  # numbers in names count as numbers
+    expect(names.nth(1)).to_have_text("Room 2")  # numbers in names count as numbers
     page.locator("th button", has_text="Device").click()
-    assert page.locator("th[aria-sort=descending]").count() == 1
-    assert names.first.inner_text() == "Room 24"
+    expect(page.locator("th[aria-sort=descending]")).to_have_count(1)
+    expect(names.first).to_have_text("Room 24")
     page.get_by_placeholder("Filter").fill("Clinic North")
     assert set(page.locator("tbody tr td:nth-child(2)").all_inner_texts()) == {"Clinic North"}
     page.get_by_placeholder("Filter").fill("nowhere")
@@ -121,7 +122,7 @@ def test_a_table_sorts_and_filters(site: Any, opened: Any) -> None:
 def test_every_chart_has_words_a_table_and_a_file(site: Any, opened: Any) -> None:
     page = opened(site, place=places(site.example)["run-done"])
     figures = page.locator("figure")
-    assert figures.count() == 5
+    expect(figures).to_have_count(5)
     for number in range(5):
         figure = figures.nth(number)
         assert len(figure.locator("[role=img]").get_attribute("aria-label")) > 10
@@ -130,7 +131,7 @@ def test_every_chart_has_words_a_table_and_a_file(site: Any, opened: Any) -> Non
         rows = waited.value.path().read_text("utf-8").splitlines()
         assert len(rows) == 13
         figure.locator("summary").click()
-        assert figure.locator("tbody tr").count() == 12
+        expect(figure.locator("tbody tr")).to_have_count(12)
 
 
 def test_times_are_in_the_viewers_zone(site: Any, opened: Any) -> None:
@@ -141,7 +142,7 @@ def test_times_are_in_the_viewers_zone(site: Any, opened: Any) -> None:
         from handfed.server.runs.models import Run
 
         began = session.get(Run, site.example.done).started_at.astimezone(ZoneInfo("Europe/Berlin"))
-    assert f"{began:%H:%M}" in page.locator(".progress-of-run").inner_text()
+    expect(page.locator(".progress-of-run")).to_contain_text(f"{began:%H:%M}")
 
 
 def test_keys_alone_are_enough(site: Any, opened: Any) -> None:
@@ -186,19 +187,17 @@ def test_a_theme_is_kept(site: Any, opened: Any) -> None:
 def test_what_leaves_a_device_has_its_size(site: Any, opened: Any) -> None:
     page = opened(site, place="privacy")
     row = page.locator("tbody tr", has_text="Training").filter(has_text="arrays")
-    assert "292 kB" in row.inner_text()
+    expect(row).to_contain_text("292 kB")
 
 
 def test_fairness_is_told_by_writers_and_by_devices(site: Any, opened: Any) -> None:
     page = opened(site, place="fairness")
     says = page.locator(".says").all_inner_texts()
     assert any("worst tenth" in each for each in says)
-    assert page.locator("figure").count() == 3
+    expect(page.locator("figure")).to_have_count(3)
 
 
 def test_learning_says_what_waits_what_drifts_and_what_was_forgotten(site: Any, opened: Any) -> None:
-    from playwright.sync_api import expect
-
     page = opened(site, place="learning")
     told = site.host.services.overview.read(ADA).waiting
     tiles = page.locator(".tile-value")
@@ -215,8 +214,6 @@ def test_learning_says_what_waits_what_drifts_and_what_was_forgotten(site: Any, 
 
 
 def test_of_one_school_learning_shows_its_devices_and_nothing_that_takes_the_federation(site: Any, opened: Any) -> None:
-    from playwright.sync_api import expect
-
     page = opened(site, "school", place="learning")
     shown = page.get_by_role("table", name="What waits on devices").locator("tbody tr td:first-child")
     own = {each.name for each in site.host.services.devices.list(Principal("Di", "viewer", organisation=1)).items}
@@ -227,8 +224,6 @@ def test_of_one_school_learning_shows_its_devices_and_nothing_that_takes_the_fed
 
 
 def test_confusions_are_a_matrix_a_sentence_and_a_file(site: Any, opened: Any) -> None:
-    from playwright.sync_api import expect
-
     page = opened(site, place="releases/4")
     figure = page.locator("figure", has_text="Confusions")
     metrics = site.host.services.releases.get(4).manifest["metrics"]

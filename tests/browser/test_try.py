@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from handfed.clients.edge import Recogniser, read_picture
 from handfed.shared.files import sha256_of
@@ -135,7 +136,7 @@ def test_what_is_no_picture_or_shows_no_ink_is_told(site: Any, opened: Any) -> N
     Image.new("L", (40, 40), 200).save(blank, "PNG")
     chosen.set_input_files({**png, "buffer": blank.getvalue()})
     page.get_by_text("There is no ink to be seen").wait_for()
-    assert not page.locator(".glyph.large").count()
+    expect(page.locator(".glyph.large")).to_have_count(0)
 
 
 def test_a_stroke_is_undone_and_the_sheet_is_cleared(site: Any, opened: Any) -> None:
@@ -147,7 +148,7 @@ def test_a_stroke_is_undone_and_the_sheet_is_cleared(site: Any, opened: Any) -> 
     assert page.locator(SHEET).evaluate("sheet => sheet.toDataURL()") != before
     page.get_by_role("button", name="Clear").click()
     page.get_by_text("Nothing is written yet.").wait_for()
-    assert page.locator(".ranks").count() == 0
+    expect(page.locator(".ranks")).to_have_count(0)
 
 
 def test_who_does_not_see_the_sheet_is_told_what_is_read(site: Any, opened: Any) -> None:
@@ -190,5 +191,5 @@ def test_axe_finds_nothing_serious_in_a_reading_and_its_correction(site: Any, op
         assert not [each["id"] for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS]
         page.get_by_role("button", name="That\u2019s wrong").click()
         page.locator("dialog[open]").wait_for()
-        assert "would store" in page.locator("dialog").inner_text()
+        expect(page.locator("dialog")).to_contain_text("would store")
         assert not [each["id"] for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS]

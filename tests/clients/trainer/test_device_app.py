@@ -46,11 +46,11 @@ def test_what_was_trained_with_is_gone_before_the_next_message_where_it_is_to_be
 
 def test_handwriting_without_labels_comes_apart_from_what_has_them(tmp_path: Path) -> None:
     nobody: Context | Any = None
-    images = np.random.default_rng(1).integers(0, 256, (3, 28, 28), np.uint8)
-    made = Dataset("made", Alphabet(()), Samples(images, np.full(3, END, np.int32)), None, "made", "CC0")
+    corrected, *others = np.random.default_rng(1).integers(0, 256, (4, 28, 28), np.uint8)
+    made = Dataset("made", Alphabet(()), Samples(np.stack(others), np.full(3, END, np.int32)), None, "made", "CC0")
     incoming = Incoming(made, TASKS["characters"], "characters", held_out=False, unlabelled=True)
     with Store.open(tmp_path) as store, closing(StoredHandwriting(tmp_path)) as stored:
-        give(store, Feedback("characters", images[0], "4", "9"), by="me", now=datetime.now(UTC))
+        give(store, Feedback("characters", corrected, "4", "9"), by="me", now=datetime.now(UTC))
         assert stored.of(nobody, Subject(DIGITS)).unlabelled is None
         store.take_in(incoming, by="me", now=datetime.now(UTC))
         mine = stored.of(nobody, Subject(DIGITS))

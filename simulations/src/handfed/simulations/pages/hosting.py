@@ -8,6 +8,7 @@ It speaks TLS by a certificate of its own CA, as a server does, and so gets its 
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -74,7 +75,7 @@ def hosted(data_dir: Path) -> Iterator[Host]:
             ws="none",
         )
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, daemon=True)
+        thread = threading.Thread(target=lambda: asyncio.run(_serve(server)), daemon=True)
         thread.start()
         try:
             while not server.started and thread.is_alive():
@@ -83,3 +84,12 @@ def hosted(data_dir: Path) -> Iterator[Host]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+async def _serve(server: uvicorn.Server) -> None:
+    """Serves, and then hangs up on who still listens: uvicorn leaves such connections to the end of a process."""
+    await server.serve()
+    while server.server_state.connections:
+        for connection in server.server_state.connections:
+            connection.transport.abort()
+        await asyncio.sleep(_LOOK_S)
