@@ -74,11 +74,14 @@ class Pages:
 
     def __init__(self, static: Path = STATIC) -> None:
         self._static = static
+        self._paths = files_in(static)
         self._read: dict[str, tuple[int, File]] = {}
 
     def find(self, name: str) -> File | None:
         """A file by its path in the folder; None where there is none."""
-        path = files_in(self._static).get(name)
+        if name not in self._paths or not self._paths[name].is_file():  # come or gone since they were listed
+            self._paths = files_in(self._static)
+        path = self._paths.get(name)
         if path is None:
             return None
         changed = path.stat().st_mtime_ns

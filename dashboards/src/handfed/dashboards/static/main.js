@@ -9,6 +9,10 @@ import { Away, Loading } from "./parts/basics.js";
 import { Me } from "./parts/me.js";
 import { pageOf } from "./routes.js";
 
+// Asked at once, while the words are fetched.
+const first = get("/me");
+first.catch(() => {}); // what is wrong is told when it is awaited
+
 const place = () => location.hash.replace(/^#\/?/, "");
 
 function App() {
@@ -18,9 +22,9 @@ function App() {
   const [where, setWhere] = useState(place());
   const [, setTold] = useState(0);
 
-  const identify = async () => {
+  const identify = async (asked) => {
     try {
-      setMe(await get("/me"));
+      setMe(await asked);
       setAway(false);
     } catch (problem) {
       if (problem.status === 401) setMe(null);
@@ -38,14 +42,14 @@ function App() {
     const told = () => setTold((count) => count + 1);
     addEventListener("hashchange", moved);
     addEventListener("handfed:language", told);
-    identify();
+    identify(first);
     return () => {
       removeEventListener("hashchange", moved);
       removeEventListener("handfed:language", told);
     };
   }, []);
 
-  if (isAway && !me) return html`<${Away} retry=${identify} />`;
+  if (isAway && !me) return html`<${Away} retry=${() => identify(get("/me"))} />`;
   if (me === undefined) return html`<${Loading} />`;
   if (me === null) {
     const begun = (who) => {

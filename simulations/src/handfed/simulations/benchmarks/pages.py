@@ -6,6 +6,7 @@ after another: what a server with one core would take.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -90,6 +91,8 @@ def _asked(example: Example) -> dict[str, Sequence[str]]:
 
 
 def _servers(host: Host, example: Example, console: Console) -> None:
+    gc.collect()
+    gc.freeze()  # as a server does when it starts
     host.live.asked("train", [(1 << 40) + number for number in range(1, DEVICES + 1)])
     table = Table(
         "page", "requests", "p50, ms", "p95, ms", "CPU, ms", "", caption=f"{TURNS} times; p95 at most {P95_AIM_MS:.0f}"
