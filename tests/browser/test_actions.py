@@ -12,6 +12,7 @@ from handfed.server.runs.schemas import RoundResult
 from handfed.server.runs.service import RunRecord
 from handfed.simulations.pages.example import ADA
 from handfed.simulations.pages.screenshots import places, settle
+from tests.browser.accessibility import serious
 
 BUTTONS = (
     "Invite a device",
@@ -130,6 +131,7 @@ def test_a_comparison_is_ended_and_another_started(own_site: Any, opened: Any) -
     assert comparisons.list().items[0].ended_at is not None
     section.get_by_role("button", name="Start a comparison").click()
     page.locator("dialog select[name=a]").select_option("1")
+    assert not serious(page)
     page.locator("dialog input[name=share]").fill("20")
     page.locator("dialog .primary").click()
     expect(section.locator("select").first).to_have_value("3")

@@ -25,13 +25,13 @@ from handfed.shared.images import normalise
 from handfed.shared.tasks import TASKS
 from handfed.simulations.pages.browser import DESKTOP, PHONE, page_of
 from handfed.simulations.pages.writing import SEVEN, SHEET, write
+from tests.browser.accessibility import serious
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 RELEASE = Path(__file__).resolve().parents[1] / "compat" / "manifest-2"
 DIGITS = Alphabet(tuple("0123456789"))
-SERIOUS = {"serious", "critical"}
 TOKEN = "what-the-token-file-holds"  # noqa: S105 - of a service that lives as long as its test
 Serve = Callable[..., Service]
 
@@ -166,13 +166,11 @@ def test_where_a_token_is_asked_for_the_page_asks_for_it(serve: Serve, visited: 
 def test_axe_finds_nothing_serious_on_the_page_of_a_device(
     serve: Serve, visited: Callable[..., Page], theme: str
 ) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     size = DESKTOP if theme == "light" else PHONE
     page = visited(serve(None), theme=theme, size=size)
     write(page, SEVEN)
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-    assert not [each["id"] for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS]
+    assert not serious(page)
 
 
 def test_a_page_of_another_site_can_neither_read_nor_keep_anything(

@@ -12,12 +12,12 @@ from handfed.server.people.principals import Principal
 from handfed.simulations.pages.browser import DESKTOP, PHONE, log_in, page_of
 from handfed.simulations.pages.example import ADA
 from handfed.simulations.pages.screenshots import places, settle
+from tests.browser.accessibility import serious
 
 PAGES = (
     *("overview", "runs", "run", "run-done", "devices", "device", "releases", "release"),
     *("learning", "try", "fairness", "privacy"),
 )
-SERIOUS = {"serious", "critical"}
 FIRST_VIEW_BYTES = 200_000
 
 
@@ -34,24 +34,16 @@ def test_a_page_is_there_and_fits_a_phone_and_a_desktop(site: Any, opened: Any, 
 
 @pytest.mark.parametrize("name", ["login", *PAGES])
 def test_axe_finds_nothing_serious(site: Any, opened: Any, name: str) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     for theme, size in (("light", DESKTOP), ("dark", PHONE)):
         place = places(site.example).get(name)
         page = opened(site, "admin" if place else None, place=place, theme=theme, size=size)
         if place is None:
             page.locator("input[type=password]").wait_for()
-        found = Axe().run(page).response["violations"]
-        told = [
-            (each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found if each["impact"] in SERIOUS
-        ]
-        assert not told, (theme, size)
+        assert not serious(page), (theme, size)
 
 
 @pytest.mark.parametrize("dialogue", ["invite", "run", "rollback", "policy", "disable", "comparison"])
 def test_axe_finds_nothing_serious_in_a_dialogue(site: Any, opened: Any, dialogue: str) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     place, button = {
         "invite": ("devices", "Invite a device"),
         "run": ("runs", "Start a run"),
@@ -63,8 +55,7 @@ def test_axe_finds_nothing_serious_in_a_dialogue(site: Any, opened: Any, dialogu
     page = opened(site, place=place)
     page.get_by_role("button", name=button).click()
     page.locator("dialog[open]").wait_for()
-    found = [each["id"] for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS]
-    assert not found
+    assert not serious(page)
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ const participations = () => [
   { name: "last", title: t("device.last"), by: (each) => each.last_at, show: (each) => moment(each.last_at) },
   { name: "rounds", title: t("chart.asked"), by: (each) => each.rounds, show: (each) => number(each.rounds), isNumber: true },
   { name: "accepted", title: t("chart.accepted"), by: (each) => each.accepted, show: (each) => number(each.accepted), isNumber: true },
-  { name: "late", title: t("state.late"), by: (each) => each.late, show: (each) => number(each.late), isNumber: true },
-  { name: "rejected", title: t("state.rejected"), by: (each) => Object.values(each.rejected).reduce((sum, count) => sum + count, 0), show: rejections },
+  { name: "late", title: t("device.late"), by: (each) => each.late, show: (each) => number(each.late), isNumber: true },
+  { name: "rejected", title: t("device.rejected"), by: (each) => Object.values(each.rejected).reduce((sum, count) => sum + count, 0), show: rejections },
   { name: "samples", title: t("outcome.samples"), by: (each) => each.samples, show: (each) => number(each.samples), isNumber: true },
   { name: "bytes", title: t("outcome.bytes"), by: (each) => each.bytes_up, show: (each) => bytes(each.bytes_up), isNumber: true },
 ];
