@@ -32,7 +32,7 @@ def texts(training: Sequence[str], held_out: Sequence[str]) -> tuple[Dataset, Pa
     samples = Samples.of_texts([np.zeros((32, 16), np.uint8)] * len(written), written)
     mask = np.arange(len(written)) >= len(training)
     return Dataset("texts", ALPHABET, samples, None, "", ""), Partition(
-        np.zeros(len(written), np.int32), mask, 1, "image"
+        np.zeros(len(written), np.int32), mask, np.zeros_like(mask), 1, "image"
     )
 
 

@@ -61,7 +61,7 @@ def alone(federation: Federation, workers: Workers, progress: Progress) -> Alone
     Raises:
         SettingError: No device has images to train on.
     """
-    training = ~federation.partition.held_out
+    training = federation.partition.training
     counts = np.bincount(federation.partition.device[training], minlength=federation.partition.devices)
     holding = np.flatnonzero(counts)
     if not len(holding):

@@ -121,7 +121,7 @@ def decoders(dataset: Dataset, partition: Partition, logits: TextLogits, *, temp
     """
     held_out, alphabet = np.flatnonzero(partition.held_out), dataset.alphabet
     rows, texts, kinds = _drawn(held_out, seed), dataset.samples.written(), _kinds(alphabet)
-    training, written = ([texts[row] for row in some] for some in (np.flatnonzero(~partition.held_out), rows))
+    training, written = ([texts[row] for row in some] for some in (np.flatnonzero(partition.training), rows))
     known = {tuple(text[start:end]) for text in training for start, end in _words(text, kinds)}
     words = [_words(text, kinds) for text in written]
     new = [

@@ -59,7 +59,6 @@ from handfed.simulations.faults import liars
 from handfed.simulations.memory import watched
 from handfed.simulations.misbehaviour import flipped, misbehaving
 from handfed.simulations.partition import Partition
-from handfed.simulations.partition.labelled import parted
 from handfed.simulations.readings import Readings
 from handfed.simulations.scenario import SCENARIO, Scenario
 
@@ -115,9 +114,7 @@ class Federation:
     def handwriting_of(self, context: Context, _subject: Subject) -> Handwriting:
         """One device's handwriting, by its partition id; of the run's subject, since it has no other."""
         device = int(context.node_config["partition-id"])
-        rows, without = parted(
-            self.partition.training_rows(device), self.scenario.labelled, seed=self.settings.seed, device=device
-        )
+        rows, without = self.partition.training_rows(device), self.partition.unlabelled_rows(device)
         training = self.dataset.take(rows)
         held_out = self.dataset.take(self.partition.held_out_rows(device))
         samples, alphabet = training.samples, self.dataset.alphabet

@@ -304,6 +304,7 @@ def _split(scenario: Scenario) -> tuple[Dataset, Partition]:
         devices=scenario.devices,
         held_out=scenario.held_out,
         seed=scenario.run.seed,
+        labelled=scenario.labelled,
     )
     restyled = styled(dataset, partition, scenario.partition, scenario.run.seed)
     if scenario.run.inputs and restyled is not dataset:

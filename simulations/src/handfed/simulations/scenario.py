@@ -101,8 +101,6 @@ class Scenario:
         if "data" not in values:
             raise SettingError(f"{source} names no data set: name one, or a file or folder of one, with --data")
         own = {each: values[each] for each in _names(_TOP) if each in values}
-        if not 0 < float(own.get("labelled", cls.labelled)) <= 1:
-            raise SettingError(f"labelled is {own['labelled']}; it must be above 0 and at most 1")
         task = tasks.find(str(values.get("task", cls.task)))
         named = {each: values[each] for each in _names("run") if each in values}
         run = RunSettings.from_mapping({"recogniser": task.recogniser, **named})

@@ -140,7 +140,9 @@ def _federation(devices: int) -> Federation:
         evaluate_every=ROUNDS,
         float_margin=1.0,
     )
-    partition = Partition(np.where(device < devices, device, -1).astype(np.int32), held_out, devices, "image")
+    partition = Partition(
+        np.where(device < devices, device, -1).astype(np.int32), held_out, np.zeros_like(held_out), devices, "image"
+    )
     return Federation(dataset, partition, Scenario(devices=devices, run=settings))
 
 

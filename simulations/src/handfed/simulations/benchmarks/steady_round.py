@@ -64,7 +64,7 @@ def side_by_side(augmentation: float) -> Costs:
     )
     whole = federation(settings)
     start_tensorflow(1)
-    central = whole.dataset.take(np.flatnonzero(~whole.partition.held_out))
+    central = whole.dataset.take(np.flatnonzero(whole.partition.training))
     keras.utils.set_random_seed(settings.seed)
     turns = _Turns({chunk: _epoch(central, settings, chunk) for chunk in CHUNKS})
     train(whole, [turns])

@@ -107,7 +107,12 @@ class Handwriting:
         rows = np.flatnonzero(so_far & (held_out | method.everything | (of == step)))
         samples = replace(self.dataset.take(rows).samples, labels=self.labels(step)[rows])
         dataset = replace(self.dataset.take(rows), alphabet=self.alphabet(step), samples=samples)
-        partition = replace(self.partition, device=self.partition.device[rows], held_out=held_out[rows])
+        partition = replace(
+            self.partition,
+            device=self.partition.device[rows],
+            held_out=held_out[rows],
+            unlabelled=self.partition.unlabelled[rows],
+        )
         started_from = np.array([0, *runs])  # by step
         base = np.where(of[rows] == step, NEVER, started_from[of[rows]])
         return dataset, partition, Seen(base.astype(np.int64), self.draw[rows])
