@@ -25,7 +25,6 @@ from handfed.server.database import open_database
 from handfed.server.people.models import OrganisationRow
 from handfed.server.people.principals import Principal
 from handfed.server.promotion.evidence import reported
-from handfed.server.releases.models import Release
 from handfed.server.runs.service import RunRecord
 from handfed.server.settings import ServerSettings
 from handfed.shared.datasets import Dataset
@@ -33,7 +32,7 @@ from handfed.shared.files import sha256_of
 from handfed.shared.manifest import MANIFEST, MODEL, Manifest
 from handfed.shared.tasks import TASKS
 from handfed.simulations import styles
-from tests.server.enrolled import enrol
+from tests.server.recorded import enrol, publish
 
 ADA = Principal("Ada", "operator")
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
@@ -91,19 +90,7 @@ def world(
         folders = [tmp_path / f"device{number}" for number in range(1, DEVICES + 1)]
         with database.write() as session:
             session.add(OrganisationRow(number=1, name="Clinic North", created_at=NOW))
-            session.add(
-                Release(
-                    number=1,
-                    run_id=run.id,
-                    task="digits",
-                    recogniser="cnn",
-                    path="0001",
-                    sha256="0" * 64,
-                    size_bytes=1,
-                    manifest={},
-                    created_at=NOW,
-                )
-            )
+            publish(session, 1, run=run.id, at=NOW)
             session.flush()
             for number, folder in enumerate(folders, 1):
                 key = joined(folder, number, manifest, trained_release[1])

@@ -26,12 +26,12 @@ from handfed.server.devices.codes import fingerprint
 from handfed.server.devices.memory import MemoryRegistry
 from handfed.server.people.principals import ROLES, Principal
 from handfed.server.releases import directories
-from handfed.server.releases.models import Release
 from handfed.server.runs.schemas import Rejection, RoundResult, RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.server.settings import ServerSettings
 from handfed.shared.data_directory import releases_in
 from handfed.shared.enrolment import enrolment_statement
+from tests.server.recorded import publish
 
 ADA = Principal("Ada", "admin")
 START = datetime(2026, 5, 6, 12, tzinfo=UTC)
@@ -77,18 +77,7 @@ def _run(database: Database) -> None:
 def _release(services: Services) -> None:
     """The first release of a task, which everybody uses."""
     with services.database.write() as session:
-        session.add(
-            Release(
-                number=1,
-                task="digits",
-                recogniser="cnn",
-                path="0001",
-                sha256="0" * 64,
-                size_bytes=1,
-                manifest={},
-                created_at=START,
-            )
-        )
+        publish(session, 1, at=START)
     services.promotions.review({1})
 
 

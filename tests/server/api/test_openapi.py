@@ -12,7 +12,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
 from handfed.server.people.principals import Principal
-from handfed.server.releases.models import Release
+from tests.server.recorded import publish
 
 # What takes a secret is refused whatever is drawn, and so is a name that the example of another route has taken; and
 # there is no run that was stopped, nor a second pair of releases to compare.
@@ -89,19 +89,7 @@ def test_the_server_keeps_its_document(world: Any, config: SchemathesisConfig) -
 def _compared(services: Any) -> None:
     """Has a second release compared with the first."""
     with services.database.write() as session:
-        first = session.get(Release, 1)
-        session.add(
-            Release(
-                number=2,
-                task=first.task,
-                recogniser=first.recogniser,
-                path="0002",
-                sha256=first.sha256,
-                size_bytes=1,
-                manifest={},
-                created_at=first.created_at,
-            )
-        )
+        publish(session, 2)
     services.comparisons.start(Principal("Ada", "admin"), 1, 2)
 
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from handfed.server.database import open_database
 from handfed.server.releases.cli import commands
-from handfed.server.releases.models import Release
 from handfed.shared.data_directory import database_url
 from handfed.shared.errors import ConflictError
+from tests.server.recorded import publish
 
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
 
@@ -24,20 +24,8 @@ NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
 def data(tmp_path: Path) -> Path:
     """A data directory with two releases and no device."""
     with open_database(database_url(tmp_path, None)) as database, database.write() as session:
-        session.add_all(
-            Release(
-                number=number,
-                run_id=None,
-                task="digits",
-                recogniser="cnn",
-                path=f"{number:04d}",
-                sha256="0" * 64,
-                size_bytes=1,
-                manifest={},
-                created_at=NOON,
-            )
-            for number in (1, 2)
-        )
+        publish(session, 1)
+        publish(session, 2)
     return tmp_path
 
 

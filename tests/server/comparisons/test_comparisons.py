@@ -19,13 +19,12 @@ from handfed.server.people.models import OrganisationRow
 from handfed.server.people.principals import Principal
 from handfed.server.promotion.models import PromotionRow, ReportRow
 from handfed.server.promotion.pins import Pins
-from handfed.server.releases.models import Release
 from handfed.shared.errors import ConflictError, ForbiddenError, NotFoundError, SettingError
 from handfed.shared.files import sha256_of
 from handfed.shared.handwriting_reports import HandwritingReport
 from handfed.shared.registry import Pin, pin_path
 from handfed.shared.release_reports import Report, Use
-from tests.server.enrolled import enrol, give_key
+from tests.server.recorded import enrol, give_key, publish
 
 START = datetime(2026, 5, 6, 12, tzinfo=UTC)
 ADA = Principal("Ada", "operator")
@@ -82,19 +81,7 @@ def world(database: Database, clock: Any) -> World:
     with database.write() as session:
         session.add(OrganisationRow(number=1, name="Clinic North", created_at=START))
         for number, task in ((1, "digits"), (2, "digits"), (3, "words")):
-            session.add(
-                Release(
-                    number=number,
-                    run_id=None,
-                    task=task,
-                    recogniser="cnn",
-                    path=f"{number:04d}",
-                    sha256="0" * 64,
-                    size_bytes=1,
-                    manifest={},
-                    created_at=START,
-                )
-            )
+            publish(session, number, task=task, at=START)
         session.flush()
         for number in range(1, DEVICES + 1):
             enrol(session, number)

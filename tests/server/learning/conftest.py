@@ -14,12 +14,11 @@ from handfed.server.learning.service import Policies
 from handfed.server.people.models import OrganisationRow
 from handfed.server.people.principals import Principal
 from handfed.server.promotion.models import PromotionRow, ReportRow
-from handfed.server.releases.models import Release
 from handfed.server.runs.control import RunControl, RunQueue
 from handfed.server.runs.service import RunRecord
 from handfed.shared.handwriting_reports import Figure, HandwritingReport
 from handfed.shared.release_reports import Report
-from tests.server.enrolled import enrol
+from tests.server.recorded import enrol, publish
 
 START = datetime(2026, 5, 6, 12, tzinfo=UTC)
 DEVICES = 6
@@ -56,19 +55,7 @@ class World:
         number = len(self.releases) + 1
         self.releases.append(number)
         with self.database.write() as session:
-            session.add(
-                Release(
-                    number=number,
-                    run_id=run,
-                    task=task,
-                    recogniser="cnn",
-                    path=f"{number:04d}",
-                    sha256="0" * 64,
-                    size_bytes=1,
-                    manifest={},
-                    created_at=self.clock(),
-                )
-            )
+            publish(session, number, run=run, task=task, at=self.clock())
             session.flush()
             session.add(
                 PromotionRow(

@@ -16,13 +16,12 @@ from handfed.server.devices.attempts import Attempts
 from handfed.server.people.models import OrganisationRow
 from handfed.server.promotion.reports import Reports
 from handfed.server.promotion.service import Promotions
-from handfed.server.releases.models import Release
 from handfed.server.runs.schemas import DeviceResult, RoundResult, RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.shared.promotion.settings import PromotionSettings
 from handfed.shared.registry import Channel
 from handfed.shared.release_reports import Comparison, Condition, Report, Standing, statement
-from tests.server.enrolled import enrol
+from tests.server.recorded import enrol, publish
 
 START = datetime(2026, 5, 6, 12, tzinfo=UTC)
 DEVICES = 6
@@ -70,19 +69,7 @@ class World:
         results = tuple(DeviceResult(1000 + device, held_out=HELD_OUT, correct=900) for device in self.keys)
         record.add_round(run, RoundResult(1, "float", START, 4.0, 10.0, 3, 2, 300, devices=results))
         with self.database.write() as session:
-            session.add(
-                Release(
-                    number=number,
-                    run_id=run,
-                    task=task,
-                    recogniser="cnn",
-                    path=f"{number:04d}",
-                    sha256="0" * 64,
-                    size_bytes=1,
-                    manifest={},
-                    created_at=self.clock(),
-                )
-            )
+            publish(session, number, run=run, task=task, at=self.clock())
         self.registry.in_force.add(number)
 
     def look(self, **later: float) -> Channel:

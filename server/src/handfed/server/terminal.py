@@ -143,3 +143,25 @@ def print_section(to: Console, heading: str, body: Table | list[tuple[str, str]]
     width = max((len(name) for name, _ in body), default=0)
     for name, value in body:
         to.print(Text.assemble((f"{name:{width}}  ", "dim"), value), no_wrap=True, overflow="ellipsis")
+
+
+def assignments(given: list[str], *, empty: object = "") -> dict[str, object]:
+    """Settings by name, of texts `NAME=VALUE`; a value that reads as JSON is that, any other a text.
+
+    Args:
+        given: The texts; a name has underscores or hyphens.
+        empty: What an empty value stands for.
+
+    Raises:
+        SettingError: One has no value.
+    """
+    found: dict[str, object] = {}
+    for each in given:
+        name, separator, value = each.partition("=")
+        if not separator:
+            raise SettingError(f"{each!r} has no value; write NAME=VALUE")
+        try:
+            found[name.replace("-", "_")] = json.loads(value) if value else empty
+        except ValueError:
+            found[name.replace("-", "_")] = value
+    return found

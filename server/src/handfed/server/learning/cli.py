@@ -9,7 +9,6 @@ decision is an object of start, reason and conditions, and these of name, role, 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,7 +62,12 @@ def change(
     from handfed.server.people.principals import at_the_console
 
     with Choices(data_dir, database, as_json).open_server() as opened:
-        found = Policies(opened).change(at_the_console(), task, _by_name(setting or []), _by_name(run_setting or []))
+        found = Policies(opened).change(
+            at_the_console(),
+            task,
+            terminal.assignments(setting or [], empty=None),
+            terminal.assignments(run_setting or [], empty=None),
+        )
     _print(found, as_json=as_json)
 
 
@@ -154,23 +158,3 @@ def _print_decision(decision: Decision) -> None:
             if each.role == role:
                 table.add_row(each.name, "yes" if each.met else "no", each.found, each.takes)
         console.print(table)
-
-
-def _by_name(given: list[str]) -> dict[str, object]:
-    """Settings by name; a value that reads as JSON is that, an empty one null, any other a text.
-
-    Raises:
-        SettingError: One has no value.
-    """
-    from handfed.shared.errors import SettingError
-
-    found: dict[str, object] = {}
-    for each in given:
-        name, separator, value = each.partition("=")
-        if not separator:
-            raise SettingError(f"{each!r} has no value; write NAME=VALUE")
-        try:
-            found[name.replace("-", "_")] = json.loads(value) if value else None
-        except ValueError:
-            found[name.replace("-", "_")] = value
-    return found

@@ -9,7 +9,6 @@ server takes up what is asked for within a second.
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -53,7 +52,7 @@ def start(
 
     with Choices(data_dir, database, as_json).open_server() as opened:
         classes = None if alphabet is None else alphabets.find(alphabet)
-        run = RunControl(opened).start(at_the_console(), task, _settings(setting or []), alphabet=classes)
+        run = RunControl(opened).start(at_the_console(), task, terminal.assignments(setting or []), alphabet=classes)
     if as_json:
         terminal.print_json({"run": run})
     else:
@@ -103,23 +102,3 @@ def _line(each: RecordedRound) -> str:
         f"round {each.number} ({each.phase}): {each.accepted} of {each.participants} devices,"
         f" loss {wording.decimals(each.loss, 4)}{accuracy}, {wording.decimals(each.seconds, 1)} s"
     )
-
-
-def _settings(given: list[str]) -> dict[str, object]:
-    """Settings by name; a value that reads as a number, true or false is one, any other is a text.
-
-    Raises:
-        SettingError: One has no value.
-    """
-    from handfed.shared.errors import SettingError
-
-    found: dict[str, object] = {}
-    for each in given:
-        name, separator, value = each.partition("=")
-        if not separator:
-            raise SettingError(f"--set {each!r} has no value; write NAME=VALUE")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
