@@ -1,7 +1,11 @@
 // The server's public API, as a page asks it: by the session's cookie, and with the header that only a page of this
 // server can send. See docs/server-api.md.
 
+import { hear } from "./clock.js";
+
 const API = "/api/v1";
+const AGAIN_MS = 1000;
+const AGAIN_AT_MOST_MS = 60_000;
 
 /** A refusal of the server (RFC 9457), or that it cannot be reached: then `status` is 0. */
 export class Problem extends Error {
@@ -24,6 +28,7 @@ async function ask(path, options = {}) {
   } catch {
     throw new Problem(0, "away", "");
   }
+  hear(answer);
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
   const found = new Problem(answer.status, String(problem.type ?? "").split("/").pop(), problem.detail ?? answer.statusText);
@@ -59,18 +64,52 @@ export const post = (path, body) => write("POST", path, body);
 export const patch = (path, body) => write("PATCH", path, body);
 export const remove = (path) => write("DELETE", path);
 
-/** The rounds of a run as they end; gives what ends it. */
+/**
+ * The rounds of a run as they end, while the page is seen: a browser has six connections to a server, and each tab would
+ * keep one. Whoever listens may get a round again. Gives what ends it.
+ */
 export function follow(run, { onRound, onStatus, onEnd, onTrouble }) {
-  const source = new EventSource(`${API}/runs/${run}/events`);
-  source.addEventListener("round", (event) => onRound(JSON.parse(event.data)));
-  source.addEventListener("status", (event) => onStatus(JSON.parse(event.data).status));
-  source.addEventListener("end", (event) => {
-    source.close();
-    onEnd(JSON.parse(event.data).status);
-  });
-  source.addEventListener("open", () => onTrouble(false));
-  source.addEventListener("error", () => onTrouble(true)); // the browser asks again by itself
-  return () => source.close();
+  let source = null;
+  let timer = null;
+  let pause = AGAIN_MS;
+  const close = () => {
+    source?.close();
+    clearTimeout(timer);
+  };
+  const open = () => {
+    source = new EventSource(`${API}/runs/${run}/events`);
+    source.addEventListener("round", (event) => onRound(JSON.parse(event.data)));
+    source.addEventListener("status", (event) => onStatus(JSON.parse(event.data).status));
+    source.addEventListener("end", (event) => {
+      stop();
+      onEnd(JSON.parse(event.data).status);
+    });
+    source.addEventListener("open", () => {
+      pause = AGAIN_MS;
+      onTrouble(false);
+    });
+    source.addEventListener("error", () => {
+      onTrouble(true);
+      if (source.readyState !== EventSource.CLOSED) return; // the browser asks again by itself
+      timer = setTimeout(again, pause); // of a refusal it does not
+      pause = Math.min(2 * pause, AGAIN_AT_MOST_MS);
+    });
+  };
+  const again = () => {
+    get("/me").catch(() => {}); // which tells where the session is over
+    open();
+  };
+  const look = () => {
+    close();
+    if (!document.hidden) open();
+  };
+  const stop = () => {
+    close();
+    document.removeEventListener("visibilitychange", look);
+  };
+  document.addEventListener("visibilitychange", look);
+  look();
+  return stop;
 }
 
 export const urlOf = (path) => API + path;

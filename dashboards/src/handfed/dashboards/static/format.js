@@ -1,4 +1,5 @@
 // Numbers, sizes and times as a person's language and time zone have them.
+import { now } from "./clock.js";
 import { current as language } from "./i18n.js";
 
 const NOTHING = "–";
@@ -65,9 +66,9 @@ export const day = (value) =>
 const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30], ["month", 12], ["year", Infinity]];
 
 /** How long ago, in one unit. */
-export function ago(value, now = Date.now()) {
+export function ago(value, at = now()) {
   if (!value) return NOTHING;
-  let past = (new Date(value).getTime() - now) / 1000;
+  let past = (new Date(value).getTime() - at) / 1000;
   for (const [unit, size] of STEPS) {
     if (Math.abs(past) < size) return formatter("RelativeTimeFormat", { numeric: "auto" }).format(Math.round(past), unit);
     past /= size;

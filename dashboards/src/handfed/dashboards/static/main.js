@@ -59,7 +59,9 @@ function App() {
     return html`<${Login} isOver=${isOver} onLogin=${begun} />`;
   }
   const leave = async () => {
-    await remove("/session").catch(() => {});
+    await remove("/session").catch((problem) => {
+      if (problem.status !== 401) throw problem; // the cookie is still good, and the next person would be this one
+    });
     setMe(null);
   };
   return html`<${Me.Provider} value=${me}>

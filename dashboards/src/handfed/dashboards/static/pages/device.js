@@ -3,12 +3,14 @@ import { html, useState } from "../view.js";
 import { t } from "../i18n.js";
 import { all, get, post } from "../api.js";
 import { ago, bytes, moment, number } from "../format.js";
-import { Answer, Badge, Empty, Facts, Section, Title, worded } from "../parts/basics.js";
+import { Answer, Badge, Empty, Facts, Section, Title, Trouble, worded } from "../parts/basics.js";
 import { useAnswer } from "../parts/asking.js";
 import { stateOf } from "../parts/device-state.js";
 import { Ask } from "../parts/dialog.js";
 import { useMe } from "../parts/me.js";
 import { Table } from "../parts/table.js";
+
+const EVERY_MS = 15_000;
 
 async function ask(id) {
   const device = await get(`/devices/${id}`);
@@ -21,7 +23,7 @@ async function ask(id) {
 }
 
 export function Page({ number: id }) {
-  const answer = useAnswer(() => ask(id), [id]);
+  const answer = useAnswer(() => ask(id), [id], EVERY_MS);
   return html`<${Answer} of=${answer}>${({ device, organisation, history, pins, report }) => {
     const total = (value) => history.reduce((sum, each) => sum + each[value], 0);
     return html`
@@ -69,13 +71,15 @@ const rejections = (each) =>
 function Actions({ device, pins, reload }) {
   const me = useMe();
   const [asked, setAsked] = useState(null);
+  const [problem, setProblem] = useState(null);
   if (!me.isOperator || device.state === "revoked") return null;
   const close = () => setAsked(null);
   const unpin = async () => {
-    await post(`/devices/${device.number}/unpin`);
-    await reload();
+    setProblem(null);
+    await post(`/devices/${device.number}/unpin`).then(reload, setProblem);
   };
   return html`
+    ${problem && html`<${Trouble} problem=${problem} />`}
     ${Object.keys(pins).length > 0 && html`<button onClick=${unpin}>${t("device.unpin")}</button>`}
     <button onClick=${() => setAsked("pin")}>${t("device.pin")}</button>
     <button class="harmful" onClick=${() => setAsked("revoke")}>${t("device.revoke")}</button>

@@ -10,8 +10,10 @@ import { useMe } from "../parts/me.js";
 import { Charts } from "../parts/run-charts.js";
 import { Happened, Now } from "../parts/round-devices.js";
 
+const EVERY_MS = 15_000; // what the stream does not tell: that a run which ended goes on again
+
 export function Page({ number: id }) {
-  const answer = useAnswer(() => get(`/runs/${id}`), [id]);
+  const answer = useAnswer(() => get(`/runs/${id}`), [id], EVERY_MS);
   const { rounds, isCut, ended } = useRounds(id, answer.reload, answer.data?.status);
   return html`<${Answer} of=${answer}>${(run) => html`
     <${Title} lead=${lead(run)} actions=${html`<${Actions} run=${run} reload=${answer.reload} />`}>${t("run.name", { n: id })} <${Badge} of=${run.status} /><//>
@@ -33,9 +35,9 @@ function useRounds(id, reload, status) {
   const [rounds, setRounds] = useState([]);
   const [isCut, setCut] = useState(false);
   const [ended, setEnded] = useState(null);
-  const goesOn = status === "running" || status === "queued";
+  const goesOn = status && ["running", "queued"].includes(status); // not known before the run is
   useEffect(() => {
-    setRounds([]);
+    if (goesOn === undefined) return;
     setEnded(null);
     let fresh = [];
     let frame = 0;

@@ -45,8 +45,8 @@ function Start({ onClose, onDone }) {
     <label class="field"><span>${t("run.alphabet")}</span><select name="alphabet">
       <option value="">${t("run.alphabet.own")}</option>
       ${["digits", "letters", "alphanumeric"].map((name) => html`<option value=${name}>${t(`alphabet.${name}`)}</option>`)}</select></label>
-    <label class="field"><span>${t("run.rounds")}</span><input name="rounds" type="number" min="2" max="1000" value="20" required /></label>
-    <label class="field"><span>${t("run.qat")}</span><input name="qat" type="number" min="1" max="200" value="4" required /></label>
-    <label class="field"><span>${t("run.participation")}</span><input name="participation" type="number" min="1" max="100" value="100" required /></label>
+    <label class="field"><span>${t("run.rounds")}</span><input name="rounds" type="number" min="2" max="1000" defaultValue="20" required /></label>
+    <label class="field"><span>${t("run.qat")}</span><input name="qat" type="number" min="1" max="200" defaultValue="4" required /></label>
+    <label class="field"><span>${t("run.participation")}</span><input name="participation" type="number" min="1" max="100" defaultValue="100" required /></label>
   <//>`;
 }

@@ -25,14 +25,21 @@ export function useAnswer(ask, inputs = [], every = 0) {
     let timer = null;
     let isOver = false;
     const look = async () => {
-      if (!document.hidden) await reload();
-      if (every && !isOver) timer = setTimeout(look, every);
+      await reload();
+      clearTimeout(timer);
+      if (every && !isOver && !document.hidden) timer = setTimeout(look, every);
     };
+    const seen = () => {
+      clearTimeout(timer);
+      if (every && !document.hidden) look();
+    };
+    document.addEventListener("visibilitychange", seen);
     look();
     return () => {
       isOver = true;
       turn.current++;
       clearTimeout(timer);
+      document.removeEventListener("visibilitychange", seen);
     };
   }, [reload, every]);
   return { ...state, reload };

@@ -2,6 +2,7 @@
 import { html, useState } from "../view.js";
 import { t } from "../i18n.js";
 import { get, urlOf } from "../api.js";
+import { now } from "../clock.js";
 import { moment } from "../format.js";
 import { Answer, Section, worded } from "./basics.js";
 import { useAnswer } from "./asking.js";
@@ -32,7 +33,7 @@ export function AuditLog() {
 
 /** The filter as the API takes it; whole hours, so that the same filter is the same question. */
 function queryOf({ days, who, object }) {
-  const since = new Date(Date.now() - DAYS[days] * 86_400_000);
+  const since = new Date(now() - DAYS[days] * 86_400_000);
   since.setMinutes(0, 0, 0);
   const query = new URLSearchParams({ since: since.toISOString() });
   if (who.trim()) query.set("who", who.trim());

@@ -94,5 +94,5 @@ function Actions({ going, releases, done }) {
     ${asked && html`<${Ask} title=${t("comparison.start")} text=${t("comparison.start.text")} submit=${t("comparison.start")} act=${start} onClose=${close}>
       ${pick("a", t("comparison.first"), stable)}
       ${pick("b", t("comparison.second"), other)}
-      <label class="field"><span>${t("comparison.percent")}</span><input name="share" type="number" min="1" max="99" value="50" required /></label><//>`}`;
+      <label class="field"><span>${t("comparison.percent")}</span><input name="share" type="number" min="1" max="99" defaultValue="50" required /></label><//>`}`;
 }

@@ -3,12 +3,19 @@ import { html, useEffect, useRef, useState } from "../view.js";
 import { t } from "../i18n.js";
 import { Trouble } from "./basics.js";
 
+/** Inputs in it have a `defaultValue`: a `value` is written anew, over what is typed, whenever the page is told something. */
 export function Dialog({ title, onClose, children }) {
   const box = useRef(null);
+  const isOver = useRef(false);
   useEffect(() => {
-    box.current.showModal();
+    const mine = box.current;
+    mine.showModal();
+    return () => {
+      isOver.current = true;
+      mine.close(); // which gives the keyboard back to where it was
+    };
   }, []);
-  return html`<dialog ref=${box} onClose=${onClose} aria-labelledby="dialog-title">
+  return html`<dialog ref=${box} onClose=${() => isOver.current || onClose()} aria-labelledby="dialog-title">
     <h2 id="dialog-title">${title}</h2>
     ${children}
   </dialog>`;

@@ -28,7 +28,7 @@ export function Invite({ organisations, onClose }) {
     ${canAdd && organisations.length > 0 && html`<button type="button" class="plain" onClick=${() => setNew(!isNew)}>
       ${isNew ? t("invite.organisation.known") : t("invite.organisation.add")}</button>`}
     <label class="field"><span>${t("device.name")} <small>${t("optional")}</small></span><input name="name" maxlength="100" /></label>
-    <label class="field"><span>${t("invite.lives")}</span><select name="lives" value="day">
+    <label class="field"><span>${t("invite.lives")}</span><select name="lives">
       ${Object.keys(LIVES).map((name) => html`<option value=${name} selected=${name === "day"}>${t(`lives.${name}`)}</option>`)}</select></label>
     <label class="field"><span>${t("invite.most")} <small>${t("optional")}</small></span><input name="most" type="number" min="1" max="10000000" /></label>
   <//>`;

@@ -4,6 +4,13 @@ import { t } from "../i18n.js";
 import { post } from "../api.js";
 import { Choices } from "./choices.js";
 
+/** Only a refusal of the token itself says so: people would make new ones for nothing. */
+function wordsOf({ status, message }) {
+  if (status === 401 || status === 422) return t("login.wrong");
+  if (status === 429) return t("login.slow");
+  return status === 0 || status >= 500 ? t("away.text") : message;
+}
+
 export function Login({ isOver, onLogin }) {
   const [problem, setProblem] = useState(null);
   const [isBusy, setBusy] = useState(false);
@@ -23,13 +30,12 @@ export function Login({ isOver, onLogin }) {
       field.current?.select();
     }
   };
-  const words = problem && (problem.status === 0 ? t("away.text") : problem.status === 429 ? t("login.slow") : t("login.wrong"));
   return html`<main class="login">
     <form class="card" onSubmit=${submit}>
       <p class="brand"><img src="icon.svg" alt="" width="32" height="32" />${t("brand")}</p>
       <h1>${t("login.title")}</h1>
       ${isOver && !problem && html`<p class="notice warn" role="status">${t("login.over")}</p>`}
-      ${problem && html`<p class="notice bad" role="alert">${words}</p>`}
+      ${problem && html`<p class="notice bad" role="alert">${wordsOf(problem)}</p>`}
       <label class="field"><span>${t("login.token")}</span>
         <input ref=${field} type="password" autocomplete="current-password" required spellcheck=${false} placeholder="hf_…" /></label>
       <button class="primary" disabled=${isBusy}>${t("login.submit")}</button>

@@ -64,18 +64,23 @@ function Actions({ policy, reload }) {
     await post(`/learning/${policy.task}/${verb}`);
     await reload();
   };
-  const set = async (form) => {
-    const changed = FIELDS.filter((field) => Number(form[field.name]) !== shown(field, policy.settings));
-    const settings = Object.fromEntries(changed.map(({ name, times = 1 }) => [name, Number((Number(form[name]) * times).toPrecision(12))]));
-    await patch(`/learning/${policy.task}`, { settings });
-    await reload();
-  };
   return html`<span class="actions">
     <button onClick=${() => setAsked("set")}>${t("policy.set")}</button>
     <button class=${verb === "enable" ? "primary" : "harmful"} onClick=${() => setAsked(verb)}>${t(`policy.${verb}`)}</button>
     ${asked === verb && html`<${Ask} title=${t(`policy.${verb}`)} text=${t(`policy.${verb}.text`)} submit=${t(`policy.${verb}`)} isHarmful=${verb === "disable"} act=${turn} onClose=${close} />`}
-    ${asked === "set" && html`<${Ask} title=${t("policy.set")} text=${t("policy.set.text")} submit=${t("policy.save")} act=${set} onClose=${close}>
-      ${FIELDS.map((field) => html`<label class="field"><span>${t(`policy.${field.name}`)}</span>
-        <input name=${field.name} type="number" min=${field.least} max=${field.most} step=${field.step ?? 1} value=${shown(field, policy.settings)} required /></label>`)}<//>`}
+    ${asked === "set" && html`<${Change} policy=${policy} reload=${reload} onClose=${close} />`}
   </span>`;
+}
+
+function Change({ policy, reload, onClose }) {
+  const [before] = useState(policy.settings); // as they were when somebody began to change them
+  const act = async (form) => {
+    const changed = FIELDS.filter((field) => Number(form[field.name]) !== shown(field, before));
+    const settings = Object.fromEntries(changed.map(({ name, times = 1 }) => [name, Number((Number(form[name]) * times).toPrecision(12))]));
+    await patch(`/learning/${policy.task}`, { settings });
+    await reload();
+  };
+  return html`<${Ask} title=${t("policy.set")} text=${t("policy.set.text")} submit=${t("policy.save")} act=${act} onClose=${onClose}>
+    ${FIELDS.map((field) => html`<label class="field"><span>${t(`policy.${field.name}`)}</span>
+      <input name=${field.name} type="number" min=${field.least} max=${field.most} step=${field.step ?? 1} defaultValue=${shown(field, before)} required /></label>`)}<//>`;
 }

@@ -2,12 +2,14 @@
 import { html, useEffect, useRef, useState } from "../view.js";
 import { t } from "../i18n.js";
 import { nameOf, PAGES } from "../routes.js";
+import { Trouble } from "./basics.js";
 import { Choices } from "./choices.js";
 import { useMe } from "./me.js";
 
 export function Shell({ where, onLeave, children }) {
   const me = useMe();
   const [isOpen, setOpen] = useState(false);
+  const [problem, setProblem] = useState(null);
   const main = useRef(null);
   const first = useRef(true);
   useEffect(() => {
@@ -34,7 +36,8 @@ export function Shell({ where, onLeave, children }) {
         <div class="who">
           <p><strong>${me.name}</strong><span>${t(`role.${me.role}`)}, ${me.isOfFederation ? t("scope.all") : t("scope.own")}</span></p>
           <${Choices} />
-          <button class="plain" onClick=${onLeave}>${t("leave")}</button>
+          ${problem && html`<${Trouble} problem=${problem} />`}
+          <button class="plain" onClick=${() => onLeave().catch(setProblem)}>${t("leave")}</button>
         </div>
       </div>
       <main id="main" tabindex="-1" ref=${main}>${children}</main>
