@@ -21,7 +21,9 @@ from handfed.server.metrics.figures import LEAST_AGE_S, FiguresReading
 from handfed.server.promotion.models import ReportRow
 from handfed.server.registry.files import registry_in
 from handfed.server.registry.service import Registry
+from handfed.shared.promotion.rules import Phase
 from handfed.shared.release_reports import Condition, Report, Standing
+from handfed.shared.wire import Reason
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
 VIEWER = "federation viewer"
@@ -124,6 +126,19 @@ def test_a_server_without_any_record_is_scraped(world: Any) -> None:
     text = scrape(world)
     assert value(text, "handfed_rounds_total") == 0
     assert "handfed_run_rounds" not in families(text)
+
+
+def test_every_reason_and_phase_is_there_before_its_first_and_after_its_last(world: Any) -> None:
+    """Prometheus sees no increase in a series that begins at its first count, and no fall in one that ends."""
+    text = scrape(world)
+    reasons = {str(reason): 3.0 if reason is Reason.NOT_FINITE else 0.0 for reason in Reason}
+    phases = {"none": 0.0} | {str(phase): 1.0 if phase is Phase.STABLE else 0.0 for phase in Phase}
+    for name, label, expected in (
+        ("handfed_updates_rejected_total", "reason", reasons),
+        ("handfed_releases", "phase", phases),
+    ):
+        found = {dict(labels)[label]: count for (each, labels), count in values(text).items() if each == name}
+        assert found == expected
 
 
 def test_requests_are_counted_by_the_template_of_their_route(world: Any) -> None:

@@ -24,8 +24,10 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from handfed.server.attention.values import KINDS, Expiry
-from handfed.server.metrics.figures import Figures, FiguresReading, ReleaseFigures
+from handfed.server.metrics.figures import NOT_BEGUN, Figures, FiguresReading, ReleaseFigures
 from handfed.server.metrics.requests import Requests
+from handfed.shared.promotion.rules import Phase
+from handfed.shared.wire import Reason
 
 _STATUSES = ("queued", "running", "done", "failed", "stopped")
 
@@ -130,7 +132,8 @@ def _rounds(figures: Figures) -> Iterator[Metric]:
     rejected = CounterMetricFamily(
         "handfed_updates_rejected", "Replies of devices that were not used.", labels=("reason",)
     )
-    for reason, count in sorted(figures.rejected.items()):
+    # Prometheus sees no increase in a series that begins at its first count, so all are there before.
+    for reason, count in sorted((dict.fromkeys(map(str, Reason), 0) | dict(figures.rejected)).items()):
         rejected.add_metric((reason,), count)
     yield rejected
     yield CounterMetricFamily("handfed_round_sent_bytes", "Bytes sent to devices in rounds.", rounds.bytes_down)
@@ -139,7 +142,7 @@ def _rounds(figures: Figures) -> Iterator[Metric]:
 
 def _releases(releases: Iterable[ReleaseFigures], champions: Mapping[str, int]) -> Iterator[Metric]:
     releases = tuple(releases)
-    phases: dict[str, int] = {}
+    phases = dict.fromkeys((NOT_BEGUN, *map(str, Phase)), 0)
     for each in releases:
         phases[each.phase] = phases.get(each.phase, 0) + 1
     yield _gauge("handfed_releases", "Releases on record, by how far they have come.", "phase", phases)
