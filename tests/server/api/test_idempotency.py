@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from handfed.server.api.authentication import COOKIE, PAGE_HEADER
 from handfed.server.api.errors import BusyKeyError, ReusedKeyError
 from handfed.server.api.idempotency import Answer, Idempotency, Named
 from handfed.server.database import Database
@@ -48,6 +49,14 @@ def test_a_key_belongs_to_its_token(idempotency: Idempotency) -> None:
     idempotency.begin(_named())
     assert idempotency.begin(_named(actor="token/2")) is None
     assert idempotency.begin(_named(key="other")) is None
+
+
+def test_an_answer_that_another_secret_sealed_is_not_opened_and_nothing_is_done_again(idempotency: Idempotency) -> None:
+    idempotency.begin(_named())
+    idempotency.keep(_named(), ANSWER)
+    with pytest.raises(BusyKeyError, match="cannot be opened"):
+        idempotency.begin(_named(secret=b"another"))
+    assert idempotency.begin(_named()) == ANSWER
 
 
 def test_a_request_under_way_is_not_begun_again(idempotency: Idempotency) -> None:
@@ -135,6 +144,24 @@ def test_over_http_the_key_of_another_token_is_another(world: Any) -> None:
         for who in ("own operator", "own admin")
     ]
     assert answers[0].json()["invitation"]["number"] != answers[1].json()["invitation"]["number"]
+
+
+def test_over_http_a_session_has_keys_of_its_own(world: Any) -> None:
+    token = world.tokens["own operator"]
+    sessions = [world.services.sessions.begin(token, "here").secret for _ in range(2)]
+    shown = [{"Authorization": f"Bearer {token}"}]
+    shown += [{"Cookie": f"{COOKIE}={secret}", PAGE_HEADER: "1"} for secret in sessions]
+
+    def invite(headers: dict[str, str]) -> Any:
+        more = headers | {"Idempotency-Key": "k"}
+        return world.client.post("/api/v1/invitations", json={"organisation": 1}, headers=more)
+
+    first, again = ([invite(headers) for headers in shown] for _ in range(2))
+    assert [answer.status_code for answer in first + again] == [201] * 6
+    assert [answer.content for answer in first] == [answer.content for answer in again]
+    assert len({answer.content for answer in first}) == len(shown)
+    assert all("idempotent-replayed" not in answer.headers for answer in first)
+    assert all(answer.headers["idempotent-replayed"] == "true" for answer in again)
 
 
 def test_over_http_what_was_refused_may_be_tried_again(world: Any) -> None:

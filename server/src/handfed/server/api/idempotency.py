@@ -1,14 +1,15 @@
 """Writes that may be sent again: with the same `Idempotency-Key`, the same request is done once.
 
 Rules:
-1. A key belongs to a token, or to everybody who has none, and to one request: method, path, query and body. The same
-   request gets the same answer; another request with the key is refused.
+1. A key belongs to a token, to a browser's session, or to everybody who has neither, and to one request: method, path,
+   query and body. The same request gets the same answer; another request with the key is refused.
 2. An answer is kept for 24 hours, and only of what was done (2xx): what was refused or failed changed nothing and may
    be tried again.
 3. While a request is under way its key is busy. It stays so when the server is killed meanwhile: whether the change was
    made is not known, and it is not made twice.
 4. An answer may hold a secret that is shown once. So it is sealed with a key made of what only the caller has (their
-   token, or where there is none the body, and the idempotency key); the database has hashes of those alone.
+   token or session's secret, or where there is none the body, and the idempotency key); the database has hashes of
+   those alone. That is why a session's keys are its own: it cannot make the seal of its token, nor of another session.
 
 Source: draft-ietf-httpapi-idempotency-key-header-07; AES-256-GCM (NIST SP 800-38D), HMAC (RFC 2104).
 """
@@ -24,6 +25,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import delete
 
@@ -66,7 +68,7 @@ class Named:
         """Names a request.
 
         Args:
-            actor: Who asks, such as `token/3`.
+            actor: Who asks, such as `token/3`; who shows another secret is another.
             key: Their idempotency key.
             request: The method, and the path with its query.
             body: The body.
@@ -101,7 +103,7 @@ class Idempotency:
 
         Raises:
             ReusedKeyError: The key came with another request before.
-            BusyKeyError: The request is under way, or was cut off.
+            BusyKeyError: The request is under way, or was cut off, or its answer cannot be opened.
         """
         try:
             with self._database.write() as session:
@@ -147,7 +149,13 @@ def _busy() -> BusyKeyError:
 
 
 def _opened(sealed: bytes, named: Named) -> Answer:
-    text = AESGCM(named.seal).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], named.name.encode())
+    try:
+        text = AESGCM(named.seal).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], named.name.encode())
+    except InvalidTag as error:  # sealed with another secret, or damaged: it was done all the same, and not again
+        raise BusyKeyError(
+            "the answer to this Idempotency-Key cannot be opened: look whether it was done before you send it with a "
+            "new key"
+        ) from error
     read = json.loads(text)
     headers = tuple((name, value) for name, value in read["headers"])
     return Answer(read["status"], headers, base64.b64decode(read["body"]))

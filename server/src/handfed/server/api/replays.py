@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handfed.server.api.authentication import principal_of, secret_of
+from handfed.server.api.authentication import principal_of, secret_of, shown_by
 from handfed.server.api.idempotency import Answer, Idempotency, Named
+from handfed.server.credentials import digest
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
@@ -93,7 +94,8 @@ async def _named(request: Request, key: str, body: bytes) -> Named:
     shown = secret_of(request)
     actor, secret = "everybody", body
     if shown is not None:
-        actor, secret = f"token/{(await principal_of(request)).token}", shown.encode()
+        principal, secret = await principal_of(request), shown.encode()
+        actor = f"session/{digest(secret)}" if shown_by(request) is None else f"token/{principal.token}"
     asked = f"{request.url.path}?{request.url.query}"
     return Named.of(actor, key, (request.method, asked), body, secret)
 
