@@ -127,7 +127,7 @@ def test_every_change_is_in_the_audit_log(control: RunControl, services: Service
 
 def events(services: Services, run: int, after: int = 0) -> list[str]:
     async def all_of_them() -> list[str]:
-        return [each async for each in Feed(services.runs.news).follow(run, after)]
+        return [each async for each in Feed(services.runs.news).follow(run, after, lambda: None)]
 
     return asyncio.run(all_of_them())
 

@@ -77,6 +77,20 @@ def refuse_other_sites(request: Request) -> None:
         raise CrossSiteError("a page of another site asked for this")
 
 
+def authenticated(request: Request) -> Principal:
+    """Whose token or session a request shows, as it is now; it blocks.
+
+    Raises:
+        AuthenticationError: It shows none, or one that lets nobody in.
+    """
+    services, secret, cookie = services_of(request), shown_by(request), request.cookies.get(COOKIE)
+    if secret is not None:
+        return services.tokens.authenticate(secret, address_of(request))
+    if cookie is not None:
+        return services.sessions.authenticate(cookie, address_of(request))
+    raise AuthenticationError("this takes a token: send the header Authorization: Bearer hf_...")
+
+
 async def principal_of(request: Request) -> Principal:
     """Whose token or session a request shows; looked up once a request.
 
@@ -87,17 +101,11 @@ async def principal_of(request: Request) -> Principal:
     known = request.scope.get("handfed.principal")
     if isinstance(known, Principal):
         return known
-    services, secret, cookie = services_of(request), shown_by(request), request.cookies.get(COOKIE)
-    if secret is not None:
-        found = await run_in_threadpool(services.tokens.authenticate, secret, address_of(request))
-    elif cookie is not None:
-        found = await run_in_threadpool(services.sessions.authenticate, cookie, address_of(request))
-        if request.method not in _HARMLESS:
-            refuse_other_sites(request)
-            if PAGE_HEADER not in request.headers:
-                raise CrossSiteError(f"what a browser's session changes takes the header {PAGE_HEADER}")
-    else:
-        raise AuthenticationError("this takes a token: send the header Authorization: Bearer hf_...")
+    found = await run_in_threadpool(authenticated, request)
+    if shown_by(request) is None and request.method not in _HARMLESS:
+        refuse_other_sites(request)
+        if PAGE_HEADER not in request.headers:
+            raise CrossSiteError(f"what a browser's session changes takes the header {PAGE_HEADER}")
     request.scope["handfed.principal"] = found
     return found
 

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import compile_path
 
-from handfed.server.api.errors import BusyKeyError, CrossSiteError, ReusedKeyError
+from handfed.server.api.errors import BusyKeyError, CrossSiteError, ReusedKeyError, TooManyStreamsError
 from handfed.server.devices.registry import RegistryError
 from handfed.server.devices.values import (
     ExpiredInvitationError,
@@ -74,6 +74,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     NotFoundError: Kind("not-found", 404, "It does not exist"),
     ConflictError: Kind("conflict", 409, "It contradicts how things are"),
     TooManyAttemptsError: Kind("too-many-attempts", 429, "Too many attempts"),
+    TooManyStreamsError: Kind("too-many-streams", 429, "Too many streams"),
     UnknownInvitationError: Kind("invitation-unknown", 404, "There is no such invitation"),
     UsedInvitationError: Kind("invitation-used", 409, "The invitation was used"),
     WithdrawnInvitationError: Kind("invitation-withdrawn", 403, "The invitation was withdrawn"),
@@ -202,7 +203,7 @@ def _headers(error: Exception, kind: Kind) -> dict[str, str]:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if kind.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="handfed"'
-    if isinstance(error, TooManyAttemptsError):
+    if isinstance(error, TooManyAttemptsError | TooManyStreamsError):
         headers["Retry-After"] = str(error.retry_after_s)
     elif kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(_RETRY_AFTER_S)

@@ -15,6 +15,9 @@ Rules:
 2. All streams of a server share one reader of the record, which makes one query every `LOOK_S` however many there are,
    and none while there is no stream.
 3. A comment every `ALIVE_S` keeps the line open through proxies, also while the record cannot be read.
+4. Every `ALIVE_S`, also of a run that is never silent, it is looked whether who follows may do so still. Who may not is
+   cut off, and told why when they ask again.
+5. A token has `MOST_STREAMS` at once: each is an open file of the server, which devices need as well.
 """
 
 from __future__ import annotations
@@ -24,19 +27,23 @@ import contextlib
 import json
 import logging
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
+from handfed.server.api.errors import TooManyStreamsError
 from handfed.server.runs.answers import round_as_json
 from handfed.server.runs.schemas import News, RecordedRound, Status
-from handfed.shared.errors import HandfedError
+from handfed.shared.errors import HandfedError, StorageError
 
 MEDIA_TYPE: Final = "text/event-stream"
 ALIVE_S: Final = 15.0
 LOOK_S: Final = 1.0
+MOST_STREAMS: Final = 20
 _log = logging.getLogger(__name__)
 
 
@@ -51,6 +58,7 @@ class Feed:
     def __init__(self, news: Callable[[Mapping[int, int]], Mapping[int, News]], *, look_s: float = LOOK_S) -> None:
         self._news, self._look_s = news, look_s
         self._followed: dict[int, _Followed] = {}
+        self._places: Counter[int | None] = Counter()  # taken, by token
         self._is_wanted = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
 
@@ -59,17 +67,45 @@ class Feed:
         """How many wait for something new."""
         return sum(followed.streams for followed in self._followed.values())
 
-    async def follow(self, run: int, after: int) -> AsyncIterator[str]:
-        """The events of a run.
+    @contextmanager
+    def place(self, token: int | None) -> Iterator[None]:
+        """A place for a stream, taken until it is left.
+
+        Args:
+            token: Number of the token of who follows.
+
+        Raises:
+            TooManyStreamsError: The token has as many streams as it may have.
+        """
+        if self._places[token] >= MOST_STREAMS:
+            message = f"this token follows {MOST_STREAMS} times already, and may not more often: end one of its streams"
+            raise TooManyStreamsError(message, int(ALIVE_S))
+        self._places[token] += 1
+        try:
+            yield
+        finally:
+            self._places[token] -= 1
+            if not self._places[token]:
+                del self._places[token]
+
+    async def follow(self, run: int, after: int, look_again: Callable[[], object]) -> AsyncIterator[str]:
+        """The events of a run, until it ends or who follows may do so no more.
 
         Args:
             run: Its number; there is such a run, and who asks may read it.
             after: The round after which they begin.
+            look_again: Looks whether they may read it still, and raises a `HandfedError` where not; it may block.
         """
-        followed = self._join(run)
+        followed, clock = self._join(run), asyncio.get_running_loop().time
         told: Status | None = None
+        due = clock() + ALIVE_S
         try:
             while True:
+                if clock() >= due:
+                    if not await _is_welcome(look_again):
+                        return
+                    due = clock() + ALIVE_S
+                    yield ": still here\n\n"
                 changed = followed.changed
                 if followed.status != told and not followed.is_over:
                     told = followed.status
@@ -83,10 +119,9 @@ class Feed:
                 if followed.is_over:
                     yield _event("end", {"status": followed.status})
                     return
-                try:
-                    await asyncio.wait_for(changed.wait(), ALIVE_S)
-                except TimeoutError:
-                    yield ": still here\n\n"
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(due):
+                        await changed.wait()
         finally:
             self._leave(run, followed)
 
@@ -165,6 +200,16 @@ class _Followed:
         if news.rounds or is_other:
             changed, self.changed = self.changed, asyncio.Event()
             changed.set()
+
+
+async def _is_welcome(look_again: Callable[[], object]) -> bool:
+    try:
+        await run_in_threadpool(look_again)
+    except StorageError:  # nobody can tell now, and nothing new of the run is read either
+        return True
+    except HandfedError:
+        return False
+    return True
 
 
 def _event(name: str, data: Mapping[str, Any]) -> str:

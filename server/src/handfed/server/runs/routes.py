@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
+from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from handfed.server.api.authentication import Asking, Wired
+from handfed.server.api.authentication import Asking, Wired, authenticated
 from handfed.server.api.fields import Number
 from handfed.server.api.pagination import LINK, MAX_NUMBER, Listed, Paging
 from handfed.server.api.problems import refusals
@@ -120,21 +123,35 @@ def _feed(request: Request) -> Feed:
     return found
 
 
+class _EventStream(StreamingResponse):
+    """A stream that takes its place before it begins, and gives it back also where nobody reads it."""
+
+    def __init__(self, events: AsyncIterator[str], place: AbstractContextManager[None]) -> None:
+        super().__init__(events, media_type=MEDIA_TYPE)
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await super().__call__(scope, receive, send)
+
+
 @router.get(
     "/{number}/events",
     response_class=StreamingResponse,
     responses={
         200: {"description": "Rounds as they end.", "content": {MEDIA_TYPE: {}}},
-        **refusals(401, 403, 404, 422),
+        **refusals(401, 403, 404, 422, 429),
     },
 )
 def follow_run(
+    request: Request,
     asking: Asking,
     services: Wired,
-    feed: Annotated[Feed, Depends(_feed)],
     number: Number,
     last_event_id: Annotated[int, Header(ge=0, le=MAX_NUMBER, description="The last event that was received.")] = 0,
 ) -> StreamingResponse:
     """The rounds of a run as server-sent events, `round` for each and `end` when the run has ended."""
     services.runs.get(asking, number)  # who may not read it is told before the stream begins
-    return StreamingResponse(feed.follow(number, last_event_id), media_type=MEDIA_TYPE)
+    feed = _feed(request)
+    events = feed.follow(number, last_event_id, lambda: services.runs.get(authenticated(request), number))
+    return _EventStream(events, feed.place(asking.token))
