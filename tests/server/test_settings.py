@@ -26,6 +26,12 @@ def test_without_an_address_it_is_this_machines_name(tmp_path: Path) -> None:
     assert ServerSettings.load(tmp_path, port=9000, environment={}).address == f"{socket.gethostname()}:9000"
 
 
+@pytest.mark.parametrize("address", ["bad host!", None, "https://server.example", "server.example:0"])
+def test_what_is_no_address_is_refused_where_settings_are_made(tmp_path: Path, address: str | None) -> None:
+    with pytest.raises(SettingError, match="is no address of a server"):
+        ServerSettings.load(tmp_path, address=address, environment={"HANDFED_ADDRESS": "bad host!"})
+
+
 def test_what_is_written_holds_no_password_and_no_place(tmp_path: Path) -> None:
     settings = ServerSettings.load(tmp_path, "postgresql://me:hidden@db/handfed", environment={})
     settings.save()

@@ -50,7 +50,6 @@ def serve(
         data_dir, database, address=address, port=port, host=host, promotion=_by_name(promotion or [])
     )
     make_private(settings.data_dir)
-    settings.save()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     raise typer.Exit(supervised("handfed.server.serving", settings.model_dump_json().encode()))
 

@@ -78,6 +78,7 @@ def serve(settings: ServerSettings) -> None:
             live=live,
             expiries=Expiries(settings.data_dir, settings.lifetimes),
         )
+        settings.save()  # nothing refuses any more: other commands shall know of this server
         _tell_first_token(services, settings.data_dir / TOKEN_FILE)
         ours = create_app(settings, services)
         for entry in entry_points(group=WEB):

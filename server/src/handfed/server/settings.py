@@ -1,9 +1,10 @@
 """What a server is set to: one value, made where a process begins and passed down.
 
 For each setting the order is: the option of the command, then the environment, then `server.json` in the data
-directory, then the default. `server.json` is written when a server starts, so that other commands on the same machine
-(`handfed invite`, say) know what it was started with; it holds no secret, and so not the database's URL. Where nobody
-says what devices call the server, they call it by this machine's host name.
+directory, then the default. `server.json` is written when a server begins to serve, so that other commands on the same
+machine (`handfed invite`, say) know what it was started with; a start that is refused leaves it as it was. It holds no
+secret, and so not the database's URL. Where nobody says what devices call the server, they call it by this machine's
+host name.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from handfed.server.registry.lifetimes import Lifetimes
 from handfed.shared import data_directory
+from handfed.shared.address import Address
 from handfed.shared.errors import SettingError, StorageError
 from handfed.shared.files import write_atomically
 from handfed.shared.promotion.settings import PromotionSettings
@@ -26,6 +28,11 @@ from handfed.shared.promotion.settings import PromotionSettings
 ADDRESS_VARIABLE: Final = "HANDFED_ADDRESS"
 FILE: Final = "server.json"
 DEFAULT_PORT: Final = 8443
+
+
+def _checked_address(text: str) -> str:
+    Address.parse(text)  # whose error says how one is written
+    return text
 
 
 class ServerSettings(BaseModel):
@@ -48,7 +55,7 @@ class ServerSettings(BaseModel):
 
     data_dir: Path
     database: str = Field(repr=False)  # a URL may hold a password
-    address: str
+    address: Annotated[str, AfterValidator(_checked_address)]
     host: str = "0.0.0.0"  # noqa: S104 - devices come from elsewhere
     port: Annotated[int, Field(ge=1, le=65_535)] = DEFAULT_PORT
     max_body_bytes: Annotated[int, Field(ge=1024)] = 65_536

@@ -1,0 +1,54 @@
+"""What `handfed serve` leaves on disk, as a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handfed.simulations.real import HANDFED, free_port
+
+START_S = 90.0
+
+
+def refused(data: Path, *arguments: object) -> str:
+    """What a server says that cannot be started as it was asked to."""
+    command = [*HANDFED, "serve", "--data-dir", str(data), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START_S)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Path]:
+    """The data directory of a server that runs."""
+    folder = tmp_path_factory.mktemp("served")
+    data, log = folder / "data", folder / "log"
+    command = [*HANDFED, "serve", "--data-dir", str(data), "--address", "server.example", "--port", str(port)]
+    with log.open("wb") as written, subprocess.Popen(command, stdout=written, stderr=written) as process:
+        end = time.monotonic() + START_S
+        while "serving at port" not in log.read_text() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+        assert "serving at port" in log.read_text(), log.read_text()
+        yield data
+        process.terminate()
+
+
+def test_a_start_that_is_refused_leaves_what_other_commands_know_of_the_server(
+    served: Path, port: int, tmp_path: Path
+) -> None:
+    before = (served / "server.json").read_bytes()
+    assert b"server.example" in before
+    assert "cannot listen" in refused(tmp_path / "other", "--address", "wrong.example", "--port", port)
+    assert not (tmp_path / "other" / "server.json").exists()
+    refused(served, "--address", "wrong.example")
+    assert "is no address of a server" in refused(served, "--address", "bad host!")
+    assert (served / "server.json").read_bytes() == before
