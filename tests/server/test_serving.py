@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,22 @@ def refused(data: Path, *arguments: object) -> str:
     return done.stderr
 
 
+@contextmanager
+def serving(data: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that runs, and is told to end."""
+    log = data.with_name("log")
+    command = [*HANDFED, "serve", "--data-dir", str(data), "--address", "server.example", "--port", str(port)]
+    with log.open("wb") as written, subprocess.Popen(command, stdout=written, stderr=written) as process:
+        try:
+            end = time.monotonic() + START_S
+            while "serving at port" not in log.read_text() and process.poll() is None and time.monotonic() < end:
+                time.sleep(0.1)
+            assert "serving at port" in log.read_text(), log.read_text()
+            yield process
+        finally:
+            process.terminate()
+
+
 @pytest.fixture(scope="module")
 def port() -> int:
     return free_port()
@@ -30,16 +47,9 @@ def port() -> int:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Path]:
     """The data directory of a server that runs."""
-    folder = tmp_path_factory.mktemp("served")
-    data, log = folder / "data", folder / "log"
-    command = [*HANDFED, "serve", "--data-dir", str(data), "--address", "server.example", "--port", str(port)]
-    with log.open("wb") as written, subprocess.Popen(command, stdout=written, stderr=written) as process:
-        end = time.monotonic() + START_S
-        while "serving at port" not in log.read_text() and process.poll() is None and time.monotonic() < end:
-            time.sleep(0.1)
-        assert "serving at port" in log.read_text(), log.read_text()
+    data = tmp_path_factory.mktemp("served") / "data"
+    with serving(data, port):
         yield data
-        process.terminate()
 
 
 def test_a_start_that_is_refused_leaves_what_other_commands_know_of_the_server(
@@ -52,3 +62,16 @@ def test_a_start_that_is_refused_leaves_what_other_commands_know_of_the_server(
     refused(served, "--address", "wrong.example")
     assert "is no address of a server" in refused(served, "--address", "bad host!")
     assert (served / "server.json").read_bytes() == before
+
+
+def test_a_data_directory_has_one_server(served: Path) -> None:
+    before = (served / "server.json").read_bytes()
+    assert f"another process is at the data directory {served}" in refused(served, "--port", free_port())
+    assert (served / "server.json").read_bytes() == before
+
+
+def test_a_server_that_was_killed_leaves_no_lock_and_nobody_serving(tmp_path: Path) -> None:
+    port = free_port()
+    for _ in range(2):
+        with serving(tmp_path / "data", port) as process:
+            process.kill()

@@ -42,16 +42,18 @@ def serve(
     database: DatabaseUrl = None,
 ) -> None:
     """Run the server of a federation: devices join it, and train by it, over one TLS port."""
-    from handfed.server.settings import ServerSettings
+    from handfed.server.settings import LOCK, ServerSettings
     from handfed.server.supervisor import supervised
-    from handfed.shared.files import make_private
+    from handfed.shared.files import held, make_private
 
     settings = ServerSettings.load(
         data_dir, database, address=address, port=port, host=host, promotion=_by_name(promotion or [])
     )
     make_private(settings.data_dir)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    raise typer.Exit(supervised("handfed.server.serving", settings.model_dump_json().encode()))
+    # Two servers in one data directory would end each other's runs.
+    with held(settings.data_dir / LOCK, what=f"the data directory {settings.data_dir}"):
+        raise typer.Exit(supervised("handfed.server.serving", settings.model_dump_json().encode()))
 
 
 def _by_name(given: list[str]) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """The process that serves a federation: the control API and Flower's Fleet API on one TLS port, and the runs.
 
-python -m handfed.server.serving        what `handfed serve` keeps going; settings come as JSON on standard input
+python -m handfed.server.serving PARENT     what `handfed serve` keeps going; settings come as JSON on standard input
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from handfed.shared.address import Address
 from handfed.shared.data_directory import releases_in
 from handfed.shared.errors import HandfedError, SettingError
 from handfed.shared.files import make_private, write_atomically
+from handfed.shared.parent import die_with
 
 WEB: Final = "handfed.web"  # entry points of other parts' pages: each gives a router for the settings
 LINK_STATE: Final = Path("superlink") / "link.sqlite"  # in the data directory
@@ -226,6 +227,7 @@ def _bound(host: str, port: int) -> socket.socket:
 
 def main() -> None:
     """Serves with the settings on standard input."""
+    die_with(int(sys.argv[1]))  # nobody would start it again, and the lock of the data directory is gone
     os.umask(0o077)  # what is made here is for nobody else
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # Objects that move, steps of a migration or a start, keys that sign in vain.

@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Final
+
+from handfed.shared.parent import child
 
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
@@ -80,7 +81,7 @@ def supervised(module: str, given: bytes) -> int:
     """Keeps a Python module going.
 
     Args:
-        module: Its name.
+        module: Its name. It hears of this process's id, to end with it however that ends.
         given: What it reads on standard input.
     """
-    return Supervisor([sys.executable, "-P", "-m", module], given).run()
+    return Supervisor(child(module), given).run()
