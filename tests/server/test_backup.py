@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import tarfile
 from collections.abc import Callable
 from contextlib import closing
@@ -93,6 +95,22 @@ def test_a_change_of_the_registry_is_in_a_backup_whole(server: Path, tmp_path: P
 
 def test_only_its_owner_can_read_a_backup(server: Path, tmp_path: Path) -> None:
     assert write(server, tmp_path / "server.tar.gz").stat().st_mode & 0o077 == 0
+
+
+def test_what_is_in_a_backup_and_comes_out_of_it_is_for_its_owner_alone(server: Path, tmp_path: Path) -> None:
+    for path in (server, *server.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    before = os.umask(0o022)
+    try:
+        with tarfile.open(write(server, tmp_path / "server.tar.gz")) as archive:
+            assert {entry.mode for entry in archive if entry.isfile()} == {0o600}
+            assert {entry.mode for entry in archive if entry.isdir()} == {0o700}
+        backup.read(tmp_path / "server.tar.gz", tmp_path / "new")
+    finally:
+        os.umask(before)
+    made = [tmp_path / "new", *(tmp_path / "new").rglob("*")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_file()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_dir()} == {0o700}
 
 
 def test_a_database_elsewhere_is_left_to_its_own_tools(server: Path, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@
 
 Rules:
 1. Databases are copied by SQLite's own backup (https://www.sqlite.org/backup.html), so a server may run meanwhile.
-2. A backup holds every secret of the federation and has mode 0600; keep it as you would keep the server.
+2. A backup holds every secret of the federation and has mode 0600; keep it as you would keep the server. What is in it,
+   and what is made of it, is for its owner alone, whatever the umask.
 3. It is restored into an empty data directory only, and whole or not at all. After that the server may be another
    machine at another address: devices know it by its CA.
 4. What it holds of the registry is older than what it holds of the record, and that is older than the releases: so what
@@ -100,7 +101,7 @@ def write(directory: Path, file: Path, *, elsewhere: bool, now: datetime) -> Non
                     _add_database(archive, directory / name, name)
             for name in _REST:
                 if (directory / name).exists():
-                    archive.add(directory / name, name)
+                    archive.add(directory / name, name, filter=_private)
         partial.replace(file)
         sync_directory(file.parent)
     except (OSError, sqlite3.Error) as error:
@@ -127,6 +128,8 @@ def read(file: Path, directory: Path) -> None:
         with tarfile.open(file, "r:gz") as archive:
             _check(archive, file)
             archive.extractall(staging, filter="data")
+        for path in staging.rglob("*"):  # an archive need not name its folders, and an older one has a database for all
+            path.chmod(0o700 if path.is_dir() else 0o600)
         (staging / HEADER).unlink()
         if registry_in(staging).exists():
             (registry_in(staging) / RESTORED).touch(mode=0o600)
@@ -152,8 +155,13 @@ def _check(archive: tarfile.TarFile, file: Path) -> None:
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), 0o600
-    archive.addfile(entry, io.BytesIO(content))
+    entry.size = len(content)
+    archive.addfile(_private(entry), io.BytesIO(content))
+
+
+def _private(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.mode = 0o700 if entry.isdir() else 0o600
+    return entry
 
 
 def _add_registry(archive: tarfile.TarFile, directory: Path) -> None:
@@ -161,7 +169,7 @@ def _add_registry(archive: tarfile.TarFile, directory: Path) -> None:
     registry = registry_in(directory)
     if registry.exists():
         with RegistryFiles(registry).changing():
-            archive.add(registry, registry.name)
+            archive.add(registry, registry.name, filter=_private)
 
 
 def _add_database(archive: tarfile.TarFile, source: Path, name: str) -> None:
@@ -170,4 +178,4 @@ def _add_database(archive: tarfile.TarFile, source: Path, name: str) -> None:
         copy = Path(folder) / "copy.db"
         with closing(sqlite3.connect(source)) as opened, closing(sqlite3.connect(copy)) as target:
             opened.backup(target)
-        archive.add(copy, name)
+        archive.add(copy, name, filter=_private)
