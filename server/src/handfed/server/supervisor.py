@@ -5,12 +5,13 @@ This process stays small: it imports neither Flower nor a database library.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from types import FrameType
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from handfed.shared.parent import child
@@ -39,42 +40,48 @@ class Supervisor:
         given: bytes,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._command, self._given, self._clock, self._sleep = list(command), given, clock, sleep
-        self._process: subprocess.Popen[bytes] | None = None
-        self._ending = False
 
     def run(self) -> int:
         """Keeps it going until it ends well, cannot be started, or this process is told to end; its exit status."""
+        return asyncio.run(self._keep_going())
+
+    async def _keep_going(self) -> int:
+        told = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
         pause = FIRST_PAUSE_S
         while True:
             started = self._clock()
-            status = 0 if self._ending else self._once()
-            if status in {0, WRONG_USE} or self._ending:
-                return 0 if self._ending else status
+            status = await self._once(told)
+            if told.is_set() or status in {0, WRONG_USE}:
+                return 0 if told.is_set() else status
             pause = FIRST_PAUSE_S if self._clock() - started >= SOUND_S else min(2 * pause, LONGEST_PAUSE_S)
             _log.warning("the server ended with status %d; it is started again in %g seconds", status, pause)
-            self._sleep(pause)
+            if not await _comes_before(self._sleep(pause), told):
+                return 0
 
-    def _once(self) -> int:
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603 - our own module
-        if self._process.stdin is not None:
-            self._process.stdin.write(self._given)
-            self._process.stdin.close()
-        return self._process.wait()
+    async def _once(self, told: asyncio.Event) -> int:
+        process = await asyncio.create_subprocess_exec(*self._command, stdin=subprocess.PIPE)
+        work = asyncio.ensure_future(process.communicate(self._given))
+        if not await _comes_before(work, told):
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                process.terminate()
+                try:
+                    await asyncio.wait_for(work, END_S)
+                except TimeoutError:
+                    process.kill()
+        return await process.wait()
 
-    def _end(self, _signal: int, _frame: FrameType | None) -> None:
-        self._ending = True
-        if self._process is None or self._process.poll() is not None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
+
+async def _comes_before(work: Awaitable[object], told: asyncio.Event) -> bool:
+    """Whether something is done before this process is told to end."""
+    doing, ending = asyncio.ensure_future(work), asyncio.ensure_future(told.wait())
+    await asyncio.wait({doing, ending}, return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    return doing.done()
 
 
 def supervised(module: str, given: bytes) -> int:
