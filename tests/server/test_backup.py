@@ -20,7 +20,8 @@ from handfed.server.people.organisations import Organisations
 from handfed.server.people.principals import Principal
 from handfed.server.registry.files import RESTORED, registry_in
 from handfed.server.registry.service import Registry
-from handfed.shared.errors import SettingError, StorageError
+from handfed.server.settings import LOCK
+from handfed.shared.errors import SettingError
 from handfed.shared.registry import Channel
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -132,15 +133,59 @@ def test_where_no_server_was_there_is_nothing_to_back_up(tmp_path: Path) -> None
         write(tmp_path, tmp_path / "server.tar.gz")
 
 
-def test_what_is_no_backup_or_is_cut_off_is_refused_and_leaves_nothing(server: Path, tmp_path: Path) -> None:
+def cut(file: Path) -> bytes:
+    return file.read_bytes()[:-200]
+
+
+def damaged(file: Path) -> bytes:
+    content = file.read_bytes()
+    return content[:500] + bytes(100) + content[600:]
+
+
+def foreign(file: Path) -> bytes:
+    with tarfile.open(file.with_name("foreign"), "w:gz") as archive:
+        archive.add(file, "file")
+    return file.with_name("foreign").read_bytes()
+
+
+def headed(file: Path) -> bytes:
+    """A foreign archive that has a file by the name of a backup's header."""
+    (file.parent / "header").write_text("[]")
+    with tarfile.open(file.with_name("foreign"), "w:gz") as archive:
+        archive.add(file.parent / "header", backup.HEADER)
+    return file.with_name("foreign").read_bytes()
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("content", [cut, damaged, foreign, headed, lambda _: b"", lambda _: b"text"])
+def test_what_is_no_whole_backup_is_wrong_input_and_leaves_all_as_it_was(
+    server: Path, tmp_path: Path, content: Callable[[Path], bytes], *, there: bool
+) -> None:
+    broken, folder = tmp_path / "broken.tar.gz", tmp_path / "a" / "new"
+    broken.write_bytes(content(write(server, tmp_path / "server.tar.gz")))
+    if there:
+        folder.mkdir(parents=True)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SettingError, match=r"broken.tar.gz is no (whole )?backup of a Handfed server.*: .*name a"):
+        backup.read(broken, folder)
+    assert sorted(tmp_path.iterdir()) == before
+    assert folder.exists() == there
+    assert not list((tmp_path / "a").glob("*/*"))
+
+
+def test_a_backup_that_is_not_there_and_a_folder_that_is_a_file_are_wrong_input(server: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"there is no file .*: name a file"):
+        backup.read(tmp_path / "missing.tar.gz", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
     file = write(server, tmp_path / "server.tar.gz")
-    cut = tmp_path / "cut.tar.gz"
-    cut.write_bytes(file.read_bytes()[:-200])
-    with pytest.raises(StorageError, match="cannot be restored"):
-        backup.read(cut, tmp_path / "new")
-    with tarfile.open(tmp_path / "other.tar.gz", "w:gz") as archive:
-        archive.add(server / "authority", "authority")
-    with pytest.raises(SettingError, match="is no backup"):
-        backup.read(tmp_path / "other.tar.gz", tmp_path / "new")
-    assert not [path for path in (tmp_path / "new").glob("*") if path.is_file()]
-    assert not list(tmp_path.glob(".new.*"))
+    with pytest.raises(SettingError, match="is no folder; name another"):
+        backup.read(file, file)
+
+
+def test_the_lock_of_a_server_that_could_not_be_started_is_in_nobodys_way(server: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / LOCK).touch()
+    backup.read(write(server, tmp_path / "server.tar.gz"), folder)
+    assert (folder / "handfed.db").exists()
+    assert not (folder / LOCK).exists()

@@ -23,12 +23,13 @@ Rules:
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
-import shutil
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,13 +38,15 @@ from typing import Annotated, Final
 import typer
 
 from handfed.server.registry.files import RESTORED, RegistryFiles, registry_in
+from handfed.server.settings import LOCK
 from handfed.server.terminal import DatabaseUrl, DataDir
 from handfed.shared import data_directory
 from handfed.shared.errors import SettingError, StorageError
-from handfed.shared.files import make_private, sync_directory
+from handfed.shared.files import sync_directory
 
 FORMAT: Final = 1
 HEADER: Final = "backup.json"
+_CHUNK: Final = 1 << 20
 _DATABASES: Final = ("handfed.db", "superlink/link.sqlite")
 _REST: Final = ("alerts", "authority", "releases", "runs", "server.json")
 
@@ -117,38 +120,62 @@ def read(file: Path, directory: Path) -> None:
         directory: The data directory; it must be empty, or not be there.
 
     Raises:
-        SettingError: The directory is not empty, or the file is no backup, or one of a newer Handfed.
-        StorageError: Something cannot be read or written; the directory is as it was.
+        SettingError: The directory is not empty or none at all, or the file is missing, no whole backup, or one of a
+            newer Handfed.
+        StorageError: Something cannot be read or written. In either case the directory is as it was.
     """
-    if directory.exists() and any(directory.iterdir()):
-        raise SettingError(f"{directory} is not empty; name another data directory")
-    make_private(directory)
-    staging = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+    place = directory.resolve()
+    if place.exists() and not (place.is_dir() and all(path.name == LOCK for path in place.iterdir())):
+        what = "is not empty" if place.is_dir() else "is no folder"
+        raise SettingError(f"{directory} {what}; name another data directory")
+    if not file.is_file():
+        raise SettingError(f"there is no file {file}: name a file that handfed backup wrote")
+    # Nothing is made in the folder's place before all of it is there.
+    nearest = next(parent for parent in place.parents if parent.exists())
     try:
-        with tarfile.open(file, "r:gz") as archive:
+        with tempfile.TemporaryDirectory(dir=nearest, prefix=f".{place.name}.", ignore_cleanup_errors=True) as made:
+            staging = Path(made)
+            _extract(file, staging)
+            if registry_in(staging).exists():
+                (registry_in(staging) / RESTORED).touch(mode=0o600)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (place / LOCK).unlink(missing_ok=True)  # of a server that could not be started here
+            staging.replace(place)  # an empty folder that is there goes
+        sync_directory(place.parent)
+    except OSError as error:
+        raise StorageError(f"{file}: cannot be restored: {error}; free space or choose another folder") from error
+
+
+def _extract(file: Path, folder: Path) -> None:
+    """Unpacks a backup, each file of it for its owner alone.
+
+    Raises:
+        SettingError: The file is no backup, or not whole, or one of a newer Handfed.
+        OSError: It cannot be read, or the folder cannot be written.
+    """
+    try:
+        with gzip.open(file) as content, tarfile.open(fileobj=content, mode="r:") as archive:
             _check(archive, file)
-            archive.extractall(staging, filter="data")
-        for path in staging.rglob("*"):  # an archive need not name its folders, and an older one has a database for all
-            path.chmod(0o700 if path.is_dir() else 0o600)
-        (staging / HEADER).unlink()
-        if registry_in(staging).exists():
-            (registry_in(staging) / RESTORED).touch(mode=0o600)
-        staging.chmod(0o700)
-        directory.rmdir()
-        staging.replace(directory)
-        sync_directory(directory.parent)
-    except (OSError, EOFError, tarfile.TarError) as error:
-        raise StorageError(f"{file}: cannot be restored: {error}") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+            archive.extractall(folder, filter="data")
+            while content.read(_CHUNK):  # a damaged header looks like the archive's end; the checksum comes last
+                pass
+    except (EOFError, gzip.BadGzipFile, tarfile.TarError, zlib.error) as error:
+        raise SettingError(
+            f"{file} is no whole backup of a Handfed server ({error}): copy it anew, or name another"
+        ) from error
+    (folder / HEADER).unlink()
+    for path in folder.rglob("*"):  # an archive need not name its folders, and an older one has a database for all
+        path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def _check(archive: tarfile.TarFile, file: Path) -> None:
     try:
         header = archive.extractfile(HEADER)
-        known = json.loads(header.read()) if header else {}
-    except (KeyError, ValueError) as error:
-        raise SettingError(f"{file} is no backup of a Handfed server") from error
+        known = json.loads(header.read()) if header else None
+    except (KeyError, ValueError):
+        known = None
+    if not isinstance(known, dict):
+        raise SettingError(f"{file} is no backup of a Handfed server: name a file that handfed backup wrote")
     if known.get("format") != FORMAT:
         raise SettingError(f"{file} was written by a newer Handfed: update this software")
 
