@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from handfed.server.database import open_database
 from handfed.server.learning.cli import commands
+from handfed.server.learning.service import Policies
 from handfed.shared.data_directory import database_url
-from handfed.shared.errors import SettingError
+from handfed.shared.errors import NotFoundError, SettingError
 from handfed.shared.learning.settings import RANGES
 
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
@@ -74,6 +75,23 @@ def test_an_explanation_names_each_condition_with_what_was_found_and_what_it_tak
 @pytest.mark.parametrize("given", [("--set", "least_samples"), ("--set", "nonsense=1"), ("--run-set", "rounds=x")])
 def test_what_cannot_be_set_is_refused(data: Path, given: tuple[str, str]) -> None:
     assert isinstance(run("set", *given, "--data-dir", data).exception, SettingError)
+
+
+@pytest.mark.parametrize("command", ["show", "set", "enable", "disable", "explain"])
+def test_a_task_that_there_is_not_is_refused(data: Path, command: str) -> None:
+    result = run(command, "--task", "nope", "--data-dir", data)
+    assert isinstance(result.exception, NotFoundError)
+    assert "no task 'nope'; choose of characters, digits, words, lines, or name a .toml" in str(result.exception)
+    with open_database(database_url(data, None)) as database:
+        assert Policies(database).every() == []
+
+
+def test_a_task_may_be_a_file(data: Path) -> None:
+    file = data / "cheques.toml"
+    file.write_text('summary = "Cheques"\nalphabet = "digits"')
+    assert "runs of cheques by itself" in " ".join(output("enable", "--task", file, "--data-dir", data).split())
+    file.unlink()
+    assert answer("show", "--task", "cheques", "--data-dir", data)["policy"]["enabled_at"] is not None
 
 
 def test_there_is_no_policy_without_a_server(tmp_path: Path) -> None:

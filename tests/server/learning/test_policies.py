@@ -11,7 +11,8 @@ from handfed.server.audit.service import AuditLog
 from handfed.server.audit.values import AuditFilter
 from handfed.server.learning.service import Policies
 from handfed.server.people.principals import Principal
-from handfed.shared.errors import ForbiddenError, SettingError
+from handfed.server.runs.schemas import RunStart
+from handfed.shared.errors import ForbiddenError, NotFoundError, SettingError
 from handfed.shared.handwriting_reports import Figure
 from handfed.shared.run_settings import RunSettings
 
@@ -177,6 +178,15 @@ def test_what_cannot_be_set_is_refused_and_changes_nothing(world: World, wanted:
     with pytest.raises(SettingError):
         world.policies.change(ADA, "digits", **wanted)
     assert world.policies.get("digits") == before
+
+
+def test_a_task_of_a_file_is_known_by_its_runs(world: World) -> None:
+    with pytest.raises(NotFoundError, match="there is no task 'cheques'"):
+        world.policies.get("cheques")
+    with pytest.raises(NotFoundError, match=r"no task 'digit'; did you mean digits\? Choose of characters, "):
+        world.policies.get("digit")
+    world.runs.start(RunStart("cheques", "cnn", "fedavg", 1, {}, 3, "ray"))
+    assert world.policies.enable(ADA, "cheques", enabled=True).task == "cheques"
 
 
 def test_it_takes_an_operator_of_the_federation(world: World) -> None:

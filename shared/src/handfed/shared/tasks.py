@@ -124,8 +124,8 @@ def find(reference: str) -> Task:
     path = Path(reference)
     if path.suffix != ".toml":
         close = get_close_matches(reference, TASKS, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise SettingError(f"there is no task {reference!r}{hint} choose of {', '.join(TASKS)}, or name a .toml file")
+        hint = f"did you mean {close[0]}? Choose" if close else "choose"
+        raise SettingError(f"there is no task {reference!r}; {hint} of {', '.join(TASKS)}, or name a .toml file")
     try:
         return Task.from_toml(path.read_text(encoding="utf-8"), reference)
     except (OSError, UnicodeDecodeError) as error:

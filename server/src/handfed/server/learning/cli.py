@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from handfed.shared.learning.policy import Decision
 
 commands = typer.Typer(help="When the server starts runs by itself.", no_args_is_help=True)
-Task = Annotated[str, typer.Option(help="What is recognised.")]
+Task = Annotated[str, typer.Option(help="What is recognised, or a file of it.")]
 Given = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be repeated.", show_default=False),
@@ -87,8 +87,8 @@ def enable(
         _print(found, as_json=True)
         return
     terminal.console().print(
-        f"From now on the server starts runs of {task} by itself, each going on from the release in use, where nothing"
-        " stands in the way and one of these holds:"
+        f"From now on the server starts runs of {found.task} by itself, each going on from the release in use, where"
+        " nothing stands in the way and one of these holds:"
     )
     for each in decision.conditions:
         if each.role == "calls":
@@ -109,7 +109,7 @@ def disable(
     if as_json:
         _print(found, as_json=True)
     else:
-        terminal.console().print(f"The server starts no runs of {task} by itself.")
+        terminal.console().print(f"The server starts no runs of {found.task} by itself.")
 
 
 @commands.command()

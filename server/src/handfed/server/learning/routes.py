@@ -25,32 +25,32 @@ def list_policies(asking: Asking, services: Wired) -> dict[str, list[Policy]]:
     return {"policies": services.policies.every()}
 
 
-@router.get("/{task}", response_model=schemas.PolicyGiven, responses=refusals(401, 403, 422))
+@router.get("/{task}", response_model=schemas.PolicyGiven, responses=refusals(401, 403, 404, 422))
 def show_policy(asking: Asking, services: Wired, task: Task) -> Policy:
     """What is set of one task; the defaults, disabled, where nothing is."""
     del asking
     return services.policies.get(task)
 
 
-@router.patch("/{task}", response_model=schemas.PolicyGiven, responses=refusals(401, 403, 409, 413, 422))
+@router.patch("/{task}", response_model=schemas.PolicyGiven, responses=refusals(401, 403, 404, 409, 413, 422))
 def set_policy(asking: Asking, services: Wired, task: Task, wanted: schemas.PolicyWanted) -> Policy:
     """Changes some settings; it takes an operator of the federation."""
     return services.policies.change(asking, task, wanted.settings, wanted.run_settings)
 
 
-@router.post("/{task}/enable", response_model=schemas.PolicyGiven, responses=refusals(401, 403, 409, 422))
+@router.post("/{task}/enable", response_model=schemas.PolicyGiven, responses=refusals(401, 403, 404, 409, 422))
 def enable_policy(asking: Asking, services: Wired, task: Task) -> Policy:
     """Has the server start runs of a task by itself; it takes an operator of the federation."""
     return services.policies.enable(asking, task, enabled=True)
 
 
-@router.post("/{task}/disable", response_model=schemas.PolicyGiven, responses=refusals(401, 403, 409, 422))
+@router.post("/{task}/disable", response_model=schemas.PolicyGiven, responses=refusals(401, 403, 404, 409, 422))
 def disable_policy(asking: Asking, services: Wired, task: Task) -> Policy:
     """Has the server start no more runs of a task by itself; it takes an operator of the federation."""
     return services.policies.enable(asking, task, enabled=False)
 
 
-@router.get("/{task}/explanation", response_model=schemas.ExplanationGiven, responses=refusals(401, 403, 422))
+@router.get("/{task}/explanation", response_model=schemas.ExplanationGiven, responses=refusals(401, 403, 404, 422))
 def explain_policy(asking: Asking, services: Wired, task: Task) -> Explanation:
     """Why a run would be started now, or not, condition by condition; it takes a token for the whole federation."""
     return services.policies.explain(asking, task)

@@ -27,7 +27,9 @@ from handfed.server.learning.values import DriftFinding, DriftFound, Explanation
 from handfed.server.people.principals import Principal
 from handfed.server.people.tokens import SERVER
 from handfed.server.runs.control import go_on_from, settings_after
-from handfed.shared.errors import HandfedError, SettingError, UsageError
+from handfed.server.runs.models import Run
+from handfed.shared import tasks
+from handfed.shared.errors import HandfedError, NotFoundError, SettingError, UsageError
 from handfed.shared.learning.policy import Condition, Decision, Facts, Role, decide
 from handfed.shared.learning.settings import LearningSettings
 from handfed.shared.run_settings import RunSettings
@@ -60,9 +62,13 @@ class Policies:
             return [_value(row) for row in session.scalars(select(PolicyRow).order_by(PolicyRow.task))]
 
     def get(self, task: str) -> Policy:
-        """What is set of a task; the defaults, disabled, where nothing is."""
+        """What is set of a task; the defaults, disabled, where nothing is.
+
+        Raises:
+            NotFoundError: There is no such task.
+        """
         with self._database.read() as session:
-            return _value(session.get(PolicyRow, task) or _new(task))
+            return _value(_known_row(session, task))
 
     def change(
         self,
@@ -75,23 +81,24 @@ class Policies:
 
         Args:
             principal: Who does; it takes an operator of the federation.
-            task: What is recognised.
+            task: What is recognised: its name, or its file.
             settings: Of `LearningSettings`, by name.
             run_settings: Of `RunSettings`, by name; null takes one back.
 
         Raises:
             ForbiddenError: The principal is no operator of the federation.
-            SettingError: One is unknown, of the wrong type or out of its range.
+            NotFoundError: There is no such task.
+            SettingError: A setting is unknown, of the wrong type or out of its range.
         """
         principal.require_federation("operator")
         with self._database.write() as session:
             row = _row(session, task)
             chosen = {**row.settings, **(settings or {})}
             LearningSettings.of(chosen)
-            of_runs = _run_settings(session, task, {**row.run_settings, **(run_settings or {})})
+            of_runs = _run_settings(session, row.task, {**row.run_settings, **(run_settings or {})})
             row.settings, row.run_settings = chosen, of_runs
             detail = {"settings": chosen, "run": of_runs}
-            audit.record(session, self._clock(), principal, "set", f"learning/{task}", detail=detail)
+            audit.record(session, self._clock(), principal, "set", f"learning/{row.task}", detail=detail)
             return _value(row)
 
     def enable(self, principal: Principal, task: str, *, enabled: bool) -> Policy:
@@ -99,11 +106,12 @@ class Policies:
 
         Args:
             principal: Who decides; it takes an operator of the federation.
-            task: What is recognised.
+            task: What is recognised: its name, or its file.
             enabled: Whether it shall.
 
         Raises:
             ForbiddenError: The principal is no operator of the federation.
+            NotFoundError: There is no such task.
         """
         principal.require_federation("operator")
         with self._database.write() as session:
@@ -111,7 +119,7 @@ class Policies:
             if (row.enabled_at is not None) != enabled:
                 row.enabled_at = self._clock() if enabled else None
                 verb = "enable" if enabled else "disable"
-                audit.record(session, self._clock(), principal, verb, f"learning/{task}")
+                audit.record(session, self._clock(), principal, verb, f"learning/{row.task}")
             return _value(row)
 
     def explain(self, principal: Principal, task: str) -> Explanation:
@@ -119,14 +127,15 @@ class Policies:
 
         Args:
             principal: Who asks; it takes a role over the federation.
-            task: What is recognised.
+            task: What is recognised: its name, or its file.
 
         Raises:
             ForbiddenError: The principal's role is over one organisation only.
+            NotFoundError: There is no such task.
         """
         principal.require_federation("viewer")
         with self._database.read() as session:
-            row = session.get(PolicyRow, task) or _new(task)
+            row = _known_row(session, task)
             settings = LearningSettings.of(row.settings)
             known, watch = self._known(session, row, settings)
             decision = decide(known, settings, self._clock())
@@ -140,8 +149,8 @@ class Policies:
         self._looked_at = at
         try:
             with self._database.read() as session:
-                tasks = enabled_tasks(session)
-            for task in tasks:
+                enabled = enabled_tasks(session)
+            for task in enabled:
                 self._decide(task, at)
         except HandfedError as error:
             _log.warning("whether to learn is not looked after just now: %s", error)
@@ -184,19 +193,30 @@ class Policies:
         return facts(session, row.task, row.enabled_at, fresh, watch.drift), watch
 
 
-def _new(task: str) -> PolicyRow:
-    return PolicyRow(task=task, settings={}, run_settings={})
-
-
 def _row(session: Session, task: str) -> PolicyRow:
     """The row of a task, which is made where there is none."""
-    row = session.get(PolicyRow, task, with_for_update=True)
-    if row is None:
-        row = _new(task)
+    row = _known_row(session, task, locked=True)
+    if row not in session:
         session.add(row)
-        with unique(f"somebody else has just set the policy of {task}; try again"):
+        with unique(f"somebody else has just set the policy of {row.task}; try again"):
             session.flush()
     return row
+
+
+def _known_row(session: Session, reference: str, *, locked: bool = False) -> PolicyRow:
+    """The row of a task, a new one where none is on record; a task that had a run may be a file's.
+
+    Raises:
+        NotFoundError: There is no such task.
+    """
+    task = tasks.name_of(reference)
+    row = session.get(PolicyRow, task, with_for_update=locked)
+    if row is None and session.scalar(select(Run.id).where(Run.task == task).limit(1)) is None:
+        try:
+            tasks.find(reference)
+        except SettingError as error:
+            raise NotFoundError(str(error)) from error
+    return row or PolicyRow(task=task, settings={}, run_settings={})
 
 
 def _value(row: PolicyRow) -> Policy:
