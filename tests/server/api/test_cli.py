@@ -90,6 +90,15 @@ def test_without_a_certificate_nobody_is_invited(handfed: Any, world: Any) -> No
     assert handfed("audit", "--json") == before
 
 
+@pytest.mark.parametrize("wrong", [("--expires", "0h"), ("--max-samples", "-5"), ("--name", " ")])
+def test_an_invitation_that_cannot_be_makes_no_organisation(handfed: Any, wrong: tuple[str, str]) -> None:
+    before = handfed("audit", "--json")
+    with pytest.raises(SettingError):
+        handfed("invite", "New", *wrong)
+    assert handfed("audit", "--json") == before
+    assert [one["name"] for one in handfed("organisations", "list", "--json")["organisations"]] == ["Own", "Other"]
+
+
 def test_devices_are_listed_shown_renamed_and_revoked(handfed: Any) -> None:
     found = handfed("devices", "list", "--json")["devices"]
     assert [one["number"] for one in found] == [1, 2]

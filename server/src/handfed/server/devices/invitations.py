@@ -71,8 +71,7 @@ class Invitations:
             SettingError: A value is out of its range.
         """
         principal.require("operator")
-        if max_samples is not None and not 1 <= max_samples <= MOST_SAMPLES:
-            raise SettingError(f"a device's limit is from 1 to {MOST_SAMPLES} samples, not {max_samples}")
+        self.check(expires_in=expires_in, max_samples=max_samples, name=name)
         with self._database.write() as session:
             known_organisation(session, principal, organisation)
             secret, moment = self._random_bytes(SECRET_BYTES), self._clock()
@@ -91,6 +90,23 @@ class Invitations:
             what = f"invitation/{row.number}"
             audit.record(session, moment, principal, "add", what, organisation=organisation, detail=detail)
             return NewInvitation(_value(row, moment), secret)
+
+    def check(self, *, expires_in: timedelta, max_samples: int | None, name: str | None) -> None:
+        """Makes sure that an invitation can be like this, for who has to write something else before it is made.
+
+        Args:
+            expires_in: How long it can be used.
+            max_samples: How many samples the device may claim to have; None for no limit.
+            name: What the device will be called; None for what it calls itself.
+
+        Raises:
+            SettingError: A value is out of its range.
+        """
+        if max_samples is not None and not 1 <= max_samples <= MOST_SAMPLES:
+            raise SettingError(f"a device's limit is from 1 to {MOST_SAMPLES} samples, not {max_samples}")
+        if name is not None:
+            checked_name(name, "a device")
+        expiry(self._clock(), expires_in)
 
     def list(self, principal: Principal, request: PageRequest = FIRST) -> Page[Invitation]:
         """Invitations within the principal's scope, in order of number."""
