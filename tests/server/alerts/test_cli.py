@@ -95,11 +95,17 @@ def test_secrets_come_from_files(data: Path, tmp_path: Path) -> None:
     [
         (("--mail", "ada@example.org"), "both --mail TO and --smtp HOST"),
         (("--smtp", "mail.example"), "both --mail TO and --smtp HOST"),
-        (("--webhook", "ftp://a.example"), "https:// or http://"),
-        (("--mail", "ada", "--smtp", "mail.example"), "name@example.org"),
+        (
+            ("--webhook", "ftp://a.example"),
+            "--webhook cannot be used: a webhook's address begins with https:// or http://",
+        ),
+        (
+            ("--mail", "ada", "--smtp", "mail.example"),
+            "--mail cannot be used: a mail address has the form name@example.org",
+        ),
         (("--mail", "a@b.example", "--smtp", "mail.example", "--smtp-security", "ssl"), "starttls, tls, none"),
         (("--device-away", "soon"), "span of time"),
-        (("--device-away", "10s"), "away_s"),
+        (("--device-away", "10s"), "--device-away must be from 2 minutes to a year"),
     ],
 )
 def test_what_cannot_be_is_refused_and_changes_nothing(data: Path, arguments: tuple[str, ...], said: str) -> None:

@@ -74,8 +74,22 @@ def test_what_is_no_mail_address_is_refused(address: str) -> None:
 
 @pytest.mark.parametrize("given", [{"host": "mail..example"}, {"host": "a" * 70}, {"user": "p\u00e4ul"}])
 def test_what_smtp_cannot_say_is_refused(given: dict[str, str]) -> None:
-    with pytest.raises(SettingError, match="mail"):
+    with pytest.raises(SettingError, match=r"^--smtp.* cannot be used: (a mail server is named|SMTP has no account)"):
         AlertSettings.of({"mail": MAIL | given})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"port": 99_999}, "--smtp must be HOST, or HOST:PORT with a port from 1 to 65535"),
+        ({"host": "mail example"}, "--smtp must be HOST, or"),
+        ({"to": ["ada@example.org"] * 21}, "--mail must be from 1 to 20 mail addresses"),
+    ],
+)
+def test_a_bound_is_told_in_words_with_the_option(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        AlertSettings.of({"mail": MAIL | given})
+    assert str(caught.value).startswith(said)
 
 
 def test_a_password_that_smtp_cannot_send_is_told(tmp_path: Path) -> None:
@@ -93,7 +107,7 @@ def test_an_account_takes_encryption() -> None:
 
 @pytest.mark.parametrize("seconds", [0, 119, 366 * 86_400])
 def test_a_device_is_away_after_two_minutes_to_a_year(seconds: float) -> None:
-    with pytest.raises(SettingError, match="away_s"):
+    with pytest.raises(SettingError, match=r"^--device-away must be from 2 minutes to a year$"):
         AlertSettings.of({"away_s": seconds})
 
 

@@ -34,6 +34,18 @@ SECRET_BYTES: Final = 32
 LEAST_AWAY: Final = timedelta(minutes=2)  # a device is online that was heard of within one
 PORTS: Final[Mapping[str, int]] = {"starttls": 587, "tls": 465, "none": 25}
 Security = Literal["starttls", "tls", "none"]
+_SERVER: Final = ("--smtp", "HOST, or HOST:PORT with a port from 1 to 65535")
+_OPTIONS: Final[Mapping[int | str, tuple[str, str]]] = {  # of `handfed alerts set` by setting, and what each takes
+    "webhook": ("--webhook", "an address"),
+    "away_s": ("--device-away", "from 2 minutes to a year"),
+    "mail": ("--smtp-user", "an account"),  # which is what has to fit the rest
+    "to": ("--mail", "from 1 to 20 mail addresses"),
+    "sender": ("--mail-from", "a mail address"),
+    "host": _SERVER,
+    "port": _SERVER,
+    "security": ("--smtp-security", "starttls, tls or none"),
+    "user": ("--smtp-user", "an account"),
+}
 _FROZEN: Final = ConfigDict(frozen=True, extra="ignore")  # a file of a newer Handfed may say more
 
 
@@ -131,8 +143,10 @@ class AlertSettings(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise SettingError(f"the setting of alerts {name} cannot be used: {first['msg']}") from None
+            option, takes = _OPTIONS[[part for part in first["loc"] if part in _OPTIONS][-1]]
+            # What a validator here says is for people; what pydantic says of a bound is not.
+            why = first.get("ctx", {}).get("error")
+            raise SettingError(f"{option} cannot be used: {why}" if why else f"{option} must be {takes}") from None
 
 
 class AlertFiles:
