@@ -164,6 +164,20 @@ def test_forgetting_asks_first_and_is_honest_about_what_remains(device: Path, pi
 
 
 @pytest.mark.usefixtures("device")
+def test_who_wrote_what_may_be_said_later_and_that_is_told(pictures: Path) -> None:
+    with np.load(pictures) as arrays:
+        np.savez(pictures, allow_pickle=False, x=arrays["x"], y=arrays["y"])
+    done("import", pictures)
+    assert answer("import", pictures)["attributed"] == 0
+    said = done("import", pictures, "--writer", "Eve Poe", "--consent", "given")
+    assert "Nothing is new" in said
+    assert "6 were there without a writer's name, and are of the writers of this import now" in said
+    (eve,) = answer("writers")["writers"]
+    assert (eve["name"], eve["consent"], eve["samples"]) == ("Eve Poe", "given", 6)
+    assert answer("forget", "Eve Poe", "--yes")["samples"] == 6
+
+
+@pytest.mark.usefixtures("device")
 def test_forgetting_as_json_is_one_object(pictures: Path) -> None:
     done("import", pictures)
     assert answer("forget", "Zoe", "--yes") == {"samples": 4, "imports": 0, "erased": True}

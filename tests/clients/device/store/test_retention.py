@@ -82,7 +82,7 @@ def test_a_repeated_remark_keeps_its_sample(store: Store, characters: Make, now:
     give(store, said(characters, 1), by="me", now=now)
     give(store, said(characters, 1, writer="Ada"), by="me", now=now + timedelta(days=5))
     assert sweep(store, now + timedelta(days=8)) == 0
-    assert store.contents().kinds[0].training == 1
+    assert [(writer.name, writer.samples) for writer in store.writers()] == [("Ada", 1)]
 
 
 def test_a_noted_consent_outlives_what_was_kept(store: Store, characters: Make, now: datetime) -> None:

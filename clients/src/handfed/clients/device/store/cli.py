@@ -2,7 +2,8 @@
 
 `--json` prints an object of:
 
-    import     {"import", "samples", "duplicates", "writers", "refused", "refused_writers", "not_kept"}
+    import     {"import", "samples", "duplicates", "writers", "refused", "refused_writers", "not_kept",
+               "attributed"}
     samples    {"kinds": [{"kind", "height", "training", "held_out", "feedback", "picked", "set_apart", "doubted",
                "unusable", "classes"}], "imports": [{"number", "at", "source", "task", "count", "left"}],
                "writers": {consent: count}, "nameless", "forgotten", "require_consent", "unlabelled",

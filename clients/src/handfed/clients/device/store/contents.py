@@ -24,7 +24,8 @@ class Kind:
         held_out: Samples that are only evaluated with.
         feedback: Of `training`, those that people corrected or confirmed of their own accord.
         picked: Of both, those that the device picked at random.
-        set_apart: Corrections of writers who are held out: neither trained on nor evaluated with.
+        set_apart: Of writers who are held out, corrections, and what was trained on before they were named: neither
+            trained on nor evaluated with.
         doubted: Samples that wait for a second look, and are not trained on.
         unusable: Of both sides, those whose writers' consent does not allow it.
     """
@@ -90,7 +91,7 @@ def contents(session: Session) -> Contents:
         f"SELECT s.kind, s.height, sum({TRAINED_ON}), sum({JUDGED_WITH}),"  # noqa: S608 - words of ours
         f" sum({TRAINED_ON} AND s.source = 'feedback'),"
         f" sum(s.source = 'pick' AND (({TRAINED_ON}) OR ({JUDGED_WITH}))),"
-        " sum(s.held_out AND s.source = 'feedback'), sum(NOT s.held_out AND s.doubt IS NOT NULL),"
+        f" sum(s.held_out AND NOT ({JUDGED_WITH})), sum(NOT s.held_out AND s.doubt IS NOT NULL),"
         f" sum({_UNUSABLE})"
         " FROM samples s JOIN writers w ON w.id = s.writer GROUP BY s.kind, s.height ORDER BY s.kind, s.height",
         (require,),

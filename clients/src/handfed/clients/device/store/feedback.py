@@ -7,7 +7,9 @@ Rules:
 3. A picture with its label is there once. What was imported before stays an import; feedback on it is noted beside it.
    What was imported without a label goes from there.
    A picture of which something else was said before stays on the side on which that is.
-4. A writer who is forgotten, or withdrew consent, gives none. All feedback of unknown writers is of one writer without
+4. Of a picture that was kept without its writer's name, who is named with feedback is the writer from then on
+   (`handfed.clients.device.store.attribution`).
+5. A writer who is forgotten, or withdrew consent, gives none. All feedback of unknown writers is of one writer without
    a name, whom a number stands for; where that one withdrew consent, what comes from then on is of a new one.
 
 How long it is kept is `handfed.clients.device.store.retention`.
@@ -24,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.clients.datasets.texts import characters
+from handfed.clients.device.store import attribution, unlabelled, writers
 from handfed.clients.device.store import session as settings
-from handfed.clients.device.store import unlabelled, writers
 from handfed.clients.device.store.schema import WROTE_NOTHING
 from handfed.clients.device.store.session import FEEDBACK_IMPORT, Session, setting
 from handfed.clients.device.store.split import feedback_is_held_out
@@ -118,7 +120,12 @@ def _given(session: Session, feedback: Feedback, by: str, at: str) -> Taken:
         return Taken(row[0], kind, feedback.picked, known=True)
     writer = _writer(session, name, feedback.consent, by, at)
     picture = session.fingerprint(feedback.kind, feedback.image.shape[1], image, b"")
-    sample = _sample(session, feedback, label, writer, picture, confirmed=kind == "confirmation")
+    fingerprint = session.fingerprint(feedback.kind, feedback.image.shape[1], image, label.encode())
+    if name is not None:
+        attribution.attribute_picture(session, fingerprint, picture, writer, by=by, at=at)
+    confirmed = kind == "confirmation"
+    sample = _sample(session, feedback, label, writer, fingerprint=fingerprint, picture=picture, confirmed=confirmed)
+    session.connection.execute(f"DELETE FROM writers WHERE name IS NULL AND {WROTE_NOTHING}")  # noqa: S608 - words of ours
     number = session.next_id("feedback")
     session.connection.execute(
         "INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -200,7 +207,16 @@ def _writer(session: Session, name: str | None, consent: Consent, by: str, at: s
     return number
 
 
-def _sample(session: Session, feedback: Feedback, label: str, writer: int, picture: bytes, *, confirmed: bool) -> int:
+def _sample(
+    session: Session,
+    feedback: Feedback,
+    label: str,
+    writer: int,
+    *,
+    fingerprint: bytes,
+    picture: bytes,
+    confirmed: bool,
+) -> int:
     """The number of the sample, which is put on record unless it is there.
 
     Args:
@@ -208,16 +224,13 @@ def _sample(session: Session, feedback: Feedback, label: str, writer: int, pictu
         feedback: What the person says.
         label: What it says, tidy.
         writer: The store's number.
-        picture: Its fingerprint over an empty label.
+        fingerprint: What it is known by.
+        picture: The same over an empty label.
         confirmed: Whether the reading was right.
     """
     (height, width), image = feedback.image.shape, np.ascontiguousarray(feedback.image).tobytes()
-    encoded = label.encode()
-    fingerprint = session.fingerprint(feedback.kind, width, image, encoded)
     found = session.connection.execute("SELECT id FROM samples WHERE fingerprint = ?", (fingerprint,)).fetchone()
     if found is not None:
-        emptied = f"DELETE FROM writers WHERE id = ? AND name IS NULL AND {WROTE_NOTHING}"  # noqa: S608 - words of ours
-        session.connection.execute(emptied, (writer,))
         return int(found[0])
     said_before = session.connection.execute(
         "SELECT s.held_out FROM feedback f JOIN samples s ON s.id = f.sample WHERE f.picture = ? LIMIT 1", (picture,)
@@ -235,7 +248,7 @@ def _sample(session: Session, feedback: Feedback, label: str, writer: int, pictu
             height,
             width,
             secrets.seal("samples", "image", number, image),
-            secrets.seal("samples", "label", number, encoded),
+            secrets.seal("samples", "label", number, label.encode()),
             fingerprint,
             feedback_is_held_out(side, picked=feedback.picked),
             "pick" if feedback.picked else "feedback",

@@ -7,9 +7,11 @@ Rules:
 2. A forgotten writer's handwriting is passed over, unless it is said that the writer is to come back.
 3. Consent that comes with an import holds for its writers whose consent is unknown: an import neither takes consent
    away nor gives it for who withdrew it.
-4. What comes without labels is kept apart, and of the training side alone (`handfed.clients.device.store.unlabelled`);
+4. What is there already for a writer without a name becomes the import's writer's, where that one has a name, or
+   consent comes along (`handfed.clients.device.store.attribution`).
+5. What comes without labels is kept apart, and of the training side alone (`handfed.clients.device.store.unlabelled`);
    of a picture that is a sample already, or becomes one, it is not kept.
-5. A store has no path or name of a file, but for writers that are called like one.
+6. A store has no path or name of a file, but for writers that are called like one.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Final
 
 import numpy as np
 
-from handfed.clients.device.store import unlabelled, writers
+from handfed.clients.device.store import attribution, unlabelled, writers
 from handfed.clients.device.store.schema import WROTE_NOTHING
 from handfed.clients.device.store.session import Session
 from handfed.clients.device.store.split import image_is_held_out
@@ -79,6 +81,7 @@ class Imported:
         refused: Samples of forgotten writers, which were passed over.
         refused_writers: How many such writers.
         not_kept: Samples without a label that are of the held-out side.
+        attributed: How many were there for writers without a name, and are of this import's writers now.
     """
 
     number: int | None
@@ -88,6 +91,7 @@ class Imported:
     refused: int
     refused_writers: int
     not_kept: int = 0
+    attributed: int = 0
 
 
 def take_in(session: Session, incoming: Incoming, *, by: str, at: str, progress: Callable[[int], None]) -> Imported:
@@ -122,6 +126,8 @@ def take_in(session: Session, incoming: Incoming, *, by: str, at: str, progress:
         ),
     )
     sides = {writer: (row, writers.side_of(session, row)) for writer, row in numbers.items()}
+    whose = _whose(session, incoming, numbers)
+    attributed = attribution.attribute(session, whose, by=by, at=at) if whose else 0
     if incoming.unlabelled:
         looked_at = _insert(session, unlabelled.INSERT, unlabelled.rows(session, incoming, number, sides), progress)
     else:
@@ -140,6 +146,7 @@ def take_in(session: Session, incoming: Incoming, *, by: str, at: str, progress:
         passed_over,
         len(refused),
         len(incoming.dataset) - passed_over - looked_at,
+        attributed,
     )
 
 
@@ -183,20 +190,45 @@ def _entered(session: Session, name: str | None, incoming: Incoming, by: str, at
     return number
 
 
+def _whose(session: Session, incoming: Incoming, numbers: dict[int, int]) -> dict[bytes, int]:
+    """Whose the samples are, by what they are known by and by their pictures; nothing where nobody is to get any."""
+    nameless = attribution.nameless(session)
+    takers = {i: row for i, row in numbers.items() if row not in nameless or incoming.consent == "given"}
+    if not takers or nameless.keys() <= {*numbers.values()}:
+        return {}
+    found = {}
+    for writer, width, image, _, known_by in _pictures(session, incoming):
+        if writer in takers:
+            picture = session.fingerprint(incoming.task.kind, width, image, b"")
+            found[picture] = found[known_by] = takers[writer]
+    return found
+
+
+def _pictures(session: Session, incoming: Incoming) -> Iterator[tuple[int, int, bytes, bytes, bytes]]:
+    """Of each sample the writer, the width, the pixels, the label (empty where it has none) and what it is known by."""
+    samples, alphabet = incoming.dataset.samples, incoming.dataset.alphabet
+    whose = [0] * len(samples) if incoming.dataset.writers is None else incoming.dataset.writers.tolist()
+    for index, (writer, text) in enumerate(zip(whose, samples.written(), strict=True)):
+        width = samples.images.shape[2] if samples.widths is None else int(samples.widths[index])
+        image = samples.images[index, :, :width].tobytes()
+        label = b"" if incoming.unlabelled else alphabet.text_of(text).encode()
+        if incoming.identities is None:
+            known_by = session.fingerprint(incoming.task.kind, width, image, label)
+        else:
+            known_by = session.secrets.hash("form", incoming.identities[index])
+        yield writer, width, image, label, known_by
+
+
 def _rows(
     session: Session, incoming: Incoming, number: int, sides: dict[int, tuple[int, bool | None]]
 ) -> Iterator[tuple[object, ...]]:
     """The rows of the samples that are not passed over, sealed."""
-    samples, alphabet = incoming.dataset.samples, incoming.dataset.alphabet
-    whose = [0] * len(samples) if incoming.dataset.writers is None else incoming.dataset.writers.tolist()
-    height, kind = samples.images.shape[1], incoming.task.kind
+    height, kind = incoming.dataset.samples.images.shape[1], incoming.task.kind
     secrets, row = session.secrets, session.next_id("samples")
-    for index, (writer, text) in enumerate(zip(whose, samples.written(), strict=True)):
+    for writer, width, image, label, known_by in _pictures(session, incoming):
         if writer not in sides:
             continue
         entered, side = sides[writer]
-        width = samples.images.shape[2] if samples.widths is None else int(samples.widths[index])
-        image, label = samples.images[index, :, :width].tobytes(), alphabet.text_of(text).encode()
         yield (
             row,
             number,
@@ -206,9 +238,7 @@ def _rows(
             width,
             secrets.seal("samples", "image", row, image),
             secrets.seal("samples", "label", row, label),
-            session.fingerprint(kind, width, image, label)
-            if incoming.identities is None
-            else secrets.hash("form", incoming.identities[index]),
+            known_by,
             image_is_held_out(secrets, image) if side is None else side,
         )
         row += 1

@@ -14,7 +14,9 @@ Rules:
    (`JUDGED_WITH`).
    Where more is said of the same picture, with another label, that is on the side of what was said first: no picture is
    both trained on and judged with.
-6. As each writer falls on a side alone, a store of a few writers may have nobody held out, or everybody. So whoever
+6. What came in without a name goes to the side of its writer, once that one is named; what was trained on until then
+   is used no more where the writer is held out (`JUDGED_WITH`).
+7. As each writer falls on a side alone, a store of a few writers may have nobody held out, or everybody. So whoever
    imports may say on which side writers come who are new.
 """
 
@@ -28,7 +30,7 @@ HELD_OUT: Final = 0.2  # of writers, in the long run
 
 # Of samples `s`, in SQL.
 TRAINED_ON: Final = "NOT s.held_out AND s.doubt IS NULL"
-JUDGED_WITH: Final = "s.held_out AND s.source <> 'feedback'"
+JUDGED_WITH: Final = "s.held_out AND s.source <> 'feedback' AND s.id NOT IN (SELECT sample FROM trained)"
 
 
 def writer_is_held_out(secrets: Secrets, name: str) -> bool:

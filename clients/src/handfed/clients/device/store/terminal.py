@@ -47,6 +47,11 @@ def tell_imported(imported: Imported) -> None:
         to.print(f"{imported.samples:,} samples of {writers} are import {imported.number}.")
     if imported.duplicates:
         to.print(f"{imported.duplicates:,} were there already, and were not taken twice.")
+    if imported.attributed:
+        to.print(
+            f"{imported.attributed:,} were there without a writer's name, and are of the writers of this import now:"
+            " their consent rules, and `handfed device forget` finds them."
+        )
     if imported.not_kept:
         to.print(
             f"{imported.not_kept:,} without a label are on the side that is held out, and were not kept: they could"
