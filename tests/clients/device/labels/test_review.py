@@ -19,7 +19,7 @@ from handfed.clients.device.folder import store_in
 from handfed.clients.device.handwriting_upkeep import look
 from handfed.clients.device.labels.assessment import assess, is_due
 from handfed.clients.device.labels.cli import review
-from handfed.clients.device.labels.review import accept, drop, relabel, waiting
+from handfed.clients.device.labels.review import Settled, settle, waiting
 from handfed.clients.device.store.feedback import Feedback, give
 from handfed.clients.device.store.importing import Incoming
 from handfed.clients.device.store.locks import Cost, PassphraseLock
@@ -108,9 +108,14 @@ def test_nothing_that_releases_are_judged_with_is_assessed(made: Made, store: St
 def test_a_second_look_settles_it_for_good(made: Made, store: Store, tmp_path: Path) -> None:
     assess(store)
     first, second, third, *_ = [each for each in waiting(store) if each.number in made.wrong]
-    accept(store, [first.number])
-    relabel(store, second.number, made.true[second.number])
-    assert drop(store, [third.number])
+    settled = settle(
+        store,
+        accepted=[first.number],
+        relabelled={second.number: made.true[second.number]},
+        dropped=[third.number],
+    )
+    assert settled == Settled(1, 1, 1)
+    assert store.is_erased()
     assess(store)
     assert {first.number, second.number, third.number} & {each.number for each in waiting(store)} == set()
     with store.plain() as connection:
@@ -121,11 +126,26 @@ def test_a_second_look_settles_it_for_good(made: Made, store: Store, tmp_path: P
         assert connection.execute(query, (third.number,)).fetchone() is None
     content = b"".join(path.read_bytes() for path in (tmp_path / "store").iterdir())
     assert third.image.tobytes()[200:232] not in content
-    for wrong in (lambda: accept(store, [10**6]), lambda: drop(store, [10**6]), lambda: relabel(store, 10**6, "1")):
-        with pytest.raises(NotFoundError):
-            wrong()
+
+
+def test_what_waits_for_no_second_look_is_not_settled_and_nothing_beside_it(store: Store) -> None:
+    assess(store)
+    first, second, *_ = doubted = [each.number for each in waiting(store)]
+    with store.plain() as connection:
+        (other,) = connection.execute("SELECT id FROM samples WHERE doubt IS NULL").fetchone()
+        before = connection.execute("SELECT * FROM samples").fetchall()
+    for number in (other, 10**6, 10**30):
+        for wrong in ({"accepted": [first, number]}, {"relabelled": {first: "1", number: "1"}}, {"dropped": [number]}):
+            with pytest.raises(NotFoundError, match="`handfed device review` lists what waits"):
+                settle(store, **({"accepted": [second]} | wrong))
+    for refused in ({"relabelled": {second: "12"}}, {"accepted": [second]}):
+        with pytest.raises(SettingError):
+            settle(store, **({"dropped": [first, second]} | refused))
     with pytest.raises(SettingError):
-        relabel(store, first.number, "12")
+        settle(store, accepted=[first], relabelled={second: "12"})
+    assert [each.number for each in waiting(store)] == doubted
+    with store.plain() as connection:
+        assert connection.execute("SELECT * FROM samples").fetchall() == before
 
 
 def test_a_label_put_right_to_what_is_there_already_is_that_one(store: Store) -> None:
@@ -136,7 +156,7 @@ def test_a_label_put_right_to_what_is_there_already_is_that_one(store: Store) ->
     assess(store)
     assert {each.number: each.doubt for each in waiting(store)}[newest] == "contradicted"
     count = len(trained_with(store))
-    relabel(store, newest, "1")
+    settle(store, relabelled={newest: "1"})
     assert newest not in {each.number for each in waiting(store)}
     assert newest - 1 not in {each.number for each in waiting(store)}
     assert len(trained_with(store)) == count + 1
@@ -150,13 +170,18 @@ def imports(count: int, writer: str | None, *, shift: int = 0, again: bool = Fal
     return Incoming(dataset, TASKS["digits"], "digits", writer=writer, again=again)
 
 
+def doubt_all(store: Store) -> None:
+    with store.plain(writes=True) as connection:
+        connection.execute("UPDATE samples SET doubt = 'unlikely'")
+
+
 @pytest.mark.parametrize("writer", ["Ada", None])
 def test_the_next_import_of_the_same_files_undoes_nothing(writer: str | None, tmp_path: Path) -> None:
     with Store.open(tmp_path / "another") as store:
         store.take_in(imports(4, writer), by="me", now=NOW)
         first = store.newest_sample() - 3
-        relabel(store, first, "1")
-        drop(store, range(first + 1, first + 4))
+        doubt_all(store)
+        settle(store, relabelled={first: "1"}, dropped=range(first + 1, first + 4))
         before = store.contents()
         again = store.take_in(imports(4, writer), by="me", now=NOW)
         assert (again.number, again.samples, again.duplicates) == (None, 0, 4)
@@ -169,12 +194,27 @@ def test_the_next_import_of_the_same_files_undoes_nothing(writer: str | None, tm
 def test_what_was_dropped_may_come_back_with_a_writer_who_was_forgotten(tmp_path: Path) -> None:
     with Store.open(tmp_path / "another") as store:
         store.take_in(imports(4, "Ada"), by="me", now=NOW)
-        drop(store, range(store.newest_sample() - 3, store.newest_sample() + 1))
+        doubt_all(store)
+        settle(store, dropped=range(store.newest_sample() - 3, store.newest_sample() + 1))
         assert store.take_in(imports(4, "Ada"), by="me", now=NOW).samples == 0
         store.forget("Ada", now=NOW)
         with store.plain() as connection:
             assert connection.execute("SELECT count(*) FROM dropped").fetchone() == (0,)
         assert store.take_in(imports(4, "Ada", again=True), by="me", now=NOW).samples == 4
+
+
+def test_what_was_settled_without_a_name_goes_to_who_is_named_later(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "another") as store:
+        store.take_in(imports(4, None), by="me", now=NOW)
+        first = store.newest_sample() - 3
+        doubt_all(store)
+        settle(store, relabelled={first: "1"}, dropped=[first + 1], everything=True)
+        named = store.take_in(imports(4, "Ada"), by="me", now=NOW)
+        assert (named.number, named.duplicates, named.attributed) == (None, 4, 3)
+        assert [(writer.name, writer.samples) for writer in store.writers()] == [("Ada", 3)]
+        assert store.forget("Ada", now=NOW)[0].samples == 3
+        with store.plain() as connection:
+            assert connection.execute("SELECT count(*) FROM dropped").fetchone() == (0,)
 
 
 def test_the_process_assesses_and_tells_counts_alone(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
@@ -223,6 +263,13 @@ def test_the_command_lists_draws_and_settles(made: Made, run: Callable[..., Resu
     done = run("--accept", first, "--relabel", f"{second}=7", "--drop", third, "--json")
     left = [each["number"] for each in json.loads(done.stdout)["waiting"]]
     assert left == [number for number in numbers if number not in {first, second, third}]
-    assert json.loads(run("--accept-all", "--json").stdout) == {"waiting": []}
+    assert json.loads(done.stdout) | {"accepted": 1, "relabelled": 1, "dropped": 1} == json.loads(done.stdout)
+    assert "0 taken for right, 0 put right, 1 deleted for good." in run("--drop", left.pop()).stdout
+    counts = {"accepted": len(left), "relabelled": 0, "dropped": 0}
+    assert json.loads(run("--accept-all", "--json").stdout) == {"waiting": []} | counts
     assert isinstance(run("--relabel", "7").exception, SettingError)
+    assert isinstance(run("--relabel", "7=1", "--relabel", "7=2").exception, SettingError)
     assert isinstance(run("--accept", 10**6).exception, NotFoundError)
+    refused = run("--drop", left[0]).exception  # it was looked at, and waits no more
+    assert isinstance(refused, NotFoundError)
+    assert refused.exit_status == 2

@@ -1,9 +1,11 @@
 """`handfed device review`: a second look at labels that are doubtful.
 
 `--json` prints an object of waiting: a list of number, label, reading (null of an import), doubt (`contradicted`, `same
-key` or `unlikely`), writer (the store's number) and source. After `--judge` also of judged and changed, counts.
+key` or `unlikely`), writer (the store's number) and source. After `--judge` also of judged and changed, and where
+something was settled of accepted, relabelled and dropped, counts.
 
-Exit status: 0 done, 2 there is no such sample or the label is none, 1 the store is locked or cannot be used.
+Exit status: 0 done, 2 a number waits for no second look or the label is none, and nothing was settled, 1 the store is
+locked or cannot be used.
 """
 
 from __future__ import annotations
@@ -53,12 +55,14 @@ def review(
     as_json: AsJson = False,
 ) -> None:
     """Look once more at doubtful labels: they are not trained on until somebody accepts, relabels or drops them."""
-    from handfed.clients.device.labels.review import waiting
+    from handfed.clients.device.labels.review import settle, waiting
 
-    pairs = [_pair(each) for each in relabel or ()]
+    labels = _labels(relabel or [])
     with open_store(data) as store:
         counts = _judged(store) if judge else {}
-        _settle(store, accept or [], pairs, drop or [], everything=accept_all)
+        if accept or labels or drop or accept_all:
+            settled = settle(store, accepted=accept or [], relabelled=labels, dropped=drop or [], everything=accept_all)
+            counts |= vars(settled)
         found = waiting(store)
     if sheet is not None:
         _draw(found, sheet)
@@ -76,33 +80,30 @@ def _judged(store: Store) -> dict[str, Any]:
     return {"judged": assessment.samples, "changed": assessment.changed}
 
 
-def _settle(
-    store: Store, accepted: list[int], relabelled: list[tuple[int, str]], dropped: list[int], *, everything: bool
-) -> None:
-    from handfed.clients.device.labels.review import accept, drop, relabel, waiting
+def _labels(texts: list[str]) -> dict[int, str]:
+    """What samples say, by their numbers.
 
-    for number, label in relabelled:
-        relabel(store, number, label)
-    if dropped:
-        drop(store, dropped)
-    if everything:
-        accepted = [*accepted, *(each.number for each in waiting(store))]
-    if accepted:
-        accept(store, accepted)
-
-
-def _pair(text: str) -> tuple[int, str]:
+    Raises:
+        SettingError: A text is no number with a label, or a number is there twice.
+    """
     from handfed.shared.errors import SettingError
 
-    number, equals, label = text.partition("=")
-    if not equals or not number.isascii() or not number.isdigit():
-        raise SettingError(f"--relabel takes a number and a label, such as 12=7, and not {text!r}")
-    return int(number), label
+    found: dict[int, str] = {}
+    for text in texts:
+        number, equals, label = text.partition("=")
+        if not equals or not number.isascii() or not number.isdigit():
+            raise SettingError(f"--relabel takes a number and a label, such as 12=7, and not {text!r}")
+        if found.setdefault(int(number), label) != label:
+            raise SettingError(f"more than one thing is said of sample {int(number)}, so nothing was done")
+    return found
 
 
 def _tell(found: list[Doubtful], counts: dict[str, Any]) -> None:
-    if counts:
+    if "judged" in counts:
         typer.echo(f"{counts['judged']} labels judged, {counts['changed']} changed.")
+    if "accepted" in counts:
+        accepted, relabelled, dropped = (counts[each] for each in ("accepted", "relabelled", "dropped"))
+        typer.echo(f"{accepted} taken for right, {relabelled} put right, {dropped} deleted for good.")
     if not found:
         typer.echo("Nothing waits for a second look.")
         return

@@ -4,13 +4,15 @@ Rules:
 1. What was looked at is not set aside again, and counts in full.
 2. A label that is put right is that of feedback, too; the picture stays with its writer and on its side.
 3. What is dropped goes from the disk like what is forgotten.
-4. What an import brought stays as it was settled: the next import of the same files brings neither what was dropped nor
+4. Only what waits is settled, and either all that is asked for at once or nothing.
+5. What an import brought stays as it was settled: the next import of the same files brings neither what was dropped nor
    the label that was wrong. Of these only a keyed hash stays, and goes with the writer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from handfed.clients.device.store.feedback import checked_label
 from handfed.clients.device.store.session import Session, to_erase
 from handfed.clients.device.store.store import Store
-from handfed.shared.errors import NotFoundError
+from handfed.shared.errors import NotFoundError, SettingError
 
 
 @dataclass(frozen=True)
@@ -60,62 +62,91 @@ def waiting(store: Store) -> list[Doubtful]:
         return [_doubtful(session, *row) for row in session.connection.execute(query)]
 
 
-def accept(store: Store, numbers: Sequence[int]) -> None:
-    """Takes labels for right.
+@dataclass(frozen=True)
+class Settled:
+    """How many labels were taken for right, put right, and deleted with their samples."""
+
+    accepted: int
+    relabelled: int
+    dropped: int
+
+
+def settle(
+    store: Store,
+    *,
+    accepted: Collection[int] = (),
+    relabelled: Mapping[int, str] | None = None,
+    dropped: Collection[int] = (),
+    everything: bool = False,
+) -> Settled:
+    """Settles labels that wait for a second look: all that is said, or nothing.
+
+    Args:
+        store: Where.
+        accepted: Numbers of samples whose labels are right.
+        relabelled: What others say, by their numbers.
+        dropped: Numbers of samples to delete.
+        everything: Whether the labels of all others that wait are right.
 
     Raises:
-        NotFoundError: One is not in the store; nothing was changed.
+        NotFoundError: A number waits for no second look.
+        SettingError: A label is none, or more than one thing is said of a number.
     """
+    relabelled = relabelled or {}
     with store.session(writes=True) as session:
-        for number in numbers:
-            _settle(session, number)
+        waits = {row for (row,) in session.connection.execute("SELECT id FROM samples WHERE doubt IS NOT NULL")}
+        said = Counter([*set(accepted), *relabelled, *set(dropped)])
+        for number, times in said.items():
+            if number not in waits:
+                raise NotFoundError(
+                    f"sample {number} waits for no second look, so nothing was done; `handfed device review` lists"
+                    " what waits"
+                )
+            if times > 1:
+                raise SettingError(f"more than one thing is said of sample {number}, so nothing was done")
+        for number in dropped:
+            _delete(session, number)
+        for number, label in relabelled.items():
+            _relabel(session, number, label)
+        right = waits - relabelled.keys() - {*dropped} if everything else {*accepted}
+        for number in right:
+            _take_for_right(session, number)
+        if relabelled or dropped:
+            to_erase(session.connection)
+    store.erase()
+    return Settled(len(right), len(relabelled), len({*dropped}))
 
 
-def relabel(store: Store, number: int, label: str) -> None:
+def _relabel(session: Session, number: int, label: str) -> None:
     """Puts a label right.
 
     Raises:
-        NotFoundError: There is no such sample.
         SettingError: The label is none.
     """
-    with store.session(writes=True) as session:
-        row = session.connection.execute("SELECT kind, width, image FROM samples WHERE id = ?", (number,)).fetchone()
-        if row is None:
-            raise _none(number)
-        kind, width, sealed = row
-        encoded = checked_label(kind, label).encode()
-        image = session.secrets.unseal("samples", "image", number, sealed)
-        fingerprint = session.fingerprint(kind, width, image, encoded)
-        same = session.connection.execute(
-            "SELECT id FROM samples WHERE fingerprint = ? AND id <> ?", (fingerprint, number)
-        ).fetchone()
-        _pass_over(session, number)
-        if same is not None:  # the picture is there with that label already
-            session.connection.execute("DELETE FROM samples WHERE id = ?", (number,))
-            _settle(session, int(same[0]))
-        else:
-            session.connection.execute(
-                "UPDATE samples SET label = ?, fingerprint = ? WHERE id = ?",
-                (session.secrets.seal("samples", "label", number, encoded), fingerprint, number),
-            )
-            _settle(session, number)
-        to_erase(session.connection)
-    store.erase()
+    kind, width, sealed = session.connection.execute(
+        "SELECT kind, width, image FROM samples WHERE id = ?", (number,)
+    ).fetchone()
+    encoded = checked_label(kind, label).encode()
+    image = session.secrets.unseal("samples", "image", number, sealed)
+    fingerprint = session.fingerprint(kind, width, image, encoded)
+    same = session.connection.execute(
+        "SELECT id FROM samples WHERE fingerprint = ? AND id <> ?", (fingerprint, number)
+    ).fetchone()
+    if same is not None:  # the picture is there with that label already
+        _delete(session, number)
+        _take_for_right(session, int(same[0]))
+        return
+    _pass_over(session, number)
+    session.connection.execute(
+        "UPDATE samples SET label = ?, fingerprint = ? WHERE id = ?",
+        (session.secrets.seal("samples", "label", number, encoded), fingerprint, number),
+    )
+    _take_for_right(session, number)
 
 
-def drop(store: Store, numbers: Sequence[int]) -> bool:
-    """Deletes samples; whether they are gone from the disk already.
-
-    Raises:
-        NotFoundError: One is not in the store; nothing was changed.
-    """
-    with store.session(writes=True) as session:
-        for number in numbers:
-            _pass_over(session, number)
-            if not session.connection.execute("DELETE FROM samples WHERE id = ?", (number,)).rowcount:
-                raise _none(number)
-        to_erase(session.connection)
-    return store.erase()
+def _delete(session: Session, number: int) -> None:
+    _pass_over(session, number)
+    session.connection.execute("DELETE FROM samples WHERE id = ?", (number,))
 
 
 def _pass_over(session: Session, number: int) -> None:
@@ -146,11 +177,5 @@ def _doubtful(  # noqa: PLR0917 - the columns of the query
     return Doubtful(number, text, read, doubt, writer, source, image.reshape(height, -1))
 
 
-def _settle(session: Session, number: int) -> None:
-    query = "UPDATE samples SET doubt = NULL, reviewed = 1, weight = 1 WHERE id = ?"
-    if not session.connection.execute(query, (number,)).rowcount:
-        raise _none(number)
-
-
-def _none(number: int) -> NotFoundError:
-    return NotFoundError(f"there is no sample {number}; `handfed device review` lists what waits for a second look")
+def _take_for_right(session: Session, number: int) -> None:
+    session.connection.execute("UPDATE samples SET doubt = NULL, reviewed = 1, weight = 1 WHERE id = ?", (number,))
