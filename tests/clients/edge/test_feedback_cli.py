@@ -130,3 +130,23 @@ def test_a_table_brings_many_and_says_how_many_it_could_not(run: Run, device: Pa
     assert stored(device) == [("correction", "9"), ("confirmation", "4")]
     table.write_text("image,label\na.png,9\n")
     assert isinstance(run("feedback", "--csv", table).exception, SettingError)
+
+
+@pytest.mark.usefixtures("device")
+def test_a_table_that_is_not_there_is_told_from_one_that_is_none(run: Run, tmp_path: Path) -> None:
+    missing = run("feedback", "--csv", tmp_path / "nosuch.csv").exception
+    assert isinstance(missing, SettingError)
+    assert "nosuch.csv: cannot be read (No such file or directory)" in str(missing)
+    (tmp_path / "latin.csv").write_bytes(b"image\n\xe9.png\n")
+    assert "save it as CSV in UTF-8" in str(run("feedback", "--csv", tmp_path / "latin.csv").exception)
+
+
+def test_who_is_named_later_takes_the_picture_along_when_forgotten(run: Run, device: Path, digit: Path) -> None:
+    from datetime import UTC, datetime
+
+    run("feedback", digit, "--read", "4", "--correct", "7")
+    run("feedback", digit, "--read", "4", "--correct", "7", "--writer", WRITER)
+    with Store.open(store_in(device)) as store:
+        assert [(writer.name, writer.samples) for writer in store.writers()] == [(WRITER, 1)]
+        assert store.forget(WRITER, now=datetime.now(UTC))[0].samples == 1
+    assert stored(device) == []

@@ -48,9 +48,11 @@ def test_a_path_that_is_not_there_is_refused(data_directory: Path) -> None:
 @pytest.mark.parametrize("inner", [".", "releases"])
 def test_without_a_release_it_says_how_to_make_one(tmp_path: Path, inner: str) -> None:
     (tmp_path / inner).mkdir(exist_ok=True)
-    with pytest.raises(ManifestError, match="run handfed simulate to make one"):
+    with pytest.raises(ManifestError, match=r"run handfed edge pull.*run handfed simulate to make one"):
         releases.newest(tmp_path)
-    with pytest.raises(ManifestError, match=r"release 1 is not in .*run handfed simulate to make one"):
+    with pytest.raises(
+        ManifestError, match=r"release 1 is not in .*run handfed edge pull.*run handfed simulate to make one"
+    ):
         releases.find("1", tmp_path)
 
 

@@ -139,7 +139,9 @@ def _table(path: Path, common: Remark) -> Iterator[tuple[Path, Remark]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise SettingError(f"{path}: cannot be read ({error.strerror}); check the path and whose it is") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise SettingError(f"{path}: cannot be read as a table; save it as CSV in UTF-8") from error
     for number, row in enumerate(rows, start=2):
         given = {name: value for name, value in row.items() if value}

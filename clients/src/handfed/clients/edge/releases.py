@@ -16,6 +16,9 @@ from handfed.shared.errors import ManifestError, StorageError
 _NAME: Final = re.compile(r"[0-9]{4,}")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _NAMED: Final = 10  # releases that a message names
+_ADVICE: Final = (  # nothing here tells a device from a place of releases
+    "on a device run handfed edge pull, which brings the one to use; elsewhere run handfed simulate to make one"
+)
 
 
 def find(reference: str, data_directory: Path) -> Path:
@@ -33,7 +36,7 @@ def find(reference: str, data_directory: Path) -> Path:
         found = _all(data_directory)
         if int(reference) not in found:
             there = ", ".join(map(str, sorted(found)[-_NAMED:]))
-            advice = f"the newest there are {there}" if found else "run handfed simulate to make one"
+            advice = f"the newest there are {there}" if found else _ADVICE
             raise ManifestError(f"release {int(reference)} is not in {releases_in(data_directory)}: {advice}")
         return found[int(reference)]
     path = Path(reference).expanduser()
@@ -55,8 +58,8 @@ def newest(data_directory: Path) -> Path:
     found = _all(data_directory)
     if not found:
         raise ManifestError(
-            f"there is no release in {releases_in(data_directory)}: run handfed simulate to make one, or name another"
-            " place with --data-dir or --release"
+            f"there is no release in {releases_in(data_directory)}: {_ADVICE}; or name another place with --data-dir or"
+            " --release"
         )
     return found[max(found)]
 
