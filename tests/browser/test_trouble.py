@@ -52,6 +52,21 @@ def test_what_is_typed_stays_while_the_page_behind_is_told_something(
     assert typed_in.input_value() == typed
 
 
+def test_a_dialogue_stays_where_it_is_when_the_page_comes_late(site: Any, opened: Any) -> None:
+    waiting: list[Any] = []
+    page = opened(site)
+    page.route("**/runs?limit=500", lambda route: waiting.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+    page.goto(site.place("runs"))
+    page.get_by_role("button", name="Start a run").click()
+    rounds = page.locator("dialog input[name=rounds]")
+    rounds.fill("3")
+    waiting[0].continue_()
+    page.locator("table").wait_for(state="attached")
+    expect(rounds).to_be_focused()
+    expect(rounds).to_have_value("3")
+    assert page.locator("dialog").evaluate("(dialog) => dialog.matches(':modal')")
+
+
 def test_a_page_that_is_opened_in_the_background_has_asked_when_one_turns_to_it(site: Any, opened: Any) -> None:
     page = opened(site)
     page.add_init_script(HIDE)

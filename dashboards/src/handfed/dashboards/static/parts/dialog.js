@@ -1,24 +1,35 @@
 // A question before something is done, in the browser's own dialogue: focus stays in it, and Escape leaves it.
-import { html, useEffect, useRef, useState } from "../view.js";
+import { html, render, useEffect, useRef, useState } from "../view.js";
 import { t } from "../i18n.js";
 import { Trouble } from "./basics.js";
 
-/** Inputs in it have a `defaultValue`: a `value` is written anew, over what is typed, whenever the page is told something. */
+/**
+ * It stands beside the page, not in it: an element that is moved because something before it comes or goes is no longer
+ * modal, and has lost the keyboard. Inputs in it have a `defaultValue`: a `value` is written anew, over what is typed,
+ * whenever the page is told something.
+ */
 export function Dialog({ title, onClose, children }) {
+  const place = useRef(null);
   const box = useRef(null);
   const isOver = useRef(false);
   useEffect(() => {
-    const mine = box.current;
-    mine.showModal();
+    place.current = document.body.appendChild(document.createElement("div"));
     return () => {
       isOver.current = true;
-      mine.close(); // which gives the keyboard back to where it was
+      box.current.close(); // which gives the keyboard back to where it was
+      render(null, place.current);
+      place.current.remove();
     };
   }, []);
-  return html`<dialog ref=${box} onClose=${() => isOver.current || onClose()} aria-labelledby="dialog-title">
-    <h2 id="dialog-title">${title}</h2>
-    ${children}
-  </dialog>`;
+  useEffect(() => {
+    const shown = html`<dialog ref=${box} onClose=${() => isOver.current || onClose()} aria-labelledby="dialog-title">
+      <h2 id="dialog-title">${title}</h2>
+      ${children}
+    </dialog>`;
+    render(shown, place.current);
+    if (!box.current.open) box.current.showModal();
+  });
+  return null;
 }
 
 /**
