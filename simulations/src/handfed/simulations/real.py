@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -70,7 +71,7 @@ class RealFederation:
         address = f"127.0.0.1:{self.port}"
         options = ("--host", "127.0.0.1", "--address", address, "--port", self.port)
         self.start("server", "serve", *options, *self._at_server)
-        self.until(lambda: self.authority.exists() and listens(self.port), "the server's answer", "server")
+        self.until(lambda: answers(self.port, self.authority), "the server's answer", "server")
 
     def join(self, name: str, organisation: str, file: Path, task: str = "digits") -> None:
         """Invites a device and has it join, and imports its handwriting.
@@ -177,6 +178,22 @@ def write_handwriting(path: Path, dataset: Dataset, rows: Sequence[int], writers
     names = [f"pupil-{place % writers}" for place in range(len(rows))]
     taken = {"x": dataset.images[rows], "y": dataset.labels[rows], "class_names": list(dataset.alphabet.names)}
     np.savez(path, **taken, writer=names, allow_pickle=False)  # type: ignore[arg-type] # its stubs know arrays only
+
+
+def answers(port: int, authority: Path) -> bool:
+    """Whether a server with a certificate of a CA answers at a port of this machine; it listens before it does.
+
+    Args:
+        port: Which.
+        authority: The CA's certificate, PEM; while that is not there, nothing answers.
+    """
+    import httpx
+
+    try:
+        context = ssl.create_default_context(cafile=authority)
+        return httpx.get(f"https://127.0.0.1:{port}/health", verify=context, trust_env=False, timeout=5).is_success
+    except (OSError, httpx.TransportError):
+        return False
 
 
 def listens(port: int) -> bool:
