@@ -20,7 +20,7 @@ from handfed.server.people.organisations import Organisations
 from handfed.server.people.principals import Principal
 from handfed.server.registry.files import RESTORED, registry_in
 from handfed.server.registry.service import Registry
-from handfed.server.settings import LOCK
+from handfed.shared.data_directory import RUNNING
 from handfed.shared.errors import SettingError
 from handfed.shared.registry import Channel
 
@@ -185,7 +185,7 @@ def test_a_backup_that_is_not_there_and_a_folder_that_is_a_file_are_wrong_input(
 def test_the_lock_of_a_server_that_could_not_be_started_is_in_nobodys_way(server: Path, tmp_path: Path) -> None:
     folder = tmp_path / "new"
     folder.mkdir()
-    (folder / LOCK).touch()
+    (folder / RUNNING).touch()
     backup.read(write(server, tmp_path / "server.tar.gz"), folder)
     assert (folder / "handfed.db").exists()
-    assert not (folder / LOCK).exists()
+    assert not (folder / RUNNING).exists()

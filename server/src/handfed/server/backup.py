@@ -38,7 +38,6 @@ from typing import Annotated, Final
 import typer
 
 from handfed.server.registry.files import RESTORED, RegistryFiles, registry_in
-from handfed.server.settings import LOCK
 from handfed.server.terminal import DatabaseUrl, DataDir
 from handfed.shared import data_directory
 from handfed.shared.errors import SettingError, StorageError
@@ -125,7 +124,7 @@ def read(file: Path, directory: Path) -> None:
         StorageError: Something cannot be read or written. In either case the directory is as it was.
     """
     place = directory.resolve()
-    if place.exists() and not (place.is_dir() and all(path.name == LOCK for path in place.iterdir())):
+    if place.exists() and not (place.is_dir() and all(path.name == data_directory.RUNNING for path in place.iterdir())):
         what = "is not empty" if place.is_dir() else "is no folder"
         raise SettingError(f"{directory} {what}; name another data directory")
     if not file.is_file():
@@ -139,7 +138,7 @@ def read(file: Path, directory: Path) -> None:
             if registry_in(staging).exists():
                 (registry_in(staging) / RESTORED).touch(mode=0o600)
             place.parent.mkdir(parents=True, exist_ok=True)
-            (place / LOCK).unlink(missing_ok=True)  # of a server that could not be started here
+            (place / data_directory.RUNNING).unlink(missing_ok=True)  # of a server that could not be started here
             staging.replace(place)  # an empty folder that is there goes
         sync_directory(place.parent)
     except OSError as error:

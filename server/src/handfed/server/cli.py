@@ -42,8 +42,9 @@ def serve(
     database: DatabaseUrl = None,
 ) -> None:
     """Run the server of a federation: devices join it, and train by it, over one TLS port."""
-    from handfed.server.settings import LOCK, ServerSettings
+    from handfed.server.settings import ServerSettings
     from handfed.server.supervisor import supervised
+    from handfed.shared.data_directory import RUNNING
     from handfed.shared.files import held, make_private
 
     settings = ServerSettings.load(
@@ -52,7 +53,7 @@ def serve(
     make_private(settings.data_dir)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     # Two servers in one data directory would end each other's runs.
-    with held(settings.data_dir / LOCK, what=f"the data directory {settings.data_dir}"):
+    with held(settings.data_dir / RUNNING, what=f"the data directory {settings.data_dir}"):
         raise typer.Exit(supervised("handfed.server.serving", settings.model_dump_json().encode()))
 
 

@@ -27,7 +27,6 @@ from handfed.shared.promotion.settings import PromotionSettings
 
 ADDRESS_VARIABLE: Final = "HANDFED_ADDRESS"
 FILE: Final = "server.json"
-LOCK: Final = "running.lock"  # in the data directory; held while a server runs
 DEFAULT_PORT: Final = 8443
 
 

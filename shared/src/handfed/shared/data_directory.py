@@ -17,6 +17,7 @@ from urllib.parse import quote
 DIRECTORY_VARIABLE = "HANDFED_DATA_DIR"
 DATABASE_VARIABLE = "HANDFED_DATABASE"
 DEFAULT = Path("handfed-data")
+RUNNING = "running.lock"  # in a server's; held while it runs
 
 
 def locate(option: Path | None) -> Path:
