@@ -80,20 +80,16 @@ def stored(folder: Path, release: Release, number: int) -> Path:
 def test_the_process_prints_counts_of_the_held_out_part_alone(
     trained_release: Release, unseen: Dataset, tmp_path: Path
 ) -> None:
-    writers = np.arange(300, dtype=np.int32) % 20
-    names = tuple(f"pupil-{number}" for number in range(20))
-    dataset = replace(unseen, writers=writers, writer_ids=names)
     with Store.open(store_in(tmp_path)) as store:
-        incoming = Incoming(dataset, TASKS["characters"], "characters")
-        store.take_in(incoming, by="me", now=datetime.now(UTC))
-        held_out = len(store.handwriting(TASKS["characters"], unseen.alphabet).held_out)
+        for writer, rows, side in (("pupil-1", np.arange(200), False), ("pupil-2", np.arange(200, 300), True)):
+            incoming = Incoming(unseen.take(rows), TASKS["characters"], "characters", writer=writer, held_out=side)
+            store.take_in(incoming, by="me", now=datetime.now(UTC))
     places = [stored(tmp_path, trained_release, number) for number in (1, 2)]
-    assert 0 < held_out < 300
-    assert counted(tmp_path, *places).samples == held_out
+    assert counted(tmp_path, *places).samples == 100
     command = [sys.executable, "-m", "handfed.clients.device.shadow", *map(str, (os.getpid(), tmp_path, *places))]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ))
     turn, _, counts = done.stdout.partition("\n")
-    assert (turn, json.loads(counts)) == (CANDIDATE, vars(Comparison(1, 2, held_out, 0, 0)))
+    assert (turn, json.loads(counts)) == (CANDIDATE, vars(Comparison(1, 2, 100, 0, 0)))
     failed = subprocess.run([*command[:-1], str(tmp_path / "pupil")], capture_output=True, text=True, check=False)
     assert (failed.returncode, failed.stdout) == (2, "")
     assert "pupil" not in failed.stderr

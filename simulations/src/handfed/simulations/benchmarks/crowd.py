@@ -40,17 +40,15 @@ class Crowd:
         server: The server's address, `host:port`.
         ca: The federation's CA, PEM.
         keys: Of each device, PEM.
-        token: Of who follows.
+        tokens: Of each who follows.
         run: The number of the run that is followed.
-        streams: How often it is.
     """
 
     server: str
     ca: bytes
     keys: Sequence[bytes]
-    token: str
+    tokens: Sequence[str]
     run: int
-    streams: int
 
 
 @dataclass
@@ -143,19 +141,18 @@ def _tried(ask: Callable[[], object], seen: Seen) -> bool:
 
 
 async def _streams(who: Crowd, seen: Seen) -> None:
-    """Follows a run, so many times at once, to its end."""
+    """Follows a run to its end, by all tokens at once."""
     trusting = ssl.create_default_context(cadata=who.ca.decode())
-    limits = httpx.Limits(max_connections=who.streams)
-    headers = {"Authorization": f"Bearer {who.token}"}
+    limits = httpx.Limits(max_connections=len(who.tokens))
     url = f"https://{who.server}/api/v1/runs/{who.run}/events"
-    async with httpx.AsyncClient(verify=trusting, limits=limits, headers=headers, timeout=60) as client:
-        await asyncio.gather(*(_stream(client, url, seen) for _ in range(who.streams)))
+    async with httpx.AsyncClient(verify=trusting, limits=limits, timeout=60) as client:
+        await asyncio.gather(*(_stream(client, url, token, seen) for token in who.tokens))
 
 
-async def _stream(client: httpx.AsyncClient, url: str, seen: Seen) -> None:
+async def _stream(client: httpx.AsyncClient, url: str, token: str, seen: Seen) -> None:
     expected = 1
     try:
-        async with client.stream("GET", url) as response:
+        async with client.stream("GET", url, headers={"Authorization": f"Bearer {token}"}) as response:
             response.raise_for_status()
             async for line in response.aiter_lines():
                 name, _, value = line.partition(": ")

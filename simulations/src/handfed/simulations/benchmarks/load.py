@@ -120,11 +120,11 @@ def loaded(directory: Path, database: str | None) -> tuple[Answers, Answers, See
             keys = [device_keys.make_key() for _ in range(DEVICES)]
             _enrol(services, keys, made.authority)
             made.until(lambda: len(services.devices.enrolled()) == DEVICES, "that all keys are let in", "server")
-            token = services.tokens.add(SERVER, "load", "viewer").secret
+            tokens = [services.tokens.add(SERVER, f"viewer {each}", "viewer").secret for each in range(STREAMS)]
             with _run_that_goes_on(opened) as (run, end):
-                asking = _Asking(made, token, run)
+                asking = _Asking(made, tokens[0], run)
                 alone = asking.measure(ALONE_S)
-                who = Crowd(f"127.0.0.1:{made.port}", made.authority.read_bytes(), keys, token, run, STREAMS)
+                who = Crowd(f"127.0.0.1:{made.port}", made.authority.read_bytes(), keys, tokens, run)
                 with crowd(who) as seen:
                     time.sleep(_SETTLE_S)
                     under_load = asking.measure(LOADED_S)
