@@ -5,14 +5,13 @@ Exit status: 0 it was told to end; 2 it cannot be started as it was asked to.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from typing import Annotated
 
 import typer
 
-from handfed.server.terminal import DatabaseUrl, DataDir
+from handfed.server.terminal import DatabaseUrl, DataDir, assignments
 
 
 def serve(
@@ -48,26 +47,10 @@ def serve(
     from handfed.shared.files import held, make_private
 
     settings = ServerSettings.load(
-        data_dir, database, address=address, port=port, host=host, promotion=_by_name(promotion or [])
+        data_dir, database, address=address, port=port, host=host, promotion=assignments(promotion or [])
     )
     make_private(settings.data_dir)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     # Two servers in one data directory would end each other's runs.
     with held(settings.data_dir / RUNNING, what=f"the data directory {settings.data_dir}"):
         raise typer.Exit(supervised("handfed.server.serving", settings.model_dump_json().encode()))
-
-
-def _by_name(given: list[str]) -> dict[str, object]:
-    """Settings by name, their values as JSON has them."""
-    from handfed.shared.errors import SettingError
-
-    found: dict[str, object] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        try:
-            found[name] = json.loads(value) if equals else None
-        except ValueError:
-            raise SettingError(
-                f"--promotion {each}: write NAME=VALUE, the value as JSON has it: 3600, or [5,25,100]"
-            ) from None
-    return found

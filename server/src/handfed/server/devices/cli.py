@@ -62,9 +62,8 @@ def invite(
     with Choices(data_dir, database, as_json).open_server() as opened:
         read_authority(settings.authority)  # before anything is written: without it there is no code
         services = _services(opened)
-        services.invitations.check(
-            expires_in=lives, max_samples=max_samples, name=name
-        )  # before it has an organisation
+        # Before it has an organisation.
+        services.invitations.check(expires_in=lives, max_samples=max_samples, name=name)
         known = services.organisations.named(who, organisation)
         into = known or services.organisations.add(who, organisation)
         new = services.invitations.invite(who, into.number, expires_in=lives, max_samples=max_samples, name=name)
