@@ -2,14 +2,18 @@
 import { html, useMemo } from "../view.js";
 import { Figure } from "./figure.js";
 import { Plot } from "./plot.js";
+import { number } from "../format.js";
+
+/** What ticks of counts are apart: 1, 2, 5, 10, and so on; the library's own steps have 2.5 among them. */
+const COUNTED = Array.from({ length: 8 }, (_none, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 
 /**
  * @param labels What each bar is of.
  * @param series `{name, key, values}`; a later one is drawn over an earlier one.
- * @param show How a value is written.
+ * @param show How a value is written; none where values are counts.
  * @param first The heading of the labels' column.
  */
-export function Bars({ title, text, file, labels, series, show, first, range = null, height = 220 }) {
+export function Bars({ title, text, file, labels, series, first, show = number, range = null, height = 220 }) {
   const shape = JSON.stringify([labels, series.map(({ name, key }) => [name, key]), range]);
   const options = useMemo(
     () => (uPlot, theme, axis, width) => ({
@@ -25,7 +29,7 @@ export function Bars({ title, text, file, labels, series, show, first, range = n
           splits: () => sparse(labels, width),
           values: (_plot, places) => places.map((place) => labels[place] ?? ""),
         },
-        { ...axis, size: 56, values: (_plot, ticks) => ticks.map(show) },
+        { ...axis, size: 56, ...(show === number && { incrs: COUNTED }), values: (_plot, ticks) => ticks.map((tick) => show(tick)) },
       ],
       series: [{}, ...series.map(({ key }, place) => ({
         fill: theme[key], stroke: theme[key], width: 0, points: { show: false },

@@ -74,7 +74,7 @@ function Spread({ title, of, bins, floor, file }) {
   if (!of) return html`<section class="section"><h3>${title}</h3><${Empty} title=${t("fairness.below")} text=${floor} /></section>`;
   return html`<section class="section">
     <${Bars} title=${title} file=${file} first=${t("fairness.from")} labels=${EDGES.slice(from).map((edge) => percent(edge, edge * 1000 % 10 ? 1 : 0))}
-      series=${[{ name: t("fairness.count"), key: "one", values: bins.slice(from) }]} show=${(value) => number(value)}
+      series=${[{ name: t("fairness.count"), key: "one", values: bins.slice(from) }]}
       text=${t("fairness.says", { count: number(of.count), worst: percent(of.worst_decile), p10: percent(of.p10), median: percent(of.median), p90: percent(of.p90) })} />
     <${Facts} of=${SERIES.map(([name]) => [t(`spread.${name}`), percent(of[name])])} />
   </section>`;

@@ -93,7 +93,7 @@ function Latency({ of, release }) {
   const [first, last] = [of.bins.findIndex(Boolean), of.bins.findLastIndex(Boolean) + 1];
   return html`<${Section} title=${t("latency.title")} lead=${t("latency.lead")}>
     <${Bars} title=${t("latency.chart")} file=${`release-${release}-latency`} first=${t("latency.from")} labels=${LATENCIES.slice(first, last).map(milliseconds)}
-      series=${[{ name: t("fairness.count"), key: "one", values: of.bins.slice(first, last) }]} show=${(value) => number(value)}
+      series=${[{ name: t("fairness.count"), key: "one", values: of.bins.slice(first, last) }]}
       text=${t("latency.says", { n: number(of.devices), p10: milliseconds(of.p10), median: milliseconds(of.median), p90: milliseconds(of.p90) })} />
   <//>`;
 }

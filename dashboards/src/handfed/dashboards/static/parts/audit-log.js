@@ -44,8 +44,8 @@ function queryOf({ days, who, object }) {
 const columns = () => [
   { name: "at", title: t("audit.at"), by: (each) => each.at, show: (each) => moment(each.at) },
   { name: "who", title: t("audit.who"), by: (each) => each.who },
-  { name: "verb", title: t("audit.verb"), by: (each) => worded("verb", each.verb) },
-  { name: "object", title: t("audit.object"), by: (each) => each.object, show: (each) => html`<code>${each.object}</code>` },
+  { name: "verb", title: t("audit.verb"), by: (each) => worded("verb", each.verb), isWhole: true },
+  { name: "object", title: t("audit.object"), isWhole: true, by: (each) => each.object, show: (each) => html`<code>${each.object}</code>` },
   { name: "address", title: t("audit.address"), by: (each) => each.address },
   { name: "detail", title: t("audit.detail"), by: (each) => details(each), show: (each) => details(each) },
 ];

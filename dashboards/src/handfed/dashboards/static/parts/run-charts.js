@@ -30,7 +30,7 @@ export function Charts({ rounds, run }) {
       text=${t("chart.bytes.says", { down: bytes(sum(rounds, "bytes_down")), up: bytes(sum(rounds, "bytes_up")) })} />
     <${Bars} title=${t("chart.updates")} file=${`run-${run.id}-updates`} first=${t("chart.round")} labels=${rounds.slice(-LAST).map((round) => round.number)}
       series=${[{ name: t("chart.asked"), key: "four", values: rounds.slice(-LAST).map((round) => round.participants) }, { name: t("chart.accepted"), key: "one", values: rounds.slice(-LAST).map((round) => round.accepted) }]}
-      show=${(value) => number(value)} text=${t("chart.updates.says", { accepted: number(sum(rounds, "accepted")), asked: number(sum(rounds, "participants")) })} />
+      text=${t("chart.updates.says", { accepted: number(sum(rounds, "accepted")), asked: number(sum(rounds, "participants")) })} />
   </div>`;
 }
 

@@ -24,7 +24,8 @@ function sorted(rows, column, isDown) {
 }
 
 /**
- * @param columns `{name, title, by, show?, isNumber?}`: `by` gives what a row is sorted and found by.
+ * @param columns `{name, title, by, show?, isNumber?, isWhole?}`: `by` gives what a row is sorted and found by; a word of
+ *   one that is whole is not parted.
  * @param label What the table is, for who does not see it.
  * @param first The column by which it is sorted at first, and whether downwards.
  */
@@ -58,7 +59,7 @@ export function Table({ columns, rows, label, first = [null, false], canFilter =
         aria-sort=${column.name === name ? (isDown ? "descending" : "ascending") : null}>
         ${column.by ? html`<button onClick=${() => sortBy(column.name)}>${column.title}</button>` : column.title}</th>`)}</tr></thead>
       <tbody role="rowgroup">${found.slice(0, most).map((row) => html`<tr role="row" key=${keyOf?.(row)}>${columns.map((column) => html`<td role="cell"
-        class=${column.isNumber ? "number" : ""} data-label=${column.title}><span>${(column.show ?? column.by)(row)}</span></td>`)}</tr>`)}</tbody>
+        class=${column.isNumber ? "number" : column.isWhole ? "whole" : ""} data-label=${column.title}><span>${(column.show ?? column.by)(row)}</span></td>`)}</tr>`)}</tbody>
     </table>
     ${found.length === 0 && html`<p class="none">${t("none")}</p>`}
     ${found.length > most && html`<button class="plain" onClick=${() => setMost(most + 100)}>${t("more", { n: number(found.length - most) })}</button>`}
