@@ -82,7 +82,8 @@ def import_writers(folder: Path, digits: Dataset, begin: int) -> None:
     some = digits.take(np.arange(begin, begin + 60))
     writers, names = np.arange(60, dtype=np.int32) % 20, tuple(f"pupil-{number}" for number in range(20))
     with Handwriting.open(store_in(folder)) as store:
-        incoming = Incoming(replace(some, writers=writers, writer_ids=names), TASKS["characters"], "characters")
+        written = replace(some, writers=writers, writer_ids=names)
+        incoming = Incoming(written, TASKS["characters"], "characters", held_out=True)
         store.take_in(incoming, by="me", now=datetime.now(UTC))
 
 

@@ -37,7 +37,7 @@ def pictures(tmp_path: Path) -> Path:
     for row, picture in enumerate(drawn):
         picture[3 : 8 + row, 8 : 10 + row % 3] = 255
     path = tmp_path / "secret-folder.npz"
-    writer = np.array(["Zoe", "Zoe", "[bold]Ada", "Zoe", "Zoe", "[bold]Ada"])
+    writer = np.array(["Zoltana", "Zoltana", "[bold]Ada", "Zoltana", "Zoltana", "[bold]Ada"])
     np.savez(path, allow_pickle=False, x=drawn, y=[0, 1, 2, 0, 1, 2], writer=writer)
     return path
 
@@ -82,15 +82,15 @@ def test_what_nobody_labelled_is_taken_in_and_counted_apart(pictures: Path) -> N
     assert "Without a label: 5 pictures" in done("samples")
     assert answer("import", pictures, "--unlabelled", "--side", "training")["duplicates"] == 6
     of = {writer["name"]: (writer["samples"], writer["unlabelled"]) for writer in answer("writers")["writers"]}
-    assert of["Zoe"][0] == 0
+    assert of["Zoltana"][0] == 0
     assert sum(without for _, without in of.values()) == 5
     assert "training" in done("writers")
-    done("consent", "Zoe", "withdrawn")
-    assert answer("samples")["unlabelled_unusable"] == of["Zoe"][1]
-    assert f"{of['Zoe'][1]} not used, for consent" in done("samples")
-    assert f"Delete {of['Zoe'][1]} samples of Zoe for good?" in run("forget", "Zoe", typed="n\n").stderr
-    answer("forget", "Zoe", "--yes")
-    assert answer("samples")["unlabelled"] == 5 - of["Zoe"][1]
+    done("consent", "Zoltana", "withdrawn")
+    assert answer("samples")["unlabelled_unusable"] == of["Zoltana"][1]
+    assert f"{of['Zoltana'][1]} not used, for consent" in done("samples")
+    assert f"Delete {of['Zoltana'][1]} samples of Zoltana for good?" in run("forget", "Zoltana", typed="n\n").stderr
+    answer("forget", "Zoltana", "--yes")
+    assert answer("samples")["unlabelled"] == 5 - of["Zoltana"][1]
 
 
 @pytest.mark.usefixtures("device")
@@ -115,19 +115,19 @@ def test_the_path_of_what_was_imported_is_not_kept(device: Path, pictures: Path)
     done("import", pictures)
     content = b"".join(path.read_bytes() for path in device.rglob("*") if path.is_file())
     assert b"secret" not in content
-    assert b"Zoe" in content
+    assert b"Zoltana" in content
 
 
 @pytest.mark.usefixtures("device")
 def test_writers_are_listed_as_they_are_called_with_their_consent(pictures: Path) -> None:
     done("import", pictures, "--consent", "given", "--by", "Head")
-    assert "may be used" in done("consent", "Zoe", "given")
+    assert "may be used" in done("consent", "Zoltana", "given")
     withdrawn = done("consent", "[bold]Ada", "withdrawn", "--by", "Secretary")
     assert "not used from the next round on" in withdrawn
     assert "models that were published" in withdrawn
     listed = {each["name"]: each for each in answer("writers")["writers"]}
     assert (listed["[bold]Ada"]["consent"], listed["[bold]Ada"]["noted_by"]) == ("withdrawn", "Secretary")
-    assert (listed["Zoe"]["consent"], listed["Zoe"]["samples"]) == ("given", 4)
+    assert (listed["Zoltana"]["consent"], listed["Zoltana"]["samples"]) == ("given", 4)
     assert "[bold]Ada" in done("writers")
 
 
@@ -145,11 +145,11 @@ def test_consent_may_be_required(pictures: Path) -> None:
 
 def test_forgetting_asks_first_and_is_honest_about_what_remains(device: Path, pictures: Path) -> None:
     done("import", pictures)
-    refused = run("forget", "Zoe", typed="n\n")
+    refused = run("forget", "Zoltana", typed="n\n")
     assert refused.exit_code == 1
-    assert "Delete 4 samples of Zoe for good?" in refused.stderr
+    assert "Delete 4 samples of Zoltana for good?" in refused.stderr
     assert len(answer("writers")["writers"]) == 2
-    said = done("forget", "Zoe", typed="y\n")
+    said = done("forget", "Zoltana", typed="y\n")
     for expected in (
         "4 samples and the name are erased from this device's disk",
         "no later round",
@@ -158,7 +158,7 @@ def test_forgetting_asks_first_and_is_honest_about_what_remains(device: Path, pi
         "models that were published",
     ):
         assert expected in said
-    assert not [path for path in device.rglob("*") if path.is_file() and b"Zoe" in path.read_bytes()]
+    assert not [path for path in device.rglob("*") if path.is_file() and b"Zoltana" in path.read_bytes()]
     assert "4 samples of 1 forgotten writer were passed over" in done("import", pictures)
     assert "4 samples of 2 writers are import" in done("import", pictures, "--again")
 
@@ -180,8 +180,8 @@ def test_who_wrote_what_may_be_said_later_and_that_is_told(pictures: Path) -> No
 @pytest.mark.usefixtures("device")
 def test_forgetting_as_json_is_one_object(pictures: Path) -> None:
     done("import", pictures)
-    assert answer("forget", "Zoe", "--yes") == {"samples": 4, "imports": 0, "erased": True}
-    assert isinstance(run("forget", "Zoe", "--yes").exception, WriterError)
+    assert answer("forget", "Zoltana", "--yes") == {"samples": 4, "imports": 0, "erased": True}
+    assert isinstance(run("forget", "Zoltana", "--yes").exception, WriterError)
 
 
 def test_encrypting_decrypting_and_changing_the_passphrase(
@@ -191,7 +191,7 @@ def test_encrypting_decrypting_and_changing_the_passphrase(
     (tmp_path / "old").write_text("three small rivers\n")
     (tmp_path / "new").write_text("four larger rivers\n")
     assert "Keep the passphrase" in done("encrypt", "--new-passphrase-file", tmp_path / "old")
-    assert not [path for path in device.rglob("*") if path.is_file() and b"Zoe" in path.read_bytes()]
+    assert not [path for path in device.rglob("*") if path.is_file() and b"Zoltana" in path.read_bytes()]
     assert isinstance(run("samples").exception, LockedStoreError)
     monkeypatch.setenv("HANDFED_PASSPHRASE_FILE", str(tmp_path / "old"))
     assert "Encrypted: yes, opened by a passphrase" in done("samples")
@@ -236,7 +236,7 @@ def test_a_folder_that_was_there_before_keeps_its_mode_and_the_store_in_it_is_pr
 
 def test_what_cannot_be_read_is_refused_before_there_is_a_store(device: Path, tmp_path: Path) -> None:
     assert isinstance(run("import", tmp_path / "nothing").exception, DatasetError)
-    assert run("consent", "Zoe", "perhaps").exit_code == 2
+    assert run("consent", "Zoltana", "perhaps").exit_code == 2
     assert not device.exists()
 
 
