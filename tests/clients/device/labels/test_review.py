@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,8 +72,9 @@ def made(tmp_path: Path) -> Made:
 
 
 @pytest.fixture
-def store(made: Made) -> Store:
-    return Store.open(store_in(made.folder))
+def store(made: Made) -> Iterator[Store]:
+    with Store.open(store_in(made.folder)) as opened:
+        yield opened
 
 
 def trained_with(store: Store) -> Samples:
