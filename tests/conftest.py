@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from handfed.shared.datasets import Dataset
 from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, File, Manifest
@@ -21,7 +21,7 @@ from handfed.shared.metrics import paired_difference
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 # A busy machine is no failure; pytest's own timeout catches what hangs.
-settings.register_profile("handfed", deadline=None)
+settings.register_profile("handfed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("handfed")
 
 

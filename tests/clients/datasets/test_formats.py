@@ -85,7 +85,7 @@ def characters(dataset: Dataset) -> list[str]:
     return [dataset.alphabet.names[label] for label in dataset.labels]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(SAMPLES)
 def test_a_data_set_is_the_same_in_every_format(tmp_path: Path, samples: Samples) -> None:
     images, labels, writers = arrays(samples)

@@ -139,7 +139,7 @@ def test_a_file_without_the_variable_is_refused(tmp_path: Path) -> None:
         read(str(tmp_path / "a.mat"))
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
 def test_damage_gives_a_data_set_or_a_dataset_error(
     tmp_path: Path, changes: list[tuple[int, int]], compressed: bool
