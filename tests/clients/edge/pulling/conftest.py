@@ -222,6 +222,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         reply = self.served.instead(self.path, self.headers) or self._usual()
         self.served.asked.append((self.path, self.headers.get("Range"), reply.status))
+        body = reply.body if reply.cut_after is None else reply.body[: reply.cut_after]
+        # Before it is sent: who has it all goes on, and may look.
+        self.served.sent[self.path] = self.served.sent.get(self.path, 0) + len(body)
         if reply.drip_head:
             self._trickle(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000, 0.2)
         self.send_response(reply.status)
@@ -229,14 +232,12 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**reply.headers, **length}.items():
             self.send_header(name, value)
         self.end_headers()
-        self._send(reply)
+        self._send(reply, body)
 
-    def _send(self, reply: Reply) -> None:
-        body = reply.body if reply.cut_after is None else reply.body[: reply.cut_after]
+    def _send(self, reply: Reply, body: bytes) -> None:
         if reply.drip_s:
             self._trickle(body, reply.drip_s)
         self.wfile.write(body)
-        self.served.sent[self.path] = self.served.sent.get(self.path, 0) + len(body)
         while reply.endless and not self.served.stopping.is_set():
             self.wfile.write(b"x" * 65_536)
         if reply.cut_after is not None or reply.endless:
