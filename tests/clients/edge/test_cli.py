@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -334,19 +335,17 @@ def test_progress_is_shown_on_a_terminal_and_never_beside_json(
     release_directory: Path, handwriting: Path, as_json: bool
 ) -> None:
     terminal, end = pty.openpty()
-    result = subprocess.run(
-        [sys.executable, "-c", MAIN, "evaluate", release_directory, handwriting, *(["--json"] if as_json else [])],
-        stdout=subprocess.PIPE,
-        stderr=end,
-        check=True,
-        env=os.environ | {"TERM": "xterm"},
-    )
-    os.close(end)
-    try:
-        shown = os.read(terminal, 100_000).decode()
-    except OSError:  # nothing was written, and the other end is closed (Linux)
-        shown = ""
-    os.close(terminal)
+    command = [sys.executable, "-c", MAIN, "evaluate", release_directory, handwriting, *(["--json"] if as_json else [])]
+    written = b""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=end, env=os.environ | {"TERM": "xterm"}) as process:
+        os.close(end)
+        with suppress(OSError):  # there is no more, and the other end is closed (Linux)
+            while part := os.read(terminal, 4096):  # the longer it takes, the more is shown
+                written += part
+        os.close(terminal)
+        said, _ = process.communicate()
+    shown = written.decode()
+    assert process.returncode == 0
     assert ("reading" in shown) is not as_json
     assert ("200/200" in shown) is not as_json
-    assert b"200" in result.stdout
+    assert b"200" in said
