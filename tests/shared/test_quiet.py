@@ -68,7 +68,7 @@ def test_no_descriptor_is_left_open() -> None:
     for _ in range(10):
         with quiet():
             pass
-    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+    assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors  # another thread may close its own
 
 
 def test_a_process_without_standard_error_goes_on() -> None:

@@ -34,7 +34,7 @@ from handfed.shared.enrolment import (
 from handfed.shared.invitation import Invitation
 from handfed.shared.key_rotation import rotation_message
 
-LIFE_OF_A_CONNECTION_S = 5
+LIFE_OF_A_CONNECTION_S = 30
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
 

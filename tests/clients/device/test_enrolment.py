@@ -378,15 +378,11 @@ def test_a_proxy_that_is_not_there_or_none_is_said(
     assert "hidden" not in str(refused.value)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def test_a_server_that_does_not_run_is_said(folder: Path) -> None:
-    with pytest.raises(UnreachableError, match="refuses connections: check that it runs"):
-        join(folder, Invitation(f"127.0.0.1:{free_port()}", bytes(32), bytes(32)))
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))  # so that nobody else listens there
+        with pytest.raises(UnreachableError, match="refuses connections: check that it runs"):
+            join(folder, Invitation(f"127.0.0.1:{unheard.getsockname()[1]}", bytes(32), bytes(32)))
 
 
 def test_a_name_that_is_not_known_is_said(folder: Path) -> None:

@@ -23,7 +23,7 @@ APPS = Path(__file__).parent / "running"
 
 
 def message(do: str) -> bytes:
-    metadata = Metadata(1, "m", 1, 7, "", "", time.time(), 60.0, "train")
+    metadata = Metadata(1, "m", 1, 7, "", "", time.time(), 600.0, "train")
     content = RecordDict(
         {"arrays": ArrayRecord({"weights": Array(np.zeros(3, np.float32))}), "config": ConfigRecord({"do": do})}
     )
@@ -32,7 +32,7 @@ def message(do: str) -> bytes:
 
 
 def answered(trainer: TrainerProcess, do: str = "add") -> Message:
-    return message_from_proto(ProtoMessage.FromString(trainer.answer(message(do), time_s=30, cancelled=lambda: None)))
+    return message_from_proto(ProtoMessage.FromString(trainer.answer(message(do), time_s=300, cancelled=lambda: None)))
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ def test_network_manager_says_whether_the_network_is_metered(
     program.write_text(f'#!/bin/sh\n[ "$5" = org.freedesktop.NetworkManager ] && echo "{said}"\n')
     program.chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(conditions, "_PATIENCE_S", 60.0)
     assert is_metered() is metered
 
 
