@@ -28,6 +28,7 @@ from handfed.server.registry.service import Registry
 from handfed.server.settings import ServerSettings
 from handfed.shared.checkup import Outcome, exit_status, look
 from handfed.shared.errors import StorageError
+from handfed.simulations.real import free_port
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -49,7 +50,7 @@ def listening(context: ssl.SSLContext | None) -> Iterator[int]:
             except OSError:
                 return
             with connection:
-                connection.settimeout(2)
+                connection.settimeout(20)
                 try:
                     if context is None:
                         connection.sendall(b"220 mail\r\n")
@@ -62,16 +63,10 @@ def listening(context: ssl.SSLContext | None) -> Iterator[int]:
         thread.start()
         yield int(listener.getsockname()[1])
         with socket.socket() as last:
-            last.settimeout(1)
+            last.settimeout(20)
             last.connect_ex(listener.getsockname())
         listener.close()
         thread.join()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("", 0))
-        return int(listener.getsockname()[1])
 
 
 def test_a_machine_where_nothing_was_started_yet_is_well_and_stays_as_it_is(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from handfed.shared.checkup import Check
 
 _LARGEST_PORT: Final = 65_535
-_ANSWER_TIMEOUT_S: Final = 3.0
+_ANSWER_TIMEOUT_S: Final = 10.0
 _NEEDED_DISK: Final = 500_000_000  # bytes: a backup, a checkpoint, a release
 _WANTED_DISK: Final = 5_000_000_000
 _WANTED_MEMORY: Final = 1_000_000_000  # bytes: idle processes, and a conversion to INT8

@@ -13,6 +13,7 @@ each is its log. Nothing is left running when the block is over.
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 import socket
 import ssl
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 HANDFED: Final = (sys.executable, "-c", "from handfed.shared.cli import main; main()")
 PATIENCE_S: Final = 300.0
 WRITERS: Final = 50  # each is held out with a chance of a fifth, and somebody has to be
+PORTS: Final = range(20_000, 30_000)  # a system gives none of them to who asks for any port, or calls another
 _LOOK_S: Final = 0.1
-_END_S: Final = 30.0
+_END_S: Final = 60.0
 _Found = TypeVar("_Found")
 
 
@@ -191,7 +193,7 @@ def answers(port: int, authority: Path) -> bool:
 
     try:
         context = ssl.create_default_context(cafile=authority)
-        return httpx.get(f"https://127.0.0.1:{port}/health", verify=context, trust_env=False, timeout=5).is_success
+        return httpx.get(f"https://127.0.0.1:{port}/health", verify=context, trust_env=False, timeout=20).is_success
     except (OSError, httpx.TransportError):
         return False
 
@@ -203,7 +205,9 @@ def listens(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of this machine at which nothing listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port of this machine at which nothing listens, and which is hardly anybody else's when it is used."""
+    while True:
+        port = secrets.choice(PORTS)
+        with suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port

@@ -9,6 +9,7 @@ It speaks TLS by a certificate of its own CA, as a server does, and so gets its 
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -28,7 +29,6 @@ from handfed.server.database import open_database
 from handfed.server.devices.memory import MemoryRegistry
 from handfed.server.runs.live import LiveExchange
 from handfed.server.settings import ServerSettings
-from handfed.simulations.real import free_port
 
 LOOPBACK: Final = "127.0.0.1"
 _LOOK_S: Final = 0.02
@@ -54,11 +54,12 @@ class Host:
 @contextmanager
 def hosted(data_dir: Path) -> Iterator[Host]:
     """Hosts a data directory, which is made where there is none, until the block is over."""
-    port = free_port()
+    listener = socket.create_server((LOOPBACK, 0))
+    port = listener.getsockname()[1]
     settings = ServerSettings.load(data_dir, address=f"{LOOPBACK}:{port}", environment={})
     certificate = LiveCertificate(authority_in(data_dir), [LOOPBACK])
     live = LiveExchange()
-    with open_database(settings.database) as database:
+    with listener, open_database(settings.database) as database:
         services = Services.over(
             database, MemoryRegistry(), authority=settings.authority, attempts_per_minute=10_000, live=live
         )
@@ -66,8 +67,6 @@ def hosted(data_dir: Path) -> Iterator[Host]:
         app.include_router(create_router(settings))
         config = uvicorn.Config(
             app,
-            LOOPBACK,
-            port,
             ssl_context_factory=lambda _config, _default: certificate.context,
             log_config=None,
             access_log=False,
@@ -75,7 +74,7 @@ def hosted(data_dir: Path) -> Iterator[Host]:
             ws="none",
         )
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=lambda: asyncio.run(_serve(server)), daemon=True)
+        thread = threading.Thread(target=lambda: asyncio.run(_serve(server, listener)), daemon=True)
         thread.start()
         try:
             while not server.started and thread.is_alive():
@@ -86,9 +85,9 @@ def hosted(data_dir: Path) -> Iterator[Host]:
             thread.join()
 
 
-async def _serve(server: uvicorn.Server) -> None:
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
     """Serves, and then hangs up on who still listens: uvicorn leaves such connections to the end of a process."""
-    await server.serve()
+    await server.serve(sockets=[listener])
     while server.server_state.connections:
         for connection in server.server_state.connections:
             connection.transport.abort()
