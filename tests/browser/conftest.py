@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from handfed.simulations.pages.browser import DESKTOP, NoBrowserError, browser, log_in, page_of
+from handfed.simulations.pages.browser import DESKTOP, PATIENCE_MS, NoBrowserError, browser, log_in, page_of
 from handfed.simulations.pages.example import Example, fill
 from handfed.simulations.pages.hosting import Host, hosted
 from handfed.simulations.pages.screenshots import settle
@@ -42,7 +42,11 @@ def chromium() -> Iterator[Browser]:
     """The browser; it ends with the module, as asyncio can do nothing else in a process that drives one."""
     with warnings.catch_warnings(), ExitStack() as stack:
         try:
-            yield stack.enter_context(browser())
+            opened = stack.enter_context(browser())
+            from playwright.sync_api import expect
+
+            expect.set_options(timeout=PATIENCE_MS)  # its own patience is five seconds
+            yield opened
         except NoBrowserError as error:
             pytest.skip(str(error))
         stack.close()

@@ -39,7 +39,7 @@ def test_a_device_is_invited_and_an_invitation_withdrawn(own_site: Any, opened: 
     page.get_by_role("button", name="Make the code").click()
     page.locator("dialog .code").wait_for()
     expect(page.locator("dialog .code")).to_contain_text("handfed join handfed-1-")
-    assert page.locator("dialog img.qr").evaluate("picture => picture.complete && picture.naturalWidth > 0")
+    assert page.locator("dialog img.qr").evaluate("picture => picture.decode().then(() => picture.naturalWidth > 0)")
     page.get_by_role("button", name="Close").click()
     row = page.locator("tr", has_text="Room 99")
     row.wait_for()

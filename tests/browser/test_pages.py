@@ -27,8 +27,8 @@ def test_a_page_is_there_and_fits_a_phone_and_a_desktop(site: Any, opened: Any, 
     for width, height in (DESKTOP, PHONE):
         page.set_viewport_size({"width": width, "height": height})
         settle(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.locator("main h1").is_visible()
+        page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)  # charts follow
+        expect(page.locator("main h1")).to_be_visible()
     expect(page.locator(".notice.bad")).to_have_count(0)
 
 
@@ -105,6 +105,7 @@ def test_a_table_sorts_and_filters(site: Any, opened: Any) -> None:
     expect(page.locator("th[aria-sort=descending]")).to_have_count(1)
     expect(names.first).to_have_text("Room 24")
     page.get_by_placeholder("Filter").fill("Clinic North")
+    expect(page.locator("tbody tr", has_not_text="Clinic North")).to_have_count(0)
     assert set(page.locator("tbody tr td:nth-child(2)").all_inner_texts()) == {"Clinic North"}
     page.get_by_placeholder("Filter").fill("nowhere")
     page.get_by_text("Nothing matches.").wait_for()
@@ -138,7 +139,7 @@ def test_times_are_in_the_viewers_zone(site: Any, opened: Any) -> None:
 
 def test_keys_alone_are_enough(site: Any, opened: Any) -> None:
     page = opened(site, None)
-    page.locator("input[type=password]").wait_for()
+    expect(page.locator("input[type=password]")).to_be_focused()
     page.keyboard.type(site.example.tokens["admin"])
     page.keyboard.press("Enter")
     page.locator("nav").wait_for()
@@ -150,7 +151,7 @@ def test_keys_alone_are_enough(site: Any, opened: Any) -> None:
     assert page.evaluate("document.activeElement.id") == "main"
     page.get_by_role("link", name="Devices", exact=True).press("Enter")
     page.locator("main h1", has_text="Devices").wait_for()
-    assert page.evaluate("document.activeElement.id") == "main"
+    expect(page.locator("#main")).to_be_focused()
 
 
 def test_on_a_phone_the_menu_opens_and_closes(site: Any, opened: Any) -> None:
@@ -161,7 +162,7 @@ def test_on_a_phone_the_menu_opens_and_closes(site: Any, opened: Any) -> None:
     menu.click()
     page.get_by_role("link", name="Releases").click()
     page.locator("main h1", has_text="Releases").wait_for()
-    assert menu.get_attribute("aria-expanded") == "false"
+    expect(menu).to_have_attribute("aria-expanded", "false")
 
 
 def test_a_theme_is_kept(site: Any, opened: Any) -> None:

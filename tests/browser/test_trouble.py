@@ -60,6 +60,8 @@ def test_a_dialogue_stays_where_it_is_when_the_page_comes_late(site: Any, opened
     page.get_by_role("button", name="Start a run").click()
     rounds = page.locator("dialog input[name=rounds]")
     rounds.fill("3")
+    while not waiting:  # the page asks when it has been painted
+        page.wait_for_timeout(20)
     waiting[0].continue_()
     page.locator("table").wait_for(state="attached")
     expect(rounds).to_be_focused()
@@ -95,7 +97,7 @@ def test_a_live_view_that_was_refused_comes_back_by_itself(site: Any, opened: An
     page.route("**/events", refuse(503, times=2))
     page.goto(site.place(places(site.example)["run"]))
     page.locator(".notice.warn").wait_for()
-    expect(page.locator(".progress-of-run")).to_contain_text("9 of 20", timeout=20_000)
+    expect(page.locator(".progress-of-run")).to_contain_text("9 of 20")
     expect(page.locator(".notice.warn")).to_have_count(0)
 
 

@@ -20,7 +20,7 @@ Theme = Literal["light", "dark"]
 PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome")
 DESKTOP: Final = (1440, 900)
 PHONE: Final = (360, 780)
-_PATIENCE_MS: Final = 20_000
+PATIENCE_MS: Final = 60_000  # of a machine that others use, too
 
 
 class NoBrowserError(HandfedError):
@@ -84,7 +84,7 @@ def page_of(
         reduced_motion="reduce",
         accept_downloads=True,
     )
-    context.set_default_timeout(_PATIENCE_MS)
+    context.set_default_timeout(PATIENCE_MS)
     try:
         yield context.new_page()
     finally:
