@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -47,7 +48,7 @@ def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.posted.append((self.path, dict(self.headers), body))
-            receiver.answering.wait(60)
+            receiver.answering.wait(600)
             self.send_response(receiver.status)
             if receiver.location:
                 self.send_header("Location", receiver.location)
@@ -96,6 +97,12 @@ class Mailbox:
         return AuthResult(success=data.password == PASSWORD.encode(), handled=False)
 
 
+async def _all_left() -> None:
+    """Waits until nobody is served any more: whom a loop serves that is closed stays open."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
+
+
 @contextmanager
 def mailing(context: ssl.SSLContext | None = None, *, security: str = "none") -> Iterator[Mailbox]:
     """A mail server of this machine."""
@@ -105,11 +112,12 @@ def mailing(context: ssl.SSLContext | None = None, *, security: str = "none") ->
         more = {"tls_context": context, "require_starttls": True, "authenticator": box.authenticate}
     elif security == "tls":
         more = {"ssl_context": context}
-    controller = Controller(box, hostname="127.0.0.1", port=box.port, **more)
+    controller = Controller(box, hostname="127.0.0.1", port=box.port, ready_timeout=60, **more)
     controller.start()
     try:
         yield box
     finally:
+        asyncio.run_coroutine_threadsafe(_all_left(), controller.loop).result(60)
         controller.stop()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from handfed.server.alerts import webhook
 from handfed.server.alerts.courier import Courier
 from handfed.server.alerts.service import AlertRecord
 from handfed.server.alerts.settings import AlertFiles, AlertSettings
@@ -127,8 +128,9 @@ def test_what_was_sent_and_not_noted_is_sent_again_under_the_same_id(
 
 
 def test_a_webhook_that_does_not_answer_keeps_neither_mail_nor_the_server_waiting(
-    courier: Courier, services: Any, clock: Any, receiver: Any, mailbox: Any
+    courier: Courier, services: Any, clock: Any, receiver: Any, mailbox: Any, monkeypatch: Any
 ) -> None:
+    monkeypatch.setattr(webhook, "TIMEOUT_S", 600.0)  # it waits as long as the test does
     failed_run(services, clock)
     receiver.answering.clear()
     courier.start()
