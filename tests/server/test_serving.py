@@ -12,7 +12,7 @@ import pytest
 
 from handfed.simulations.real import HANDFED, free_port
 
-START_S = 90.0
+START_S = 300.0
 
 
 def refused(data: Path, *arguments: object) -> str:

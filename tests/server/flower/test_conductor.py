@@ -20,7 +20,7 @@ from handfed.server.runs.schemas import RecordedRun, RoundResult
 from handfed.server.runs.service import RunRecord
 
 ADA = Principal("Ada", "operator")
-ENDS_WELL, DIES, LIVES = "pass", "import os; os.kill(os.getpid(), 9)", "import time; time.sleep(60)"
+ENDS_WELL, DIES, LIVES = "pass", "import os; os.kill(os.getpid(), 9)", "import time; time.sleep(3600)"
 
 
 class Flower:

@@ -92,10 +92,9 @@ def test_a_device_is_heard_of_when_it_asks_and_not_only_when_it_is_answered() ->
 
 
 def test_a_device_that_waits_is_answered_when_a_run_has_written_to_it() -> None:
-    world = World(hold_s=30)
+    world = World(hold_s=3600)
 
-    async def scene() -> tuple[Any, float]:
-        started = time.monotonic()
+    async def scene() -> Any:
         waiting = asyncio.create_task(world.ask(world.door.outside, "/v1/fleet/pull-messages", PULL))
         await asyncio.sleep(0.05)
         await world.ask(world.door.inside, "/v1/runtime/push-messages", PUSH)
@@ -103,11 +102,9 @@ def test_a_device_that_waits_is_answered_when_a_run_has_written_to_it() -> None:
         assert not waiting.done()  # its parts are still on their way
         world.flower.answer = b"message"
         await world.ask(world.door.inside, "/v1/runtime/pull-messages")
-        return await waiting, time.monotonic() - started
+        return await waiting
 
-    answer, seconds = asyncio.run(scene())
-    assert answer == (200, b"message")
-    assert seconds < 10
+    assert asyncio.run(scene()) == (200, b"message")
 
 
 def test_a_run_that_waits_is_answered_when_a_device_comes_back() -> None:

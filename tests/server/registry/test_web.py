@@ -24,7 +24,7 @@ def ask(server: Server) -> Callable[..., Answer]:
     """Sends a request as it stands, without anything that a client makes prettier."""
 
     def send(path: str, method: str = "GET", **headers: str) -> Answer:
-        connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
         try:
             connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
             answer = connection.getresponse()

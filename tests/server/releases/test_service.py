@@ -222,7 +222,7 @@ def test_processes_that_publish_at_once_get_different_numbers(url: str, tmp_path
     code = PUBLISH + "for _ in range(5): print(publish(*sys.argv[1:]))"
     command = [sys.executable, "-W", "error", "-c", code, url, str(tmp_path / "releases")]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    results = [process.communicate(timeout=60) for process in processes]
+    results = [process.communicate(timeout=300) for process in processes]
     assert [stderr for _, stderr in results] == ["", "", ""]
     numbers = [int(number) for stdout, _ in results for number in stdout.split()]
     assert sorted(numbers) == list(range(1, 16))
@@ -270,7 +270,7 @@ def test_a_crash_at_any_step_leaves_a_whole_release_or_nothing_that_is_listed(ur
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     number, crashes = (int(line) for line in result.stdout.split())
     assert crashes >= 8

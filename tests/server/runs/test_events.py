@@ -32,6 +32,7 @@ from handfed.server.settings import ServerSettings
 from handfed.shared.errors import AuthenticationError, ForbiddenError, HandfedError, NotFoundError, StorageError
 
 STREAMS = 50
+PATIENCE_S = 120.0
 Known = Mapping[int, int]
 ADA = Principal("Ada", "admin")
 
@@ -58,7 +59,7 @@ async def numbers(stream: AsyncIterator[str], most: int = 10**6) -> list[str]:
 
 
 async def until(happened: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not happened():  # noqa: ASYNC110 - what it waits for tells nobody
             await asyncio.sleep(0.005)
 
@@ -128,7 +129,7 @@ class Gate:
         self.reading, self.open, self.looks = reading, threading.Semaphore(0), 0
 
     def news(self, known: Known) -> Mapping[int, News]:
-        assert self.open.acquire(timeout=20)
+        assert self.open.acquire(timeout=PATIENCE_S)
         self.looks += 1
         return self.reading.news(known)
 
@@ -264,7 +265,7 @@ def test_who_may_follow_no_more_is_cut_off_also_from_a_run_that_is_never_silent(
 
     async def scene() -> list[str]:
         feed = Feed(news, look_s=0.001)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             found = await numbers(feed.follow(1, 0, look_again))
         assert feed.streams == 0
         return found
@@ -330,7 +331,7 @@ def test_a_stream_ends_with_its_token_or_session(
     async def scene() -> None:
         async with served(sqlite_services, tmp_path) as (client, feed):
             path, seen = f"/api/v1/runs/{run}/events", 0
-            async with asyncio.timeout(20), client.stream("GET", path, headers=headers) as response:
+            async with asyncio.timeout(PATIENCE_S), client.stream("GET", path, headers=headers) as response:
                 async for line in response.aiter_lines():
                     seen += line == ": still here"
                     if seen == 2:  # it goes on as long as they may
@@ -393,7 +394,7 @@ async def served(services: Services, data_dir: Path) -> AsyncIterator[tuple[http
     await until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
             yield client, app.state.feed
     finally:
         server.should_exit = server.force_exit = True  # a test that fails waits for no stream

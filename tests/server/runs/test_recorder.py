@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def result(number: int, *rejections: Rejection) -> RoundResult:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(f"sqlite:///{tmp_path / 'handfed.db'}")
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(f"sqlite:///{tmp_path / 'handfed.db'}") as opened:
+        yield opened
 
 
 def test_who_takes_no_part_is_on_record_with_the_first_round(database: Database) -> None:

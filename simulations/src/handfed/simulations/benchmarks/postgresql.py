@@ -20,7 +20,7 @@ from handfed.simulations.real import free_port
 
 _PASSWORD: Final = "not:a/secret@"  # noqa: S105 - of a server that only this process reaches; hard to put into a URL
 _QUOTED: Final = "not%3Aa%2Fsecret%40"
-_START_S: Final = 30.0
+_START_S: Final = 120.0
 _LOOK_S: Final = 0.05
 
 
