@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,12 +23,13 @@ import pytest
 from handfed.server.database import open_database
 from handfed.server.runs.service import RunRecord
 from handfed.shared.datasets import Dataset
-from handfed.simulations.real import free_port, write_handwriting
+from handfed.simulations.real import answers, free_port, write_handwriting
 
 HERE = Path(__file__).parent
 HANDFED = (sys.executable, "-c", "from handfed.shared.cli import main; main()")
-START_S = 90.0
+START_S = 300.0  # of a busy machine, whose imports take minutes
 RUN_S = 400.0
+END_S = 120.0
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Federation:
     digits: Dataset
     data: Path  # the server's
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _opened: ExitStack = field(init=False, default_factory=ExitStack)
 
     def __post_init__(self) -> None:
         self.port = free_port()
@@ -55,7 +57,9 @@ class Federation:
     @staticmethod
     def refused(*arguments: object) -> str:
         """What a command says that fails."""
-        done = subprocess.run([*HANDFED, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(
+            [*HANDFED, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=START_S
+        )
         assert done.returncode != 0, (arguments, done.stdout)
         return done.stderr
 
@@ -66,11 +70,13 @@ class Federation:
         self._start(name, HANDFED, arguments)
 
     def serve(self, address: str = "", *options: object) -> None:
-        """Starts the server, with more options if need be, and waits until it serves."""
+        """Starts the server, with more options if need be, and waits until it answers."""
         served = self.times_served()
         address = address or f"127.0.0.1:{self.port}"
         self.start("server", "serve", "--data-dir", self.data, "--address", address, "--port", self.port, *options)
         self.until(lambda: self.times_served() > served, "server", START_S)
+        authority = self.data / "authority" / "ca.pem"
+        self.until(lambda: answers(self.port, authority), "answer of the server", START_S)
 
     def times_served(self) -> int:
         """How often a server has begun to serve."""
@@ -125,7 +131,7 @@ class Federation:
     @cached_property
     def record(self) -> RunRecord:
         """The record, read without a command: who looks five times a second does not start as many processes."""
-        return RunRecord(open_database(f"sqlite:///{self.data / 'handfed.db'}"))
+        return RunRecord(self._opened.enter_context(open_database(f"sqlite:///{self.data / 'handfed.db'}")))
 
     def status(self, number: int) -> Any:
         """What a device says of itself, without a command."""
@@ -170,18 +176,19 @@ class Federation:
         """Has a process end; its exit status."""
         process = self.processes.pop(name)
         process.send_signal(signal.SIGTERM)
-        return process.wait(30)
+        return process.wait(END_S)
 
     def close(self) -> None:
-        """Ends all processes."""
+        """Ends all processes, and closes the record."""
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
             try:
-                process.wait(30)
+                process.wait(END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self._opened.close()
 
     def _start(self, name: str, command: tuple[str, ...], arguments: tuple[object, ...]) -> None:
         (self.folder / name / "status.json").unlink(missing_ok=True)  # of a device that was killed

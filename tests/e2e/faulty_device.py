@@ -4,7 +4,7 @@
 
 What its trainer does stands in `faults.json` in the device's folder, read anew for each message for training: by the
 round's number, or under "*" for every round, a name of `LIES` or `BREAKS`; and under "version" the version of the wire
-that the device speaks. What is absent goes well. A trainer that is warm has thirty seconds for a message.
+that the device speaks. What is absent goes well. A trainer that is warm has a minute for a message.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from flwr.clientapp.typing import ClientAppCallable
 
 FAULTS: Final = "faults.json"
 WARM: Final = "trainer-is-warm"
-WARM_STEP_S: Final = 30.0
+WARM_STEP_S: Final = 60.0
 HANG_S: Final = 3600.0
 
 

@@ -12,6 +12,7 @@ from handfed.clients.edge import Recogniser
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_the_demonstration_publishes_what_three_devices_trained(tmp_path: Path) -> None:
     command = (sys.executable, "-c", "from handfed.shared.cli import main; main()", "demo", "federation")
     place = tmp_path / "demo"

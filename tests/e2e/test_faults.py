@@ -270,7 +270,7 @@ def test_a_device_that_is_revoked_at_work_costs_the_round_nothing_else(at_work: 
     (number,) = (each["number"] for each in federation.devices() if int(each["node_id"] or 0) == node)
     at_work.until_odd_hangs()
     federation.handfed("devices", "revoke", number, "--data-dir", federation.data)
-    assert federation.processes.pop(f"device{ODD}").wait(60) == 3
+    assert federation.processes.pop(f"device{ODD}").wait(120) == 3
     assert federation.status(ODD)["state"] == "revoked"
     at_work.goes_on(2)
     at_work.tell_odd()

@@ -90,7 +90,7 @@ def test_the_operator_of_the_bad_device_reads_why(outcome: Outcome) -> None:
     log = outcome.federation.log(f"device{BAD}")
     assert "trainer failed with ValueError" in log
     assert "the trainer's process ended (with status 7)" in log
-    assert "hung or was too slow, and was killed after 30 s" in log
+    assert "hung or was too slow, and was killed after 60 s" in log
 
 
 def test_what_a_device_raised_stays_there(outcome: Outcome) -> None:

@@ -17,7 +17,7 @@ from handfed.shared.datasets import Dataset
 from handfed.simulations.benchmarks.postgresql import NoPostgresqlError, new_database, postgresql
 from handfed.simulations.real import RealFederation, real_federation, write_handwriting
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # of a busy machine, whose imports take minutes
 
 DEVICES = ("north", "south")
 SETTINGS = ("rounds=2", "qat_rounds=1", "local_epochs=1", "float_margin=1.0")

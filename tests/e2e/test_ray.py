@@ -58,6 +58,7 @@ def simulate(data: Path, data_dir: Path, *arguments: str) -> dict[str, object]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_cluster_of_two_nodes_gives_the_weights_of_one_process(digits: Dataset, tmp_path: Path, cluster: str) -> None:
     data = tmp_path / "digits.npz"
     np.savez(data, x=digits.images[:300], y=digits.labels[:300])
@@ -76,7 +77,7 @@ def test_a_cluster_that_is_not_there_is_told_in_a_line(digits: Dataset, tmp_path
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=400,
     )
     assert done.returncode == 1
     assert "Ray cluster at 127.0.0.1:1" in done.stderr

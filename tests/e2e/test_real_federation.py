@@ -11,7 +11,7 @@ from handfed.clients.edge import Recogniser
 if TYPE_CHECKING:
     from tests.e2e.conftest import Federation
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # of a busy machine, whose imports take minutes
 
 DEVICES = 2
 

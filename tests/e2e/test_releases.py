@@ -23,7 +23,7 @@ from handfed.shared.manifest import MANIFEST, MODEL, MODEL_CARD, Manifest
 from handfed.shared.release_reports import Comparison, Condition, Report, Standing
 from handfed.simulations.real import RealFederation, real_federation, write_handwriting
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # of a busy machine, whose imports take minutes
 
 Release = tuple[Manifest, bytes]
 

@@ -28,6 +28,7 @@ def federation() -> Federation:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_run_that_is_killed_goes_on_and_loses_no_round_and_counts_none_twice(
     federation: Federation, tmp_path: Path
 ) -> None:

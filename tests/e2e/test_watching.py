@@ -23,7 +23,7 @@ from handfed.server.runs.schemas import RunStart
 from handfed.server.runs.service import RunRecord
 from handfed.shared.data_directory import database_url
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # of a busy machine, whose imports take minutes
 START = RunStart("digits", "cnn", "fedavg", 7, {}, 3, "federation")
 
 
@@ -99,8 +99,9 @@ def test_a_failed_run_is_told_once_over_a_restart_and_a_scrape_counts_it(federat
     assert ("handfed_attention", "run-failed") in found
     assert ("handfed_registry_expiry_timestamp_seconds", "timestamp") in found
     assert ("handfed_certificate_expiry_timestamp_seconds", "server") in found
-    with pytest.raises(urllib.error.HTTPError, match="401"):
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         scraped(federation, "hf_unknown")
+    refused.value.close()
 
     assert federation.end("server") == 0
     second = fail_a_run(federation.data)
