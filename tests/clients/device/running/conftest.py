@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import signal
-import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,15 +21,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
 from handfed.clients.device import credentials, keys, status
 from handfed.clients.device.credentials import Enrolment
 from handfed.server.authority.certificates import Credential, make_authority, make_server_certificate
+from handfed.simulations.real import free_port
 
 HERE = Path(__file__).parent
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0  # a process that starts takes a busy machine a minute
 TOML = b"""[project]
 name = "tests"
 version = "1.0.0"
@@ -60,12 +62,6 @@ def number(reply: Any, name: str) -> int:
     """A number of a reply, which must be without an error."""
     assert not reply.has_error(), reply.error
     return int(reply.content.metric_records["metrics"][name])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class SuperLink:
@@ -101,7 +97,7 @@ class SuperLink:
         environment = {**os.environ, "FLWR_HOME": str(folder / "flwr")}
         self.process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, env=environment)
         log.close()
-        until(self._listens, lambda: (folder / "superlink.log").read_text()[-2000:])
+        until(self._answers, lambda: (folder / "superlink.log").read_text()[-2000:])
 
     def kill(self) -> None:
         assert self.process is not None
@@ -115,8 +111,13 @@ class SuperLink:
         if self.grid is not None:
             self.grid.close()
 
-    def _listens(self) -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+    def _answers(self) -> bool:
+        """Whether it answers, whatever it says; it listens before it does."""
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "superlink.log").read_text()[-2000:]
+        context = ssl.create_default_context(cafile=self.folder / "ca.pem")
+        with suppress(httpx.TransportError):
+            httpx.get(f"https://{self.address}/", verify=context, trust_env=False, timeout=5)
             return True
         return False
 
@@ -294,7 +295,12 @@ class Device:
     def end(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Waits for its end, for its exit status."""
+        assert self.process is not None
+        return self.process.wait(PATIENCE_S)
 
 
 MakeDevice = Callable[..., Device]
