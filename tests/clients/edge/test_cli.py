@@ -335,7 +335,8 @@ def test_progress_is_shown_on_a_terminal_and_never_beside_json(
     release_directory: Path, handwriting: Path, as_json: bool
 ) -> None:
     terminal, end = pty.openpty()
-    command = [sys.executable, "-c", MAIN, "evaluate", release_directory, handwriting, *(["--json"] if as_json else [])]
+    command: list[str | Path] = [sys.executable, "-c", MAIN, "evaluate", release_directory, handwriting]
+    command += ["--json"] if as_json else []
     written = b""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=end, env=os.environ | {"TERM": "xterm"}) as process:
         os.close(end)
