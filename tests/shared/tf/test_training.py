@@ -59,7 +59,7 @@ def test_two_trainers_of_one_seed_start_alike(trainer: Trainer) -> None:
 def test_training_lowers_the_loss(trainer: Trainer, start: Arrays, digits: Dataset) -> None:
     part = digits.take(np.arange(200))
     before = trainer.evaluate(start, part.samples, quantized=False).nats
-    trained, _ = train(trainer, start, part, epochs=4)
+    trained, _ = train(trainer, start, part, epochs=8)
     score = trainer.evaluate(trained, part.samples, quantized=False)
     assert score.nats < before / 2
     assert score.correct > 150
@@ -255,13 +255,13 @@ def test_a_model_learns_from_its_teacher_what_no_label_says(
     quantized: bool, trainer: Trainer, start: Arrays, digits: Dataset
 ) -> None:
     part, rest = digits.take(np.arange(400)), digits.take(np.arange(4000, 4400))
-    taught_by, _ = train(trainer, start, part, epochs=4)
+    taught_by, _ = train(trainer, start, part, epochs=6)
     blank = dataclasses.replace(part, samples=dataclasses.replace(part.samples, labels=np.zeros(400, np.int32)))
     begin = start | trainer.calibrate(taught_by, part.samples) if quantized else start
     found, _ = trainer.train(
         begin,
         blank.samples,
-        dataclasses.replace(SETTINGS, epochs=4, distillation_weight=1.0, distillation_temperature=2.0),
+        dataclasses.replace(SETTINGS, epochs=6, distillation_weight=1.0, distillation_temperature=2.0),
         quantized=quantized,
         seed=(0, 1),
         teacher=Teacher("cnn", 0.0, taught_by),
@@ -291,7 +291,7 @@ def test_a_pruned_model_of_texts_learns_from_the_whole_one_frame_by_frame(digits
 def test_in_mixed_precision_a_model_learns_as_well_and_the_same_each_time(
     trainer: Trainer, start: Arrays, digits: Dataset
 ) -> None:
-    part, rest = digits.take(np.arange(400)), digits.take(np.arange(4000, 4400))
+    part, rest = digits.take(np.arange(800)), digits.take(np.arange(4000, 4400))
     mixed, again, plain = (
         train(trainer, start, part, epochs=3, dropout=0.2, mixed_precision=chosen)[0] for chosen in (True, True, False)
     )
