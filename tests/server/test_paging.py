@@ -15,7 +15,7 @@ from handfed.server.paging import Page, PageRequest, page_of
 from handfed.server.people.models import OrganisationRow
 
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 
 
 def _fill(database: Database, count: int) -> None:

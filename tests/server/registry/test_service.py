@@ -140,7 +140,9 @@ def do(registry: Registry, release: Releases, what: str, which: int | str) -> No
             registry.set_channel(Channel("digits", which))
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=operations, looks=st.sets(st.integers(0, 5)))
 def test_whatever_was_done_a_device_follows_from_the_first_root(
     new_registry: Callable[[], Registry],
