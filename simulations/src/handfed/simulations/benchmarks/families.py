@@ -54,8 +54,9 @@ def run(_directory: Path, console: Console) -> None:
     training, strangers = (dataset.samples.take(np.flatnonzero(rows)) for rows in (~held_out, held_out))
     table = Table("recogniser", "parameters", "float", "INT8", "INT8 file", "one digit", "training")
     for name, (family, shape) in ROWS.items():
-        table.add_row(name, *_row(family, shape, training, strangers))
-        console.print(f"{name}: done")
+        figures = _row(family, shape, training, strangers)
+        table.add_row(name, *figures)
+        console.print(f"{name}: {', '.join(figures)}")  # what is measured so far
     console.print(table)
     console.print(
         f"{PASSES} passes and {QAT_PASSES} quantization-aware over {len(training):,} digits of other writers,"
