@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_S = 30  # how long a process waits for another one's transaction
 CONNECT_TIMEOUT_S = 10
+_KEPT = (
+    15  # connections of a process at most that stay open for the next who asks; PostgreSQL takes a while to open one
+)
 _SQLITE = "sqlite"
 _POSTGRESQL = "postgresql+psycopg"
 _DRIVERS = {"postgresql": _POSTGRESQL, "postgres": _POSTGRESQL, _POSTGRESQL: _POSTGRESQL}
@@ -262,7 +265,7 @@ def _make_parent(path: Path) -> None:
 def _engine(url: URL) -> Engine:
     if not _is_sqlite(url):
         return _postgresql_engine(url)
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": LOCK_TIMEOUT_S})
+    engine = create_engine(url, hide_parameters=True, pool_size=_KEPT, connect_args={"timeout": LOCK_TIMEOUT_S})
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -271,7 +274,7 @@ def _engine(url: URL) -> Engine:
 def _postgresql_engine(url: URL) -> Engine:
     timeout = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
     try:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=timeout)
+        return create_engine(url, hide_parameters=True, pool_size=_KEPT, pool_pre_ping=True, connect_args=timeout)
     except ImportError as error:  # also where psycopg is there and PostgreSQL's client library is not
         raise StorageError(
             "PostgreSQL's driver psycopg is missing here: install it with pip install 'psycopg[binary]'"
