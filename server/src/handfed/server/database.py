@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_S = 30  # how long a process waits for another one's transaction
 CONNECT_TIMEOUT_S = 10
-_KEPT = (
-    15  # connections of a process at most that stay open for the next who asks; PostgreSQL takes a while to open one
-)
+_KEPT = 15  # connections of a process that stay open for the next who asks; PostgreSQL takes a while to open one
 _SQLITE = "sqlite"
 _POSTGRESQL = "postgresql+psycopg"
 _DRIVERS = {"postgresql": _POSTGRESQL, "postgres": _POSTGRESQL, _POSTGRESQL: _POSTGRESQL}
