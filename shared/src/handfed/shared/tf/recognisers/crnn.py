@@ -1,7 +1,7 @@
 """Texts by convolutions and then LSTMs both ways, and CTC.
 
 Source: CRNN of Shi et al. 2017 (arXiv:1507.05717), small. Its LSTMs read windows (see `recurrent`), so it takes
-pictures of any width whose steps are whole windows, as `handfed.shared.samples` makes them.
+pictures of any width.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from handfed.shared.tf.runtime import keras
 STAGES = ((16, (2, 2)), (32, (2, 2)), (64, (2, 1)))  # (filters, height and width of the pooling after the stage)
 FEATURES = 128
 UNITS = 96  # of each way
-WINDOW = 2  # steps, of four columns each
-PASSES = 6
+WINDOW = 8  # steps, of four columns each
+PASSES = 2
 
 
 def build(outputs: int, height: int, *, window: int = WINDOW, passes: int = PASSES) -> Any:  # noqa: ANN401 - Keras publishes no types

@@ -36,7 +36,7 @@ class LSTM(SelfRounding):
     Args:
         units: Of each way.
         ways: 1 for onwards alone, or 2.
-        window: Steps of a window, of which the number of steps is a multiple; 0 where there is one window of all steps.
+        window: Steps of a window; 0 where there is one window of all steps. What the last one lacks is filled up.
         passes: How often all windows are read.
         options: Of every Keras layer.
     """
@@ -60,7 +60,11 @@ class LSTM(SelfRounding):
 
     def compute_output_shape(self, shape: Any) -> Any:  # noqa: ANN401
         """The shape of the outputs of gates of this shape."""
-        return (shape[0], 1, shape[2] if self.window else shape[1] * shape[2], self.ways * self.units)
+        if not self.window:
+            steps = shape[1] * shape[2]
+        else:
+            steps = None if shape[2] is None else -(-shape[2] // self.window) * self.window
+        return (shape[0], 1, steps, self.ways * self.units)
 
     def call(self, gates: Any) -> Any:  # noqa: ANN401
         """Reads all steps.
@@ -70,7 +74,7 @@ class LSTM(SelfRounding):
                 The steps are in reading order; with a window, the height is 1.
 
         Returns:
-            (batch, 1, steps, ways * units), within -1..1.
+            (batch, 1, steps, ways * units), within -1..1; with a window, as many steps as its windows have.
         """
         shares = tf.split(gates, self.ways, axis=-1)
         steps = [_places(share, self.window) if self.window else _steps(share, *self._grid) for share in shares]
@@ -126,11 +130,14 @@ def _product(x: Any, kernel: Any) -> Any:  # noqa: ANN401
 
     It is computed as a convolution: TensorFlow's product of so many axes has a gradient for each picture, and crashes
     the process on 200 of them. It is published as a product, since LiteRT gives every convolution a bias of its own, of
-    16 bytes a gate. Only what is to be published is traced for a batch of known size.
+    16 bytes a gate.
     """
-    if tf.executing_eagerly() or x.shape[0] is None:
-        return tf.nn.conv2d(x, kernel[None, None], 1, "VALID")
-    return tf.matmul(x, kernel)
+    return tf.matmul(x, kernel) if _to_publish(x) else tf.nn.conv2d(x, kernel[None, None], 1, "VALID")
+
+
+def _to_publish(x: Any) -> bool:  # noqa: ANN401
+    """Whether a model is traced to be converted: nothing else is traced for a batch of known size."""
+    return not tf.executing_eagerly() and x.shape[0] is not None
 
 
 def _orthogonal(shape: Any, dtype: Any = None, **_: Any) -> Any:  # noqa: ANN401
@@ -146,8 +153,19 @@ def _steps(x: Any, height: int, width: int) -> list[Any]:  # noqa: ANN401
 
 
 def _places(x: Any, window: int) -> list[Any]:  # noqa: ANN401
-    """(batch, 1, steps, channels) by the place in a window, each (batch, 1, windows, channels)."""
-    return [x[:, :, place::window] for place in range(window)]
+    """(batch, 1, steps, channels) by the place in a window, each (batch, 1, windows, channels).
+
+    The last window is filled up with zeros, which leave a cell at 0 that is there. To publish, so much is put after the
+    steps that each place is sliced from as many of them, however many there are, and no shape has to be computed. To
+    train, a window's places are brought side by side, since a slice of every so many has a slow gradient.
+    """
+    if _to_publish(x):
+        filled = tf.pad(x, [[0, 0], [0, 0], [0, window - 1], [0, 0]])
+        ends = [place - window + 1 or None for place in range(window)]
+        return [filled[:, :, place:end:window] for place, end in enumerate(ends)]
+    batch, steps = tf.shape(x)[0], tf.shape(x)[2]
+    filled = tf.pad(x, [[0, 0], [0, 0], [0, -steps % window], [0, 0]])
+    return tf.split(tf.reshape(filled, [batch, 1, -1, window * x.shape[3]]), window, axis=3)
 
 
 def _onwards(x: Any) -> Any:  # noqa: ANN401
