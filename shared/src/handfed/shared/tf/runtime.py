@@ -36,7 +36,7 @@ def without(*names: str) -> Iterator[None]:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # Devices and server have no GPU to look for.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-# By itself, TensorFlow uses oneDNN only where the processor multiplies bytes (AVX-512 VNNI). Others train twice as fast.
+# By itself, TensorFlow uses oneDNN only where the processor multiplies bytes (AVX-512 VNNI); others gain more by it.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 try:
     with quiet(), without(*_UNUSED), warnings.catch_warnings():
