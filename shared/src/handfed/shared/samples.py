@@ -2,7 +2,7 @@
 
 A sample is either one character, whose label is a class, or a text (a word or a line), whose label is a sequence of
 classes. Texts are of any width: they stand in one array as wide as the widest, with paper to their right, and that
-width is a multiple of `WIDTH_STEP`, so that recognisers may halve it a few times.
+width is a multiple of `WIDTH_STEP`, which recognisers may halve a few times, and read in whole windows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 END: Final = -1  # in a text's label, after its last class
-WIDTH_STEP: Final = 8  # columns
+WIDTH_STEP: Final = 32  # columns: eight steps of four
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.errors import MissingExtraError
+from handfed.shared.samples import WIDTH_STEP
 from handfed.shared.tf.runtime import quiet, tf
 
 PICTURES: Final = "pictures"
 LOGITS: Final = "logits"
 PROBABILITIES: Final = "probabilities"
 OPSET: Final = 17  # what TensorRT 8.6 and ONNX Runtime 1.12 read, and all later ones
-WIDTHS: Final = (8, 4096)  # pixels, of texts in Core ML, which wants bounds; a multiple of 8
+WIDTHS: Final = (WIDTH_STEP, 4096)  # pixels, of texts in Core ML, which wants bounds
 _EXTRA: Final = "handfed-server[export]"
 _LAID_OUT: Final = 128  # pixels that Core ML takes for the usual width
 

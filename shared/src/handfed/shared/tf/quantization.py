@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from handfed.shared.tf.renormalisation import BatchRenormalization
 from handfed.shared.tf.runtime import keras, quiet, tf, tfmot
 
 
@@ -91,6 +92,8 @@ def _twin(model: Any) -> Any:  # noqa: ANN401
     keras_tools = tfmot.quantization.keras
 
     def annotated(layer: Any) -> Any:  # noqa: ANN401
+        if isinstance(layer, BatchRenormalization):
+            layer = layer.plain()
         own = _SelfRounded() if isinstance(layer, SelfRounding) else None
         return keras_tools.quantize_annotate_layer(layer, own)
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from handfed.shared.geometry import SIDE
+from handfed.shared.tf.renormalisation import BatchRenormalization
 from handfed.shared.tf.runtime import keras
-
-# Rounds are short: with Keras' momentum of 0.99 the statistics would never leave their start.
-_NORM_MOMENTUM = 0.9
 
 _MULTIPLE = 8  # of channels: integer kernels compute so many at once, and a part of them takes as long
 
@@ -67,5 +65,5 @@ def depthwise(x: Any, side: Sides, name: str, *, stride: Sides = 1) -> Any:  # n
 
 
 def _normalised(x: Any, name: str, *, relu: bool) -> Any:  # noqa: ANN401
-    x = keras.layers.BatchNormalization(momentum=_NORM_MOMENTUM, name=f"norm{name}")(x)
+    x = BatchRenormalization(name=f"norm{name}")(x)
     return keras.layers.ReLU(name=f"relu{name}")(x) if relu else x

@@ -36,7 +36,7 @@ class LSTM(SelfRounding):
     Args:
         units: Of each way.
         ways: 1 for onwards alone, or 2.
-        window: Steps of a window; 0 where there is one window of all steps. What the last one lacks is filled up.
+        window: Steps of a window, of which there are whole ones; 0 where there is one window of all steps.
         passes: How often all windows are read.
         options: Of every Keras layer.
     """
@@ -60,10 +60,7 @@ class LSTM(SelfRounding):
 
     def compute_output_shape(self, shape: Any) -> Any:  # noqa: ANN401
         """The shape of the outputs of gates of this shape."""
-        if not self.window:
-            steps = shape[1] * shape[2]
-        else:
-            steps = None if shape[2] is None else -(-shape[2] // self.window) * self.window
+        steps = shape[2] if self.window else shape[1] * shape[2]
         return (shape[0], 1, steps, self.ways * self.units)
 
     def call(self, gates: Any) -> Any:  # noqa: ANN401
@@ -71,10 +68,10 @@ class LSTM(SelfRounding):
 
         Args:
             gates: (batch, height, width, ways * 4 * units): of each way input, forget and output gate, and candidate.
-                The steps are in reading order; with a window, the height is 1.
+                The steps are in reading order; with a window, the height is 1, and the width its multiple.
 
         Returns:
-            (batch, 1, steps, ways * units), within -1..1; with a window, as many steps as its windows have.
+            (batch, 1, steps, ways * units), within -1..1.
         """
         shares = tf.split(gates, self.ways, axis=-1)
         steps = [_places(share, self.window) if self.window else _steps(share, *self._grid) for share in shares]
@@ -155,17 +152,12 @@ def _steps(x: Any, height: int, width: int) -> list[Any]:  # noqa: ANN401
 def _places(x: Any, window: int) -> list[Any]:  # noqa: ANN401
     """(batch, 1, steps, channels) by the place in a window, each (batch, 1, windows, channels).
 
-    The last window is filled up with zeros, which leave a cell at 0 that is there. To publish, so much is put after the
-    steps that each place is sliced from as many of them, however many there are, and no shape has to be computed. To
-    train, a window's places are brought side by side, since a slice of every so many has a slow gradient.
+    To publish, each place is a slice of every so many steps, for which no shape has to be computed. To train,
+    all places of a window are brought side by side, since such a slice has a slow gradient.
     """
     if _to_publish(x):
-        filled = tf.pad(x, [[0, 0], [0, 0], [0, window - 1], [0, 0]])
-        ends = [place - window + 1 or None for place in range(window)]
-        return [filled[:, :, place:end:window] for place, end in enumerate(ends)]
-    batch, steps = tf.shape(x)[0], tf.shape(x)[2]
-    filled = tf.pad(x, [[0, 0], [0, 0], [0, -steps % window], [0, 0]])
-    return tf.split(tf.reshape(filled, [batch, 1, -1, window * x.shape[3]]), window, axis=3)
+        return [x[:, :, place::window] for place in range(window)]
+    return tf.split(tf.reshape(x, [tf.shape(x)[0], 1, -1, window * x.shape[3]]), window, axis=3)
 
 
 def _onwards(x: Any) -> Any:  # noqa: ANN401
