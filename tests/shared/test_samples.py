@@ -59,7 +59,7 @@ def test_without_planes_a_picture_is_its_ink() -> None:
     samples = Samples(ink, np.arange(3, dtype=np.int32))
     assert samples.channels == 1
     np.testing.assert_array_equal(samples.pictures, ink[..., None])
-    assert texts(8, 16).pictures.shape == (2, 32, 16, 1)
+    assert texts(8, 16).pictures.shape == (2, 32, WIDTH_STEP, 1)
 
 
 @given(st.lists(st.integers(0, 8), max_size=12), st.integers(1, 5))
