@@ -255,13 +255,13 @@ def test_a_model_learns_from_its_teacher_what_no_label_says(
     quantized: bool, trainer: Trainer, start: Arrays, digits: Dataset
 ) -> None:
     part, rest = digits.take(np.arange(400)), digits.take(np.arange(4000, 4400))
-    taught_by, _ = train(trainer, start, part, epochs=6)
+    taught_by, _ = train(trainer, start, part, epochs=12)
     blank = dataclasses.replace(part, samples=dataclasses.replace(part.samples, labels=np.zeros(400, np.int32)))
     begin = start | trainer.calibrate(taught_by, part.samples) if quantized else start
     found, _ = trainer.train(
         begin,
         blank.samples,
-        dataclasses.replace(SETTINGS, epochs=6, distillation_weight=1.0, distillation_temperature=2.0),
+        dataclasses.replace(SETTINGS, epochs=9, distillation_weight=1.0, distillation_temperature=2.0),
         quantized=quantized,
         seed=(0, 1),
         teacher=Teacher("cnn", 0.0, taught_by),
