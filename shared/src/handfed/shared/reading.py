@@ -28,9 +28,7 @@ def read(model: Int8Model, samples: Samples) -> list[list[int]]:
     if not samples.are_texts:
         return [[int(label)] for label in model.logits(samples.pictures).argmax(axis=1)]
     found: list[list[int]] = [[]] * len(samples)
-    for rows, part in samples.batches(_AT_ONCE):
-        logits = model.logits(part.images)  # (n, steps, classes + 1)
-        steps = part.steps(part.images.shape[2] // logits.shape[1])
+    for rows, logits, steps in _texts(model, samples):
         for row, text in zip(rows, ctc.best_path(logits, steps), strict=True):
             found[row] = text
     return found
@@ -72,8 +70,13 @@ def text_logits(model: Int8Model, samples: Samples) -> Iterator[tuple[int, Logit
     Raises:
         ManifestError: The model breaks as it runs.
     """
-    for rows, part in samples.batches(_AT_ONCE):
-        logits = model.logits(part.images)
-        steps = part.steps(part.images.shape[2] // logits.shape[1])
+    for rows, logits, steps in _texts(model, samples):
         for row, one, count in zip(rows.tolist(), logits, steps.tolist(), strict=True):
             yield row, one[:count]
+
+
+def _texts(model: Int8Model, samples: Samples) -> Iterator[tuple[NDArray[np.int64], Logits, NDArray[np.int32]]]:
+    """Rows, logits (n, steps, classes + 1), and how many of the steps hold something of each text, part by part."""
+    for rows, part in samples.batches(_AT_ONCE):
+        logits = model.logits(part.images)
+        yield rows, logits, part.steps(part.images.shape[2] // logits.shape[1])
