@@ -25,7 +25,9 @@ SETTINGS = LocalTraining.of(
     RunSettings(local_epochs=4, dropout=0.0, augmentation=0.0), learning_rate=0.02, freeze_statistics=True
 )
 # LSTMs learn faster by nadam; and each of their steps is some operations of the published file.
-OWN = {name: {"optimiser": "nadam", "learning_rate": 0.004, "epochs": 2} for name in ("bilstm", "crnn")}
+OWN = {
+    name: {"optimiser": "nadam", "learning_rate": 0.004, "epochs": 2} for name in ("bilstm", "crnn", "crnn-attention")
+}
 GRAPH = {"bilstm": 120_000}  # bytes
 OF_CHARACTERS = [name for name, family in FAMILIES.items() if not family.columns]
 OF_TEXTS = [name for name, family in FAMILIES.items() if family.columns]

@@ -11,7 +11,7 @@ from handfed.shared.litert import Int8Model
 from handfed.shared.tf.export import to_int8
 from handfed.shared.tf.quantization import SelfRounding, quantization_aware, refresh_kernel_ranges
 from handfed.shared.tf.recognisers import bilstm, blocks
-from handfed.shared.tf.recognisers.recurrent import LSTM, Attention, GatedSum
+from handfed.shared.tf.recognisers.recurrent import LSTM, Attention, GatedSum, WindowAttention
 from handfed.shared.tf.runtime import keras, tf
 
 UNITS = 5
@@ -92,6 +92,18 @@ def test_attention_is_the_mean_of_steps_of_one_score_and_the_step_of_a_score_abo
     np.testing.assert_allclose(found[1], outputs[1, 0, 7], atol=1e-6)
 
 
+def test_attention_within_windows_is_attention_over_each_beside_its_steps() -> None:
+    scores, outputs = drawn(2, 1, STEPS, 1, seed=1), np.tanh(drawn(2, 1, STEPS, UNITS))
+    layer = WindowAttention(4)
+    found = np.asarray(layer([scores, outputs]))
+    assert found.shape == layer.compute_output_shape([scores.shape, outputs.shape]) == (2, 1, STEPS, 2 * UNITS)
+    np.testing.assert_array_equal(found[..., :UNITS], outputs)
+    for first in range(0, STEPS, 4):
+        window = np.s_[:, :, first : first + 4]
+        mean = np.asarray(Attention()([scores[window], outputs[window]]))
+        np.testing.assert_allclose(found[..., UNITS:][window], mean[:, None, None].repeat(4, axis=2), atol=1e-6)
+
+
 def test_a_gated_sum_lets_through_what_its_gates_open_for() -> None:
     readings = [np.tanh(drawn(2, UNITS, seed=seed)) for seed in range(3)]
     gates = np.repeat(np.array([[0.0, 100.0, -100.0]], np.float32), UNITS, axis=1).repeat(2, axis=0)
@@ -126,6 +138,7 @@ def strips() -> tuple[Any, Any, Int8Model]:
     picture = blocks.strip(8)
     gates = blocks.convolution(picture, 8 * UNITS, (8, 4), "gates", stride=(8, 4), relu=False)
     x = LSTM(UNITS, window=2, passes=3, name="lstm")(gates)
+    x = WindowAttention(2, name="attention")([keras.layers.Conv2D(1, 1, name="scores")(x), x])
     model = keras.Model(picture, keras.layers.Conv2D(4, 1, name="logits")(x))
     return model, *as_integers(model)
 

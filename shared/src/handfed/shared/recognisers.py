@@ -93,6 +93,15 @@ FAMILIES: dict[str, Family] = {
         "reads words and lines of any width; 0.1 MB of its file are steps written out; learns faster by nadam",
         columns=4,
     ),
+    "crnn-attention": Family(
+        "crnn, of which every step also sees a weighted mean of its window",
+        "that of crnn; Raffel and Ellis 2016, arXiv:1512.08756",
+        298_130,
+        385,
+        _QAT,
+        "reads words and lines of any width; a twentieth larger and slower than crnn",
+        columns=4,
+    ),
     "tcn": Family(
         "four convolutions, then temporal blocks that look left and right",
         "Bai et al. 2018, arXiv:1803.01271; Chaudhary and Bali 2022, arXiv:2205.14879",

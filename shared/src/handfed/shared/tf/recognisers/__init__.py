@@ -6,6 +6,7 @@ What is known of each family without building it is in `handfed.shared.recognise
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from handfed.shared.errors import SettingError
@@ -20,6 +21,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "mobilenet": mobilenet.build,
     "bilstm": bilstm.build,
     "crnn": crnn.build,
+    "crnn-attention": partial(crnn.build, attention=True),
     "tcn": tcn.build,
 }
 

@@ -196,6 +196,47 @@ class Attention(SelfRounding):
         return tf.reshape(self.rounded(mean, 1.0), [-1, units])
 
 
+class WindowAttention(SelfRounding):
+    """Beside each step the mean of its window's steps, weighted by their scores: `Attention`, a window at a time.
+
+    Args:
+        window: Steps of a window, of which there are whole ones.
+        options: Of every Keras layer.
+    """
+
+    def __init__(self, window: int, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(**options)
+        self.window = window
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, by which Keras builds the layer anew."""
+        return {**super().get_config(), "window": self.window}
+
+    def compute_output_shape(self, shapes: Any) -> Any:  # noqa: ANN401
+        """The shape of the features of inputs of these shapes."""
+        return (*shapes[1][:3], 2 * shapes[1][3])
+
+    def call(self, inputs: Any) -> Any:  # noqa: ANN401
+        """Weighs the steps.
+
+        Args:
+            inputs: Scores (batch, 1, steps, 1), and outputs within -1..1, (batch, 1, steps, units).
+
+        Returns:
+            (batch, 1, steps, 2 * units), within -1..1: the outputs, and their weighted mean.
+        """
+        scores, outputs = (_places(x, self.window) for x in inputs)
+        weights = self.rounded(tf.nn.softmax(tf.concat(scores, axis=-1)), 1.0, signed=False)
+        first, *others = [
+            self.rounded(weight * output, 1.0)
+            for weight, output in zip(tf.split(weights, self.window, axis=-1), outputs, strict=True)
+        ]
+        for other in others:
+            first = self.rounded(first + other, 1.0)
+        together = tf.concat([tf.concat([output, first], axis=-1) for output in outputs], axis=0)
+        return tf.batch_to_space(together, [1, self.window], [[0, 0], [0, 0]])
+
+
 class GatedSum(SelfRounding):
     """The sum of several readings, each through a gate that has seen all (Arevalo et al. 2017, arXiv:1702.01992)."""
 
