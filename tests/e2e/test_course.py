@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from flwr.app import Context, Message
 from flwr.clientapp.typing import ClientAppCallable
+from numpy.typing import NDArray
 
 from handfed.clients.trainer.app import Handwriting
 from handfed.clients.trainer.app import create_app as client_app
@@ -34,12 +35,13 @@ Asked = dict[str, Any]  # the configuration of a training message
 
 
 class Ended:
-    """A run: its rounds, the state after each, what devices were asked, and the last state."""
+    """A run: its rounds, the state after each, what devices were asked, what they judged, and the last state."""
 
     def __init__(self) -> None:
         self.rounds: list[RoundResult] = []
         self.states: list[RunState] = []
         self.asked: list[Asked] = []
+        self.judged: dict[int, NDArray[np.float32]] = {}
         self.last = RunState(0, {})
 
     def described(self, *_: object) -> None:
@@ -72,6 +74,9 @@ def run(digits: Dataset) -> Run:
             kind, config = message.metadata.message_type, dict(message.content.config_records[wire.CONFIG])
             if kind == wire.TRAIN:
                 ended.asked.append(config | {"records": set(message.content.array_records)})
+            if kind == wire.EVALUATE:
+                (sent,) = message.content.array_records.values()
+                ended.judged[ended.asked[-1]["round"]] = next(iter(sent.values())).numpy()
             reply = answer(message, context)
             if kind == wire.EVALUATE and losses and not config["quantized"]:
                 reply.content.metric_records[wire.METRICS][wire.LOSS] = losses[ended.asked[-1]["round"] - 1]
@@ -137,6 +142,35 @@ def test_where_all_rounds_are_made_the_best_model_goes_on_all_the_same(run: Run)
     again = run(rounds=4, losses=[0.5, 1.0, 2.0], early_stopping=5)
     assert again.last.floating is not None
     np.testing.assert_array_equal(again.last.floating["conv1/kernel"], again.states[0].arrays["conv1/kernel"])
+
+
+def test_the_average_over_rounds_is_judged_and_goes_on_and_devices_train_on_from_the_last_model(run: Run) -> None:
+    ended = run(rounds=6, qat_rounds=2, server_averaging=0.5)
+    schemas = {phase: ended.course.trainer.schema(quantized=phase == "qat") for phase in ("float", "qat")}
+    for each, state in zip(ended.rounds, ended.states, strict=True):
+        assert state.average is not None
+        assert state.outcome is state.average
+        np.testing.assert_array_equal(ended.judged[each.number], schemas[each.phase].pack(state.average))
+    first, second = ended.states[:2]
+    np.testing.assert_array_equal(first.outcome["conv1/kernel"], first.arrays["conv1/kernel"])
+    kept = np.float32(2 / 11)
+    mean = kept * first.arrays["conv1/kernel"] + (1 - kept) * second.arrays["conv1/kernel"]
+    np.testing.assert_allclose(second.outcome["conv1/kernel"], mean, rtol=1e-6)
+    assert ended.last.floating is ended.states[3].average
+    np.testing.assert_array_equal(ended.states[4].outcome["conv1/kernel"], ended.states[4].arrays["conv1/kernel"])
+    assert not np.array_equal(ended.last.outcome["conv1/kernel"], ended.last.arrays["conv1/kernel"])
+
+    for state in ended.states:
+        resumed = run(RunState.from_bytes(state.to_bytes()), rounds=6, qat_rounds=2, server_averaging=0.5)
+        for name, array in ended.last.outcome.items():
+            np.testing.assert_array_equal(resumed.last.outcome[name], array)
+
+
+def test_the_best_average_goes_on_where_float_rounds_end_early(run: Run) -> None:
+    ended = run(losses=LOSSES, early_stopping=2, server_averaging=0.5)
+    assert ended.last.floating is not None
+    for name, array in ended.states[1].outcome.items():
+        np.testing.assert_array_equal(ended.last.floating[name], array)
 
 
 def test_at_a_plateau_the_rate_falls_and_stays_low_after_a_break(run: Run) -> None:

@@ -18,6 +18,8 @@ from flwr.clientapp import ClientApp
 from handfed.server.database import open_database
 from handfed.server.flower.course import Listener
 from handfed.server.flower.state import RunState
+from handfed.server.releases.exports.source import Source
+from handfed.server.releases.publish import weights_sha256
 from handfed.server.releases.service import ReleaseRecord
 from handfed.server.runs.schemas import RecordedRun, RoundResult, RunStateError, UnknownRunError
 from handfed.server.runs.service import RunRecord
@@ -257,6 +259,16 @@ def test_a_run_that_a_person_stops_is_stopped_on_record(
 def test_running_batch_statistics_are_frozen_at_their_round(place: Place, small: Federation) -> None:
     running = changed(small, rounds=4, batch_statistics="running", freeze_round=2)
     assert run(place, running).publication.verdict.samples == int(small.partition.held_out.sum())
+
+
+def test_what_is_published_is_the_average_over_rounds_where_a_run_keeps_one(place: Place, small: Federation) -> None:
+    found = run(place, changed(small, qat_rounds=2, rounds=4, server_averaging=0.5))
+    checkpoint = place.runs.checkpoint(found.run)
+    assert checkpoint is not None
+    state = RunState.from_bytes(checkpoint)
+    manifest, model = read_release(found.publication.directory)
+    assert manifest.weights_sha256 == weights_sha256(state.outcome) != weights_sha256(state.arrays)
+    assert Source(found.publication.directory, manifest, model, state).floating()[1] is state.floating
 
 
 def test_worker_processes_give_the_same_weights(place: Place, small: Federation) -> None:

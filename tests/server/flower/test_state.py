@@ -31,13 +31,14 @@ groups = st.dictionaries(names, arrays(np.float32, array_shapes(max_dims=3, max_
 def test_what_is_written_is_read_back_to_the_bit(
     number: int, model: Arrays, memory: dict[str, Arrays], floating: Arrays | None, void: int
 ) -> None:
-    state = RunState(number, model, dict(memory), floating, floating, void)
+    state = RunState(number, model, dict(memory), floating, floating, void, average=floating)
     found = RunState.from_bytes(state.to_bytes())
     assert (found.number, found.void) == (number, void)
     pairs = [(model, found.arrays), *((memory[each], found.memory[each]) for each in memory)]
     assert (floating is None) == (found.floating is None)
     if floating is not None and found.floating is not None:
         pairs.append((floating, found.floating))
+    pairs.append((floating or model, found.outcome))
     for wrote, read in pairs:
         assert list(wrote) == list(read)
         for name in wrote:

@@ -174,6 +174,13 @@ class RunSettings:
         0.9, "Momentum of the devices' optimiser: of sgd, or beta 1 of adam and nadam.", least=0.0, most=0.999
     )
     server_momentum: float = _setting(0.8, "Momentum of the server, for fedavgm.", least=0.0, most=0.999)
+    server_averaging: float = _setting(
+        0.0,
+        "Decay a round of a moving average of the combined models, which is what is read with, quantized and published;"
+        " 0 for the last one.",
+        least=0.0,
+        most=0.9999,
+    )
     server_learning_rate: float = _setting(
         0.01, "Learning rate of the server, for fedadam, fedyogi and fedadagrad.", least=1e-6, most=10.0
     )

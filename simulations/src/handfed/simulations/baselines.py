@@ -43,6 +43,7 @@ def central(scenario: Scenario) -> Scenario:
         participation=1.0,
         local_epochs=1,
         over_selection=0.0,
+        server_averaging=0.0,
         warmup_rounds=min(settings.warmup_rounds, floating // 2),
         evaluate_every=max(1, round(passes(settings, settings.evaluate_every))),
         freeze_round=max(1, round(passes(settings, settings.freeze_round))),

@@ -28,6 +28,7 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from flwr.serverapp import Grid
 
 from handfed.server.flower import earlier as taken_over
+from handfed.server.flower.averaging import averaged
 from handfed.server.flower.earlier import Earlier, none_on_record
 from handfed.server.flower.exchange import array_bytes, collect, read_array, record, reply_bytes
 from handfed.server.flower.guard import Guarded, Rules
@@ -204,7 +205,7 @@ class Course:
     def _calibrated(self, state: RunState) -> RunState:
         """The state in which the quantization-aware rounds begin; the strategy begins anew too."""
         self._gather(state)
-        floating = state.arrays if state.best is None else state.best
+        floating = state.outcome if state.best is None else state.best
         schema = self._schema(PHASE_QAT)
         full = floating | self.queries.calibrate(record(floating, self._schema(PHASE_FLOAT)), schema)
         calibrated = {name: full[name] for name in schema.names()}
@@ -212,6 +213,7 @@ class Course:
             state,
             arrays=calibrated,
             memory={},
+            average=None,
             floating=floating,
             calibrated=calibrated,
             float_rounds=state.number,
@@ -235,15 +237,14 @@ class Course:
             flower = strategy(self.settings, self._rules.needed(self._size(state)))
             remember(flower, state.memory)
             guard = Guarded(flower, self._schema(phase), examples, self._rules, state.turns)
-            arrays, result = self._round(guard, state, phase, last)
+            moved, result = self._round(guard, state, phase, last)
             self.queries.ask_again(rejected.device for rejected in result.rejections if rejected.reason == Reason.COUNT)
             state = replace(
-                state,
+                moved or state,
                 number=result.number,
-                arrays=state.arrays if arrays is None else arrays,
                 memory=memory_of(flower),
                 turns=guard.turns,
-                void=0 if arrays is not None else state.void + 1,
+                void=0 if moved else state.void + 1,
             )
             if phase == PHASE_FLOAT and result.held_out_loss is not None:
                 state = self._watched(state, result.held_out_loss)
@@ -267,10 +268,15 @@ class Course:
         """The state that knows of one more loss on held-out handwriting."""
         watch = state.watch.seen(state.number, loss, patience=self.settings.plateau_rounds)
         better = self.settings.early_stopping and watch.best_round == state.number
-        return replace(state, watch=watch, best=state.arrays if better else state.best)
+        return replace(state, watch=watch, best=state.outcome if better else state.best)
 
-    def _round(self, guard: Guarded, state: RunState, phase: Phase, last: int) -> tuple[Arrays | None, RoundResult]:
-        """One round; None in place of arrays where it stayed below the quorum."""
+    def _moved(self, state: RunState, arrays: Arrays) -> RunState:
+        """The state with the combined model of the round after it."""
+        decay, rounds = self.settings.server_averaging, state.number + 1 - state.float_rounds
+        return replace(state, arrays=arrays, average=averaged(state.average, arrays, rounds, decay) if decay else None)
+
+    def _round(self, guard: Guarded, state: RunState, phase: Phase, last: int) -> tuple[RunState | None, RoundResult]:
+        """One round: the state with what it moved, None where it stayed below the quorum, and what there is to say."""
         started_at, started = datetime.now(UTC), time.monotonic()
         schema = self._schema(phase)
         number, sent = state.number + 1, record(state.arrays, schema)
@@ -289,9 +295,12 @@ class Course:
             )
             for update in guard.accepted
         }
+        moved = (
+            None if combined is None else self._moved(state, schema.unpack(read_array(combined, schema, values=False)))
+        )
         asked, detail = len(messages), Detail()
         if number % self.settings.evaluate_every == 0 or (number == last and self._judged_at_end(last, phase)):
-            detail = self._evaluate(combined or sent, phase, devices)
+            detail = self._evaluate(record((moved or state).outcome, schema), phase, devices)
             asked += len(self.queries.evaluating)
         examples = sum(update.examples for update in guard.accepted)
         loss = sum(update.loss * update.examples for update in guard.accepted)
@@ -300,8 +309,7 @@ class Course:
             for count in ("held_out", "characters", "edits")
         )
         held_out_loss = sum((device.held_out_loss or 0) * (device.held_out or 0) for device in devices.values())
-        arrays = None if combined is None else schema.unpack(read_array(combined, schema, values=False))
-        return arrays, RoundResult(
+        return moved, RoundResult(
             number=number,
             phase=phase,
             started_at=started_at,

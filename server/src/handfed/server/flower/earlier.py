@@ -38,7 +38,7 @@ def on_record(runs: RunRecord) -> Earlier:
             raise SettingError(f"run {number} has not ended a round; name a run that has a model")
         state = RunState.from_bytes(checkpoint)
         if state.floating is None and recorded.status == "done":  # without quantization-aware rounds none came after
-            return replace(state, floating=state.arrays if state.best is None else state.best)
+            return replace(state, floating=state.outcome if state.best is None else state.best)
         return state
 
     return state_of

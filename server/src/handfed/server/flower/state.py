@@ -6,7 +6,7 @@ that was kept as if nothing had happened.
 The bytes are a NumPy archive (`.npz`, without pickles): `header`, the UTF-8 text of a JSON object
 `{"format": 1, "number": ..., "void": ..., "float_rounds": ..., "watch": {...}, "model": {...}, "turns": {...}}`, of
 which the last four may be absent (`turns`: by node id, how many a device had, and the round of the last), and float
-arrays named `GROUP/NAME`, where the group is `arrays`, `best`, `floating`, `calibrated`,
+arrays named `GROUP/NAME`, where the group is `arrays`, `average`, `best`, `floating`, `calibrated`,
 or `strategy/ATTRIBUTE`. A later format has a higher number and is refused by this reader; unknown keys of the header
 are passed over.
 """
@@ -77,6 +77,8 @@ class RunState:
         best: The model of the least such loss, where the run ends the float rounds by it; None after their end.
         model: What the arrays are of; None in what an earlier version wrote.
         turns: What each device has had of the run, where that has a say in who is chosen.
+        average: The moving average of the combined models of this phase; None where the run keeps none, and before a
+            phase's first round.
     """
 
     number: int
@@ -90,6 +92,12 @@ class RunState:
     best: Arrays | None = None
     model: Model | None = None
     turns: Mapping[int, Turns] = field(default_factory=dict)
+    average: Arrays | None = None
+
+    @property
+    def outcome(self) -> Arrays:
+        """What the phase has come to: the average where the run keeps one, else the combined model."""
+        return self.arrays if self.average is None else self.average
 
     def to_bytes(self) -> bytes:
         """The state in the format of this module."""
@@ -106,6 +114,7 @@ class RunState:
                 ("floating", self.floating),
                 ("calibrated", self.calibrated),
                 ("best", self.best),
+                ("average", self.average),
             )
             if arrays is not None
         }
@@ -149,6 +158,7 @@ class RunState:
             _group(entries, "best") or None,
             model,
             turns,
+            _group(entries, "average") or None,
         )
 
 

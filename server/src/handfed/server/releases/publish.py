@@ -253,7 +253,7 @@ def _trained(state: RunState) -> tuple[Arrays, Arrays, Arrays]:
     """The float, the calibrated and the quantization-aware arrays."""
     if state.floating is None or state.calibrated is None:
         raise ReleaseRefusedError("the run has not come to its quantization-aware rounds; resume it")
-    return state.floating, state.calibrated, state.arrays
+    return state.floating, state.calibrated, state.outcome
 
 
 def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTest:

@@ -44,7 +44,7 @@ class Following:
 
     def round_ended(self, result: RoundResult, state: RunState) -> None:
         """Passes the round on."""
-        self._tell(lambda tracker: tracker.round(result, state.arrays))
+        self._tell(lambda tracker: tracker.round(result, state.outcome))
 
     def done(self, summary: Mapping[str, object]) -> None:
         """Passes the closing figures on."""

@@ -52,7 +52,7 @@ class Source:
         instead = "tflite and onnx-int8 need the release's file alone"
         if self.state is None or self.state.floating is None:
             raise SettingError(f"release {number} has no float model: run {run}, which made it, is not here; {instead}")
-        if weights_sha256(self.state.arrays) != self.manifest.weights_sha256:
+        if weights_sha256(self.state.outcome) != self.manifest.weights_sha256:
             raise SettingError(f"release {number} was not made of what run {run} has on record here; {instead}")
         return self.state.floating
 
