@@ -236,7 +236,7 @@ def test_smoothed_labels_make_the_model_less_sure(trainer: Trainer, start: Array
     assert surest(0.3) < surest(0.0) - 0.02
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+@pytest.mark.parametrize("optimiser", ["sgd", "adam", "adam-mini"])
 def test_weight_decay_is_decoupled_and_acts_on_kernels_alone(
     optimiser: str, trainer: Trainer, start: Arrays, digits: Dataset
 ) -> None:

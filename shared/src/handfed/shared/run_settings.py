@@ -32,7 +32,7 @@ STRATEGIES = (
 )
 # Strategies that compare single updates, or weigh each by its loss: a server that sees only sums cannot run them.
 INSPECTING = ("median", "trimmed-mean", "krum", "multi-krum", "bulyan", "qfedavg")
-OPTIMISERS = ("sgd", "adam", "nadam")
+OPTIMISERS = ("sgd", "adam", "adam-mini", "nadam")
 SAMPLINGS = ("uniform", "fair")
 VISIBILITIES = ("inspected", "secure")
 BATCH_STATISTICS = ("fixed", "running")
@@ -171,7 +171,7 @@ class RunSettings:
     )
     optimiser: str = _setting("sgd", "What takes the devices' training steps.", choices=OPTIMISERS)
     momentum: float = _setting(
-        0.9, "Momentum of the devices' optimiser: of sgd, or beta 1 of adam and nadam.", least=0.0, most=0.999
+        0.9, "Momentum of the devices' optimiser: of sgd, or beta 1 of the others.", least=0.0, most=0.999
     )
     server_momentum: float = _setting(0.8, "Momentum of the server, for fedavgm.", least=0.0, most=0.999)
     server_averaging: float = _setting(
