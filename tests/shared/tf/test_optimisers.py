@@ -1,4 +1,4 @@
-"""The optimiser that Keras lacks."""
+"""Adam-mini, which Keras lacks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from handfed.shared.tf.optimisers import AdamMini
+from handfed.shared.local_training import LocalTraining
+from handfed.shared.run_settings import RunSettings
+from handfed.shared.tf.optimisers import Optimiser
 from handfed.shared.tf.runtime import tf
 
 RATE = 0.1
@@ -14,13 +16,16 @@ RATE = 0.1
 Gradients = NDArray[np.float64]  # (steps, *shape of the weight)
 
 
-def moved(gradients: Gradients) -> NDArray[np.float64]:
-    """Where a weight is that began at 0, after these gradients."""
-    weight = tf.Variable(tf.zeros(gradients[0].shape))
-    optimiser = AdamMini(learning_rate=RATE, jit_compile=False)
-    optimiser.build([weight])
-    for gradient in gradients:
-        optimiser.apply_gradients([(tf.constant(gradient, tf.float32), weight)])
+def moved(*rounds: Gradients) -> NDArray[np.float64]:
+    """Where a weight is that began each round at 0, after the gradients of the last one."""
+    weight = tf.Variable(tf.zeros(rounds[0].shape[1:]))
+    settings = LocalTraining.of(RunSettings(optimiser="adam-mini"), learning_rate=RATE, freeze_statistics=True)
+    optimiser = Optimiser(settings, [weight], [])
+    for gradients in rounds:
+        optimiser.restart()
+        weight.assign(tf.zeros_like(weight))
+        for gradient in gradients:
+            optimiser.step([tf.constant(gradient, tf.float32)], RATE)
     found: NDArray[np.float64] = weight.numpy().astype(np.float64)
     return found
 
@@ -59,3 +64,8 @@ def test_the_first_step_goes_along_the_gradient_of_each_channel() -> None:
         along = -step[:, channel] @ gradient[:, channel]
         assert along == pytest.approx(np.linalg.norm(step[:, channel]) * np.linalg.norm(gradient[:, channel]), rel=1e-5)
         assert np.sqrt(np.mean(step[:, channel] ** 2)) == pytest.approx(RATE, rel=1e-3)
+
+
+def test_a_round_begins_without_the_moments_of_the_one_before() -> None:
+    first, second = np.random.default_rng(2).normal(size=(2, 4, 6, 5))
+    np.testing.assert_array_equal(moved(100 * first, second), moved(second))
