@@ -77,6 +77,23 @@ def test_the_release_the_record_and_the_report_are_there(simulated: tuple[Path, 
     assert "model.tflite" in json.dumps(release)
 
 
+def test_training_in_one_place_takes_what_the_scenario_says_of_it(my_digits: Path, tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.toml"
+    scenario.write_text(
+        f"data = '{my_digits}'\npartition = 'writer'\n"
+        "[run]\nrounds = 4\nqat-rounds = 2\nparticipation = 0.5\nlocal-epochs = 1\nlearning-rate = 1\n"
+        "[in-one-place]\nlearning-rate = 0.002\noptimiser = 'nadam'\n"
+    )
+    typed = ("--optimiser", "adam", "--float-margin", "1")
+    done = handfed("train", str(scenario), *typed, "--json", data_dir=tmp_path)
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert printed["rounds"] == 2  # as many passes as the federation
+    ran = Scenario.from_toml((tmp_path / f"runs/{printed['run']:04}/scenario.toml").read_text())
+    assert (ran.devices, ran.partition) == (1, "iid")
+    assert (ran.run.learning_rate, ran.run.optimiser) == (0.002, "adam")  # the command line comes first
+
+
 def test_what_was_published_reads_the_same_file_again(
     simulated: tuple[Path, dict[str, object]], my_digits: Path
 ) -> None:

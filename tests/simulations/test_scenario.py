@@ -77,6 +77,12 @@ def test_a_file_about_itself_says_so_beside_the_scenario() -> None:
     assert (found.name, found.summary, found.default_for, found.values) == ("mine", "Mine", ("iid",), {"devices": 3})
 
 
+def test_what_is_said_of_one_place_is_no_part_of_the_federation() -> None:
+    found = parse("[run]\nlearning-rate = 0.2\n[in-one-place]\nlearning-rate = 1\noptimiser = 'adam'", "f.toml")
+    assert found.values == {"learning_rate": 0.2}
+    assert found.in_one_place == {"learning_rate": 1.0, "optimiser": "adam"}
+
+
 def test_a_scenario_without_data_asks_for_it() -> None:
     with pytest.raises(SettingError, match=r"^mine names no data set: .* --data$"):
         Scenario.from_toml("devices = 3", "mine")
@@ -110,6 +116,10 @@ def test_a_scenario_without_data_asks_for_it() -> None:
         ("[run]\nrounds = 0", r"^f.toml: rounds 0 is out of bounds: from 1 to 100000$"),
         ("[run]\nmomentum = nan", r"^f.toml: momentum nan is out of bounds"),
         ("[run]\nstrategy = 'magic'", r"^f.toml: strategy 'magic' is unknown; choose one of: fedavg"),
+        ("[in-one-place]\ndevices = 3", r"^f.toml, \[in-one-place\]: 'devices' belongs above the first table$"),
+        ("[in-one-place]\nnan = 0.1", r"^f.toml, \[in-one-place\]: 'nan' belongs in \[faults\]$"),
+        ("[in-one-place]\nmomentum = '0.9'", r"^f.toml, \[in-one-place\]: 'momentum' must be a number"),
+        ("[in-one-place]\nlearning-rate = 0", r"^f.toml: learning-rate 0.0 is out of bounds"),
         ("[run]\nrounds = 3\nqat-rounds = 4", r"^f.toml: qat-rounds 4 exceeds rounds 3"),
         ("[faults]\nnan = 1.5", r"^f.toml: nan is 1.5; it is a fraction from 0 to 1$"),
         ("data = 'a'\n\ndevices = x", r"^f.toml: is not TOML: .*line 3"),

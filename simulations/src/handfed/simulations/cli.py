@@ -222,7 +222,7 @@ def train(
         report=report,
         engine="in-process",  # one device has no use for more
     )
-    source, values = _values(scenario, _changes(context))
+    source, values = _values(scenario, _changes(context), in_one_place=True)
     _say(f"{source}, in one place", means)
     running.silence()
     from handfed.simulations.baselines import central
@@ -235,8 +235,10 @@ def _changes(context: typer.Context) -> dict[str, Value]:
     return {name: value for name, value in typed(context).items() if name in types_by_name()}
 
 
-def _values(reference: str | None, changes: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:
-    """What errors call the scenario, and what it says, changed by the command line."""
+def _values(
+    reference: str | None, changes: Mapping[str, Value], *, in_one_place: bool = False
+) -> tuple[str, dict[str, Value]]:
+    """What errors call the scenario, and what it says, of one place or a federation, changed by the command line."""
     from handfed.shared import tasks
     from handfed.simulations import scenarios
 
@@ -245,7 +247,8 @@ def _values(reference: str | None, changes: Mapping[str, Value]) -> tuple[str, d
         found = scenarios.taken_for(*kinds, *(str(changes[key]) for key in ("partition",) if key in changes))
     else:
         found = scenarios.find(reference)
-    return f"scenario {found.name}", {**found.values, **changes}
+    said = {**found.values, **found.in_one_place} if in_one_place else found.values
+    return f"scenario {found.name}", {**said, **changes}
 
 
 def _one_or_steps(scenario: Scenario, means: Means, resume: int | None = None) -> None:

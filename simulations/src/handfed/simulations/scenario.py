@@ -14,11 +14,15 @@
     [faults]                 # fields of `Faults`
     dropouts = 0.1
 
+    [in-one-place]           # fields of `RunSettings` that `handfed train` takes instead of those above
+    learning-rate = 0.02
+
 Rules:
 1. Keys are spelt as the command line spells its options. A key that is unknown or in another table, or whose value is
    of another type, is an error that names file and table; a whole number also stands for a fraction.
 2. What a file leaves out keeps its default, but for the data set: without one the command line has to name it.
-3. `summary` and `default-for` say something about a file and are no part of the scenario; `to_toml` leaves them out.
+3. `summary` and `default-for` say something about a file, and `in-one-place` is of another training than the
+   scenario's: they are no part of it, and `to_toml` leaves them out.
 4. Names are unique over all tables, so an option or a sweep needs no table. A test guards that.
 
 Source: TOML 1.0 (https://toml.io/en/v1.0.0).
@@ -41,6 +45,7 @@ from handfed.simulations.faults import Faults
 SCENARIO: Final = "scenario.toml"  # in the directory of a run
 TYPES: Final[dict[str, type[Value]]] = {"bool": bool, "int": int, "float": float, "str": str}
 TABLES: Final = {"run": RunSettings, "faults": Faults}
+IN_ONE_PLACE: Final = "in-one-place"
 
 _TOP: Final = ""  # the name of the table that has none
 _KINDS: Final = {
@@ -154,12 +159,15 @@ class ScenarioFile:
         summary: What it is, in a line.
         default_for: Partitions, and kinds of handwriting, that it is taken for when no scenario is named.
         values: What it says, by field name.
+        in_one_place: What it says otherwise for training in one place, where one model's steps are not averaged with
+            others': fields of `RunSettings`.
     """
 
     name: str
     summary: str
     default_for: tuple[str, ...]
     values: Mapping[str, Value]
+    in_one_place: Mapping[str, Value] = field(default_factory=dict)
 
 
 def types_by_name() -> dict[str, type[Value]]:
@@ -183,21 +191,29 @@ def parse(text: str, source: str) -> ScenarioFile:
         raise SettingError(f"{source}: is not TOML: {error}") from error
     summary = _typed(source, "summary", document.pop("summary", ""), str)
     default_for = _typed(source, "default-for", document.pop("default-for", []), list)
-    tables = {name: _typed(source, name, document.pop(name, {}), dict) for name in TABLES}
-    values: dict[str, Value] = {}
-    for name, table in ((_TOP, document), *tables.items()):
-        for key, value in table.items():
-            known = _field(source, name, key)
-            values[known.name] = _typed(_place(source, name), key, value, TYPES[str(known.type)])
-    try:
-        Scenario.from_mapping({"data": "", **values})
-    except SettingError as error:
-        raise SettingError(f"{source}: {error}") from error
-    return ScenarioFile(source, summary, tuple(str(each) for each in default_for), values)
+    tables = {name: _typed(source, name, document.pop(name, {}), dict) for name in (*TABLES, IN_ONE_PLACE)}
+    in_one_place = _read(source, IN_ONE_PLACE, tables.pop(IN_ONE_PLACE))
+    values = _read(source, _TOP, document)
+    for name, table in tables.items():
+        values |= _read(source, name, table)
+    for said in (values, values | in_one_place):
+        try:
+            Scenario.from_mapping({"data": "", **said})
+        except SettingError as error:
+            raise SettingError(f"{source}: {error}") from error
+    return ScenarioFile(source, summary, tuple(str(each) for each in default_for), values, in_one_place)
+
+
+def _read(source: str, name: str, table: Mapping[str, object]) -> dict[str, Value]:
+    """The values of one table, by field name."""
+    known = {key: _field(source, name, key) for key in table}
+    return {
+        each.name: _typed(_place(source, name), key, table[key], TYPES[str(each.type)]) for key, each in known.items()
+    }
 
 
 def _fields(table: str) -> Iterator[dataclasses.Field[Any]]:
-    kind = TABLES.get(table, Scenario)
+    kind = RunSettings if table == IN_ONE_PLACE else TABLES.get(table, Scenario)
     return (each for each in fields(kind) if each.name not in TABLES)
 
 

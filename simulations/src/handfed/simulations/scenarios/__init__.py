@@ -6,6 +6,7 @@ what is in one. Numbers stand there and nowhere else.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -92,9 +93,7 @@ def _read(path: Path) -> ScenarioFile:
     data = found.values.get("data")
     if not isinstance(data, str) or _is_named(data) or not (path.parent / data).exists():
         return found
-    return ScenarioFile(
-        found.name, found.summary, found.default_for, {**found.values, "data": str((path.parent / data).absolute())}
-    )
+    return replace(found, values={**found.values, "data": str((path.parent / data).absolute())})
 
 
 def _is_named(data: str) -> bool:
