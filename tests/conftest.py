@@ -20,8 +20,11 @@ from handfed.shared.metrics import paired_difference
 # As every engine: sums of one thread are the same to the bit, in whichever process. Read when TensorFlow starts.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
-# A busy machine is no failure; pytest's own timeout catches what hangs.
-settings.register_profile("handfed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no failure; pytest's own timeout catches what hangs. A folder that all examples of a test share is
+# written anew by each of them.
+settings.register_profile(
+    "handfed", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 settings.load_profile("handfed")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
@@ -15,7 +15,7 @@ from handfed.server.paging import Page, PageRequest, page_of
 from handfed.server.people.models import OrganisationRow
 
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
+SHARED = settings(max_examples=30)
 
 
 def _fill(database: Database, count: int) -> None:

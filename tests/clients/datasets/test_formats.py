@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def characters(dataset: Dataset) -> list[str]:
     return [dataset.alphabet.names[label] for label in dataset.labels]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(SAMPLES)
 def test_a_data_set_is_the_same_in_every_format(tmp_path: Path, samples: Samples) -> None:
     images, labels, writers = arrays(samples)

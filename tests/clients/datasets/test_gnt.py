@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -161,7 +161,7 @@ def test_records_come_back_as_they_were_written(rows: list[tuple[str, tuple[int,
         np.testing.assert_array_equal(found, written)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=4), st.integers(0, 300))
 def test_damage_gives_a_data_set_or_a_dataset_error(tmp_path: Path, changes: list[tuple[int, int]], cut: int) -> None:
     whole = gnt("A", "啊")

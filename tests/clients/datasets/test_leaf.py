@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -100,7 +100,7 @@ def test_every_grey_level_comes_back_as_it_was(tmp_path: Path) -> None:
     assert np.array_equal(dataset.images, normalise_all(image))
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 20_000), st.integers(0x20, 0x7E)), min_size=1, max_size=3), st.integers(0, 50))
 def test_damage_gives_a_data_set_or_a_dataset_error(tmp_path: Path, changes: list[tuple[int, int]], cut: int) -> None:
     content = bytearray(json.dumps(leaf(zoe=ZOE, adam=ADAM)).encode())

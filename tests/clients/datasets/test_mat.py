@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.io import savemat  # type: ignore[import-untyped]
@@ -139,7 +139,7 @@ def test_a_file_without_the_variable_is_refused(tmp_path: Path) -> None:
         read(str(tmp_path / "a.mat"))
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
 def test_damage_gives_a_data_set_or_a_dataset_error(
     tmp_path: Path, changes: list[tuple[int, int]], compressed: bool

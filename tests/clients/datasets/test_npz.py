@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -196,7 +196,7 @@ def test_a_header_that_claims_more_than_is_there_is_refused_before_memory_is_tak
         read(rebuilt(tmp_path / "a.npz", content))
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(
     st.sampled_from(["x", "y", "class_names", "writer"]),
     st.lists(st.tuples(st.integers(0, 127), st.integers(0, 255)), min_size=1, max_size=4),

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handfed.clients.datasets import trees
@@ -144,7 +144,7 @@ with zipfile.ZipFile(WHOLE, "w", zipfile.ZIP_DEFLATED) as _file:
         _file.writestr(_name, _name * 20)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6), st.integers(0, 2_000))
 def test_damage_gives_the_content_or_a_dataset_error(tmp_path: Path, changes: list[tuple[int, int]], cut: int) -> None:
     content = bytearray(WHOLE.getvalue())

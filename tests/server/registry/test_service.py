@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import DownloadHTTPError, ExpiredMetadataError, RepositoryError
@@ -140,9 +140,7 @@ def do(registry: Registry, release: Releases, what: str, which: int | str) -> No
             registry.set_channel(Channel("digits", which))
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=8)
 @given(steps=operations, looks=st.sets(st.integers(0, 5)))
 def test_whatever_was_done_a_device_follows_from_the_first_root(
     new_registry: Callable[[], Registry],

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handfed.clients.device.folder import store_in
@@ -247,9 +247,7 @@ fields = st.dictionaries(
 )
 
 
-@settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
-)
+@settings(max_examples=60)
 @given(st.one_of(st.binary(max_size=50), fields.map(lambda each: json.dumps(each).encode())))
 def test_whatever_else_comes_is_refused_with_a_reason(shared_service: Service, body: bytes) -> None:
     assert post(shared_service, "/feedback", body)[0] in {400, 422}
