@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,16 @@ def run(digits: Dataset) -> Run:
     return go
 
 
+def goes_on_from(ended: Ended, arrays: Mapping[str, np.ndarray] | None) -> bool:
+    """Whether the quantization-aware rounds begin with these arrays, the logits' own sum taken off."""
+    floating = ended.last.floating
+    if arrays is None or floating is None:
+        return False
+    wanted = ended.course.trainer.centred(arrays)
+    same = wanted.keys() == floating.keys() and all(np.array_equal(floating[each], wanted[each]) for each in wanted)
+    return same and np.abs(floating["logits/kernel"].sum(axis=-1)).max() < 1e-5
+
+
 LOSSES = [1.0, 0.8, 0.9, 0.85, 0.7, 0.6, 0.5]  # better again, but too late
 
 
@@ -113,8 +123,7 @@ def test_float_rounds_end_after_so_many_without_a_lower_loss_and_the_best_model_
     assert "round 2" in ended.rounds[3].ended
     assert [each.ended for each in ended.rounds if each.number != 4] == [None] * 4
     best = ended.states[1].arrays
-    assert ended.last.floating is not None
-    assert all(np.array_equal(ended.last.floating[name], array) for name, array in best.items())
+    assert goes_on_from(ended, best)
     assert not np.array_equal(ended.states[3].arrays["conv1/kernel"], best["conv1/kernel"])
     assert ended.last.float_rounds == 4
 
@@ -132,7 +141,7 @@ def test_without_early_stopping_every_round_is_made_and_the_last_model_goes_on(r
     ended = run(rounds=4, losses=[0.5, 1.0, 2.0])
     assert [each.phase for each in ended.rounds] == ["float", "float", "float", "qat"]
     assert [each.held_out_loss for each in ended.rounds[:3]] == [0.5, 1.0, 2.0]
-    assert ended.last.floating is ended.states[2].arrays
+    assert goes_on_from(ended, ended.states[2].arrays)
     assert all(state.best is None for state in ended.states)
 
 
@@ -156,7 +165,7 @@ def test_the_average_over_rounds_is_judged_and_goes_on_and_devices_train_on_from
     kept = np.float32(2 / 11)
     mean = kept * first.arrays["conv1/kernel"] + (1 - kept) * second.arrays["conv1/kernel"]
     np.testing.assert_allclose(second.outcome["conv1/kernel"], mean, rtol=1e-6)
-    assert ended.last.floating is ended.states[3].average
+    assert goes_on_from(ended, ended.states[3].average)
     np.testing.assert_array_equal(ended.states[4].outcome["conv1/kernel"], ended.states[4].arrays["conv1/kernel"])
     assert not np.array_equal(ended.last.outcome["conv1/kernel"], ended.last.arrays["conv1/kernel"])
 
@@ -168,9 +177,7 @@ def test_the_average_over_rounds_is_judged_and_goes_on_and_devices_train_on_from
 
 def test_the_best_average_goes_on_where_float_rounds_end_early(run: Run) -> None:
     ended = run(losses=LOSSES, early_stopping=2, server_averaging=0.5)
-    assert ended.last.floating is not None
-    for name, array in ended.states[1].outcome.items():
-        np.testing.assert_array_equal(ended.last.floating[name], array)
+    assert goes_on_from(ended, ended.states[1].outcome)
 
 
 def test_at_a_plateau_the_rate_falls_and_stays_low_after_a_break(run: Run) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from handfed.shared.continual.growth import HEAD
 from handfed.shared.datasets import Dataset
 from handfed.shared.litert import Int8Model
 from handfed.shared.local_training import LocalTraining, Teacher
@@ -174,6 +175,24 @@ def test_calibrated_ranges_bound_the_activations(trainer: Trainer, start: Arrays
     assert set(few) == set(trainer.schema(quantized=True).names(Role.RANGE))
     for name, (low, high) in many.items():
         assert low <= few[name][0] <= 0 <= few[name][1] <= high
+
+
+def test_what_all_logits_have_in_common_is_taken_off_and_readings_stay(
+    trainer: Trainer, start: Arrays, digits: Dataset
+) -> None:
+    """By Adam they drift off together, which a softmax does not see."""
+    drifted, _ = train(trainer, start, digits.take(np.arange(300)), optimiser="adam")
+    centred = trainer.centred(drifted)
+    before, after = (trainer.logits(each, digits.images[300:400], quantized=False) for each in (drifted, centred))
+    assert np.abs(before.mean(axis=1)).max() > 0.05
+    np.testing.assert_allclose(after, before - before.mean(axis=1, keepdims=True), atol=1e-3)
+    assert {name for name in drifted if not np.array_equal(drifted[name], centred[name])} == set(HEAD)
+
+
+def test_logits_of_texts_stay_as_they_are() -> None:
+    trainer = Trainer("tcn", 3, seed=0, height=32)
+    start = trainer.initial()
+    assert all(np.array_equal(array, start[name]) for name, array in trainer.centred(start).items())
 
 
 def test_the_int8_file_is_all_integers_and_agrees_with_the_quantized_model(

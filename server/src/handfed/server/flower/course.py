@@ -205,7 +205,7 @@ class Course:
     def _calibrated(self, state: RunState) -> RunState:
         """The state in which the quantization-aware rounds begin; the strategy begins anew too."""
         self._gather(state)
-        floating = state.outcome if state.best is None else state.best
+        floating = self.trainer.centred(state.outcome if state.best is None else state.best)
         schema = self._schema(PHASE_QAT)
         full = floating | self.queries.calibrate(record(floating, self._schema(PHASE_FLOAT)), schema)
         calibrated = {name: full[name] for name in schema.names()}

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from handfed.shared.errors import SettingError
 from handfed.shared.wire import Arrays
 
-_HEAD: Final = ("logits/kernel", "logits/bias")
+HEAD: Final = ("logits/kernel", "logits/bias")
 
 
 def positions(before: Sequence[str], after: Sequence[str]) -> list[int]:
@@ -67,7 +67,7 @@ def grown(
     """
     places = outputs_of(before, after, blank=blank)
     result = {name: np.asarray(array) for name, array in arrays.items()}
-    for name in _HEAD:
+    for name in HEAD:
         if name in arrays:
             whole = np.array(initial[name])  # (..., outputs)
             whole[..., places] = arrays[name]

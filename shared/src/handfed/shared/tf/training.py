@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handfed.shared.class_balance import balanced_weights
-from handfed.shared.continual.growth import grown
+from handfed.shared.continual.growth import HEAD, grown
 from handfed.shared.geometry import SIDE
 from handfed.shared.local_training import LocalTraining, Teacher
 from handfed.shared.samples import END, Samples
@@ -93,6 +93,17 @@ class Trainer:
             SettingError: A class of `before` is not among `after`.
         """
         return grown(arrays, before, after, self._initial, blank=self._blank)
+
+    def centred(self, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
+        """The same float model, with logits of single characters that sum to 0 over the classes.
+
+        A softmax is the same wherever its logits lie together, so its gradient moves no class unless it moves others
+        against it. Adam divides each class's by a measure of its own and so moves all of them off together, by hundreds
+        of nats in a long training. Floats bear that; a file of integers would spend its 256 steps on it. Logits of
+        texts do not drift (`handfed.shared.tf.losses.drift`).
+        """
+        moved = () if self._blank else HEAD
+        return {**arrays, **{name: arrays[name] - arrays[name].mean(axis=-1, keepdims=True) for name in moved}}
 
     @property
     def _blank(self) -> bool:

@@ -115,6 +115,7 @@ def trained(family: str, shape: dict[str, Any], dataset: Dataset, seed: int) -> 
             rate = cosine_with_warmup(number, PASSES, peak=RATE, warmup=1)
             arrays, _ = trainer.train(arrays, training, _settings(rate), quantized=False, seed=(2 * seed, number))
         floating = trainer.evaluate(arrays, strangers, quantized=False).accuracy
+        arrays = trainer.centred(arrays)
         measured = training.take(np.arange(0, len(training), len(training) // MEASURED))
         arrays |= trainer.calibrate(arrays, measured)
         for number in range(QAT_PASSES):
