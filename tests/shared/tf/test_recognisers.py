@@ -28,6 +28,7 @@ SETTINGS = LocalTraining.of(
 OWN = {
     name: {"optimiser": "nadam", "learning_rate": 0.004, "epochs": 2} for name in ("bilstm", "crnn", "crnn-attention")
 }
+OWN["crnn-deep"] = OWN["crnn"] | {"freeze_statistics": False}
 GRAPH = {"bilstm": 120_000}  # bytes
 OF_CHARACTERS = [name for name, family in FAMILIES.items() if not family.columns]
 OF_TEXTS = [name for name, family in FAMILIES.items() if family.columns]

@@ -102,6 +102,15 @@ FAMILIES: dict[str, Family] = {
         "reads words and lines of any width; a twentieth larger and slower than crnn",
         columns=4,
     ),
+    "crnn-deep": Family(
+        "crnn-attention of seven convolutions, and wider",
+        "that of crnn-attention",
+        587_986,
+        513,
+        _QAT,
+        "reads words and lines of any width; trains for 1.7 times as long as crnn-attention",
+        columns=4,
+    ),
     "tcn": Family(
         "four convolutions, then temporal blocks that look left and right",
         "Bai et al. 2018, arXiv:1803.01271; Chaudhary and Bali 2022, arXiv:2205.14879",

@@ -22,6 +22,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "bilstm": bilstm.build,
     "crnn": crnn.build,
     "crnn-attention": partial(crnn.build, attention=True),
+    "crnn-deep": partial(crnn.build, size=crnn.DEEP, attention=True),
     "tcn": tcn.build,
 }
 
