@@ -65,24 +65,30 @@ class Augmentation:
 
 def augment(batch: Any, seed: Any, augmentation: Augmentation) -> Any:  # noqa: ANN401 - tensors
     """Augments images of ink alone, float32 (batch, height, width); see `augment_pictures`."""
-    return augment_pictures(batch[..., None], seed, augmentation)[..., 0]
+    return augment_pictures(batch[..., None], seed, augmentation)[0][..., 0]
 
 
-def augment_pictures(batch: Any, seed: Any, augmentation: Augmentation) -> Any:  # noqa: ANN401 - tensors
+def augment_pictures(
+    batch: Any,  # noqa: ANN401 - tensors
+    seed: Any,  # noqa: ANN401
+    augmentation: Augmentation,
+    widths: Any = None,  # noqa: ANN401
+) -> tuple[Any, Any]:
     """Augments each image of a batch for itself.
 
     Args:
         batch: float32 (batch, height, width, channels), of which the first is the ink: 0 is paper and 1 full ink.
         seed: int32 (2,), the same seed gives the same result.
         augmentation: How far.
+        widths: Of texts int32 (batch,), columns of each before the paper on its right; None for single characters.
 
     Returns:
         float32 (batch, height, width, channels), 0 to 1; what comes from outside the image is 0. All channels are
-        deformed alike; what pen and paper do changes the ink alone.
+        deformed alike; what pen and paper do changes the ink alone. And the widths, which `deform` may have changed.
     """
     deformations = augmentation.deformations()
     if any(deformations.values()):
-        batch = deform(batch, seed, **deformations)
+        batch, widths = deform(batch, seed, widths, **deformations)
     ink = batch[..., 0]
     # The pen, the sheet, and then what a scanner makes of them. A number in this list is a stream of random numbers:
     # new effects go to its end with the next number, wherever they take place.
@@ -96,7 +102,7 @@ def augment_pictures(batch: Any, seed: Any, augmentation: Augmentation) -> Any: 
     for stream, effect, setting in effects:
         if setting:
             ink = effect(ink, tf.random.experimental.stateless_fold_in(seed, stream), setting)
-    return tf.concat([ink[..., None], batch[..., 1:]], axis=3)
+    return tf.concat([ink[..., None], batch[..., 1:]], axis=3), widths
 
 
 def hide(batch: Any, seed: Any, probability: float, hidden: Sequence[bool]) -> Any:  # noqa: ANN401 - tensors

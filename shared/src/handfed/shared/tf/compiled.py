@@ -164,7 +164,7 @@ class Compiled:
             autograph=False,
             input_signature=[
                 tf.TensorSpec([None, None, None, self.model.input_shape[-1]], tf.uint8),
-                tf.TensorSpec([None] * self._objective.label_rank, tf.int32),
+                tf.TensorSpec([None, None] if self._objective.texts else [None], tf.int32),
                 tf.TensorSpec([None], tf.int32),
                 tf.TensorSpec([None], tf.float32),
                 tf.TensorSpec([None], tf.float32),
@@ -250,7 +250,7 @@ class Compiled:
         ) -> tuple[Any, list[Any]]:
             batch = _to_float(self._objective.crop(images, widths))  # (batch, height, width, channels)
             if augmentation:
-                batch = augment_pictures(batch, seed, augmentation)
+                batch, widths = augment_pictures(batch, seed, augmentation, widths if self._objective.texts else None)
             if settings.hidden_strokes and any(of_strokes):
                 batch = hide(batch, seed, settings.hidden_strokes, of_strokes)
             wanted = None if lesson is None else lesson.model(batch, training=False)  # of the same deformed batch

@@ -8,34 +8,41 @@ from __future__ import annotations
 
 from typing import Any
 
+from handfed.shared.samples import stepped
 from handfed.shared.tf.runtime import tf
 
 _NODE = 7  # pixels from one node of the displacement field to the next
+_LIFT = 2.0  # pixels
 
 
 def deform(
     batch: Any,  # noqa: ANN401 - tensors
     seed: Any,  # noqa: ANN401
+    widths: Any = None,  # noqa: ANN401
     *,
     rotation: float,
     scale: float,
     shear: float,
     shift: float,
     elastic: float,
-) -> Any:  # noqa: ANN401
+) -> tuple[Any, Any]:
     """Deforms each image of a batch by its own random deformation.
 
     Args:
         batch: float32 (batch, height, width, channels), 0 is paper and 1 full ink.
         seed: int32 (2,).
-        rotation: Degrees, at most, either way.
+        widths: Of texts int32 (batch,), columns of each before the paper on its right. A text is deformed about its own
+            middle, and what becomes longer finds room, so that no letter is lost at an end. None for single characters,
+            whose images keep their size.
+        rotation: Degrees, at most, either way; no end of a text goes up or down by more than `_LIFT` pixels.
         scale: Fraction of the size, at most, along each axis for itself.
         shear: Horizontal shift a pixel of height, at most.
         shift: Pixels, at most, along each axis.
         elastic: Pixels, standard deviation of the displacement at the nodes of the grid.
 
     Returns:
-        float32 (batch, height, width, channels); what comes from outside the image is paper.
+        float32 (batch, height, width, channels), of texts as wide as the longest now needs; what comes from outside the
+        image is paper. And the widths, int32 (batch,): none is less than before, as there are as many letters; or None.
     """
     count, height, width = tf.shape(batch)[0], *sides(batch)
     seeds = tf.random.experimental.stateless_split(seed, 7)
@@ -43,11 +50,19 @@ def deform(
     def uniform(stream: int, bound: float) -> Any:  # noqa: ANN401 - a tensor (batch, 1, 1)
         return tf.random.stateless_uniform([count, 1, 1], seeds[stream], -bound, bound)
 
-    middle_y, middle_x = (tf.cast(side - 1, tf.float32) / 2 for side in (height, width))
-    y = tf.range(height, dtype=tf.float32)[None, :, None] - middle_y
-    x = tf.range(width, dtype=tf.float32)[None, None, :] - middle_x
     angle = uniform(0, rotation * 3.14159265 / 180)
     wide, tall = 1 + uniform(1, scale), 1 + uniform(2, scale)
+    middle_y, middle_x = (tf.cast(side - 1, tf.float32) / 2 for side in (height, width))
+    new_middle_x = middle_x
+    if widths is not None:
+        before = tf.cast(widths, tf.float32)[:, None, None]
+        after = before / wide
+        middle_x, new_middle_x = (before - 1) / 2, (after - 1) / 2
+        angle = tf.clip_by_value(angle, -2 * _LIFT / before, 2 * _LIFT / before)
+        widths = tf.maximum(widths, tf.cast(tf.math.ceil(after[:, 0, 0]), tf.int32))
+        width = stepped(tf.reduce_max(widths))
+    y = tf.range(height, dtype=tf.float32)[None, :, None] - middle_y
+    x = tf.range(width, dtype=tf.float32)[None, None, :] - new_middle_x
     cos, sin = tf.cos(angle), tf.sin(angle)
     columns = wide * (cos * x + (uniform(3, shear) - sin) * y) + uniform(4, shift)
     rows = tall * (sin * x + cos * y) + uniform(5, shift)
@@ -57,7 +72,7 @@ def deform(
         )
         field = tf.image.resize(nodes, [height, width])  # (batch, height, width, 2)
         rows, columns = rows + field[..., 0], columns + field[..., 1]
-    return _sample(batch, rows + middle_y, columns + middle_x)
+    return _sample(batch, rows + middle_y, columns + middle_x), widths
 
 
 def sides(batch: Any) -> tuple[Any, Any]:  # noqa: ANN401 - a tensor

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from handfed.shared import ctc
 from handfed.shared.geometry import SIDE
 from handfed.shared.recognisers import family
-from handfed.shared.samples import WIDTH_STEP, Samples
+from handfed.shared.samples import Samples, stepped
 from handfed.shared.tf.augment import Augmentation
 from handfed.shared.tf.losses import (
     certainty,
@@ -43,13 +43,13 @@ class Objective(Protocol):
 
     Attributes:
         outputs: Of the model, a picture or a step.
-        label_rank: Dimensions of the labels of many samples.
+        texts: Whether a sample is a word or a line, whose label is a row of classes, and not one character.
         augmentation: How far pictures may be deformed at a strength of 1.
         reach: Nats below the greatest output of all at which an output has a say; None where all have.
     """
 
     outputs: int
-    label_rank: int
+    texts: bool
     reach: float | None
     augmentation: Augmentation
 
@@ -75,7 +75,7 @@ class Objective(Protocol):
         """The mean loss of a batch, float32 scalar in nats.
 
         Args:
-            labels: int32, of `label_rank` dimensions, the first is the batch.
+            labels: int32 (batch,), of texts (batch, longest).
             outputs: Of the model.
             widths: int32 (batch,), of the pictures.
             prior: float32 (classes,), what is added to logits of single characters.
@@ -104,7 +104,7 @@ class Classification:
         alpha: Weights a class of the focal loss, float32 (classes,), or None.
     """
 
-    label_rank = 1
+    texts = False
     reach: float | None = None  # the greatest output of one picture may lie far below that of another
     augmentation = Augmentation()
 
@@ -160,7 +160,7 @@ class Transcription:
         columns: Columns of the picture that make a step.
     """
 
-    label_rank = 2
+    texts = True
     reach: float | None = (
         32.0  # as outputs do not drift, the greatest of a step lies near 0, and the others count for e^-32 at most
     )
@@ -182,8 +182,7 @@ class Transcription:
         return tf.concat([shuffled, by_width[full * batch_size :]], axis=0)
 
     def crop(self, images: Any, widths: Any) -> Any:  # noqa: ANN401, D102
-        widest = (tf.reduce_max(widths) + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP
-        return images[:, :, :widest]
+        return images[:, :, : stepped(tf.reduce_max(widths))]
 
     def loss(  # noqa: D102
         self,
