@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handfed.shared.samples import END, WIDTH_STEP, Samples
+from handfed.shared.samples import END, WIDTH_STEP, Samples, stepped
 
 
 def texts(*widths: int) -> Samples:
@@ -45,6 +45,15 @@ def test_parts_hold_each_sample_once_and_texts_of_like_width(widths: list[int], 
     assert all(len(part) <= size for _, part in parts)
     ends = [(part.widths.min(), part.widths.max()) for _, part in parts if part.widths is not None]
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(ends))
+
+
+@given(st.lists(st.integers(1, 2000), min_size=1, max_size=40), st.integers(1, 7))
+def test_a_part_takes_as_many_texts_as_have_room(widths: list[int], size: int) -> None:
+    samples, most = texts(*widths), size * 128
+    parts = [np.array(widths, np.int32)[rows] for rows, _ in samples.batches(size)]
+    assert all(len(part) == 1 or len(part) * stepped(part).max() <= most for part in parts)
+    for part, following in itertools.pairwise(parts):
+        assert len(part) == size or (len(part) + 1) * stepped(following).min() > most
 
 
 def test_characters_are_parted_in_their_order() -> None:

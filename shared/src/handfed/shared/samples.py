@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 END: Final = -1  # in a text's label, after its last class
 WIDTH_STEP: Final = 32  # columns: eight steps of four
+_USUAL: Final = 128  # columns: a word
+_Columns = TypeVar("_Columns", int, NDArray[np.int32])
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,27 @@ class Samples:
         return Samples(self.images[rows, :, :widest], labels[:, :longest], widths, weights=counted)
 
     def batches(self, size: int) -> Iterator[tuple[NDArray[np.int64], Samples]]:
-        """All samples in parts of at most `size`, each with its rows; texts of like width share a part."""
-        order = np.arange(len(self)) if self.widths is None else np.argsort(self.widths, kind="stable")
-        for start in range(0, len(self), size):
-            rows = order[start : start + size]
+        """All samples in parts, each with its rows; texts of like width share a part.
+
+        Args:
+            size: Samples of a part, at most. Texts of a part also have no more columns together, paper counted, than so
+                many of `_USUAL` would have, unless it is one text: what a part takes of memory is bounded.
+        """
+        if self.widths is None:
+            parts = [np.arange(start, min(start + size, len(self))) for start in range(0, len(self), size)]
+        else:
+            order = np.argsort(self.widths, kind="stable")
+            parts, start = [], 0
+            while start < len(order):
+                rows = order[start : start + size]
+                columns = np.arange(1, len(rows) + 1) * stepped(self.widths[rows])  # of the first, the first two, …
+                fitting = int(np.searchsorted(columns, size * _USUAL, side="right"))
+                parts.append(rows[: max(fitting, 1)])
+                start += len(parts[-1])
+        for rows in parts:
             yield rows, self.take(rows)
 
 
-def stepped(width: int) -> int:
-    """The least multiple of `WIDTH_STEP` that is not below `width`."""
-    return -(-width // WIDTH_STEP) * WIDTH_STEP
+def stepped(columns: _Columns) -> _Columns:
+    """The least multiple of `WIDTH_STEP` that is not below `columns`, of a number, an array or a tensor."""
+    return -(-columns // WIDTH_STEP) * WIDTH_STEP
