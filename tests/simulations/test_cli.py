@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +96,32 @@ def test_training_in_one_place_takes_what_the_scenario_says_of_it(my_digits: Pat
     assert (ran.run.learning_rate, ran.run.optimiser) == (0.002, "adam")  # the command line comes first
 
 
+def test_training_in_one_place_that_was_stopped_goes_on_after_its_last_pass(my_digits: Path, tmp_path: Path) -> None:
+    length = ["--rounds", "40", "--qat-rounds", "1", "--local-epochs", "1"]
+    arguments = ["train", "--data", str(my_digits), *length, "--data-dir", str(tmp_path)]
+    process = subprocess.Popen([str(HANDFED), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(passes_on_record(tmp_path)) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() != 0
+    stopped = passes_on_record(tmp_path)
+    assert len(stopped) < 40
+
+    done = handfed("train", "--resume", "1", "--json", data_dir=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["run"] == 1
+    assert passes_on_record(tmp_path)[: len(stopped)] == stopped
+    assert [number for number, _ in passes_on_record(tmp_path)] == list(range(1, 41))
+
+
+def passes_on_record(data_dir: Path) -> list[tuple[int, float]]:
+    """Number and loss of each round, once the first is there."""
+    done = handfed("runs", "show", "1", "--json", data_dir=data_dir)
+    rounds = json.loads(done.stdout)["rounds"] if done.returncode == 0 else []
+    return [(each["number"], each["loss"]) for each in rounds]
+
+
 def test_what_was_published_reads_the_same_file_again(
     simulated: tuple[Path, dict[str, object]], my_digits: Path
 ) -> None:
@@ -149,6 +177,13 @@ def test_wrong_use_exits_with_2_says_what_to_do_and_leaves_nothing(
     assert said in done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_goes_on_in_one_place_takes_no_other_setting(tmp_path: Path) -> None:
+    done = handfed("train", "--resume", "1", "--rounds", "40", data_dir=tmp_path / "data")
+    assert done.returncode == 2
+    assert "takes no --rounds" in done.stderr
     assert not (tmp_path / "data").exists()
 
 

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 
 TASK: Final = typer.Option(help="What is recognised: digits, characters, words or lines, or a file of a task.")
+RESUME: Final = typer.Option(help="Go on with a run that broke off, by its number.", show_default=False)
 
 
 @with_settings(RunSettings, Faults)
@@ -97,9 +98,7 @@ def simulate(
         str, typer.Option(help="What one device makes of what people do, instead: label-noise or few-corrections.")
     ] = "",
     list_scenarios: Annotated[bool, typer.Option("--list", help="Show the scenarios that have a name.")] = False,
-    resume: Annotated[
-        int | None, typer.Option(help="Go on with a run that broke off, by its number.", show_default=False)
-    ] = None,
+    resume: Annotated[int | None, RESUME] = None,
     local_only: Annotated[
         bool,
         typer.Option(
@@ -170,9 +169,7 @@ def simulate(
             " it takes no --sweep, --resume, --engine, --tensorboard or --mlflow; leave those out"
         )
     if resume is not None:
-        others = ["--sweep"] if sweep else [f"--{option(name)}" for name in changes]
-        _refuse_changes([f"scenario {scenario}", *others] if scenario else others)
-        _one_or_steps(running.recorded(means.directory, resume), means, resume)
+        _go_on(resume, means, scenario, ["sweep"] if sweep else changes)
         return
     source, values = _values(scenario, changes)
     _say(source, means)
@@ -204,6 +201,7 @@ def train(
     task: Annotated[str, TASK] = "characters",
     partition: Annotated[str, typer.Option(help="The federation to compare with: who holds what.")] = "dirichlet:0.3",
     held_out: Annotated[float, typer.Option(help="Fraction that is never trained on: writers, or images.")] = 0.2,
+    resume: Annotated[int | None, RESUME] = None,
     threads: Annotated[int, typer.Option(help="Threads of TensorFlow; 0 for every core.", min=0)] = 1,
     data_dir: Annotated[Path | None, typer.Option(help="Where runs and releases are kept.")] = None,
     database: Annotated[str | None, typer.Option(help="URL of the database, instead of one in the folder.")] = None,
@@ -222,7 +220,11 @@ def train(
         report=report,
         engine="in-process",  # one device has no use for more
     )
-    source, values = _values(scenario, _changes(context), in_one_place=True)
+    changes = _changes(context)
+    if resume is not None:
+        _go_on(resume, means, scenario, changes)
+        return
+    source, values = _values(scenario, changes, in_one_place=True)
     _say(f"{source}, in one place", means)
     running.silence()
     from handfed.simulations.baselines import central
@@ -249,6 +251,17 @@ def _values(
         found = scenarios.find(reference)
     said = {**found.values, **found.in_one_place} if in_one_place else found.values
     return f"scenario {found.name}", {**said, **changes}
+
+
+def _go_on(run: int, means: Means, scenario: str | None, changes: Iterable[str]) -> None:
+    """Goes on with a run that broke off; refuses what a person says of it beside its number."""
+    said = [*([f"scenario {scenario}"] if scenario else []), *(f"--{option(name)}" for name in changes)]
+    if said:
+        raise SettingError(
+            f"--resume goes on with a run as it began, so it takes no {', '.join(said)}; leave that out, or start a"
+            " new run"
+        )
+    _one_or_steps(running.recorded(means.directory, run), means, run)
 
 
 def _one_or_steps(scenario: Scenario, means: Means, resume: int | None = None) -> None:
@@ -394,12 +407,3 @@ def _listed(found: ScenarioFile) -> dict[str, object]:
         **{name: scenario.get(name) for name in ("data", "partition", "devices", "held_out")},
         "rounds": scenario.get("rounds", RunSettings().rounds),
     }
-
-
-def _refuse_changes(given: Iterable[str]) -> None:
-    others = [each for each in given if each]
-    if others:
-        raise SettingError(
-            f"--resume goes on with a run as it began, so it takes no {', '.join(others)}; leave that out, or start a"
-            " new run"
-        )
