@@ -266,9 +266,24 @@ def test_what_is_published_is_the_average_over_rounds_where_a_run_keeps_one(plac
     checkpoint = place.runs.checkpoint(found.run)
     assert checkpoint is not None
     state = RunState.from_bytes(checkpoint)
-    manifest, model = read_release(found.publication.directory)
-    assert manifest.weights_sha256 == weights_sha256(state.outcome) != weights_sha256(state.arrays)
-    assert Source(found.publication.directory, manifest, model, state).floating()[1] is state.floating
+    assert weights_sha256(state.outcome) != weights_sha256(state.arrays)
+    publication = found.publication
+    arrays = state.outcome if publication.trained.worse <= publication.calibrated.worse else state.calibrated
+    manifest, model = read_release(publication.directory)
+    assert manifest.weights_sha256 == weights_sha256(arrays or {})
+    assert Source(publication.directory, manifest, model, state).floating()[1] is state.floating
+
+
+def test_where_quantization_aware_rounds_do_harm_what_was_calibrated_is_published(
+    place: Place, small: Federation
+) -> None:
+    found = run(place, changed(small, rounds=8, qat_rounds=2, local_epochs=3, learning_rate=0.3, qat_learning_rate=1.0))
+    checkpoint = place.runs.checkpoint(found.run)
+    assert checkpoint is not None
+    publication = found.publication
+    assert publication.trained.worse > publication.calibrated.worse
+    assert publication.verdict == publication.calibrated
+    assert publication.weights_sha256 == weights_sha256(RunState.from_bytes(checkpoint).calibrated or {})
 
 
 def test_worker_processes_give_the_same_weights(place: Place, small: Federation) -> None:

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 
 from handfed.server.flower.queries import Verdict
 from handfed.server.releases.model_card import model_card
-from handfed.server.releases.publish import check_conversion, check_margin, check_twin, weights_sha256
+from handfed.server.releases.publish import Judged, better, check_conversion, check_margin, check_twin, weights_sha256
 from handfed.server.releases.selftest import pictures
 from handfed.shared.browser_twin import browser_twin
 from handfed.shared.datasets import Dataset
+from handfed.shared.disclosure import Detail
 from handfed.shared.errors import ReleaseRefusedError
 from handfed.shared.geometry import SIDE
 from handfed.shared.litert import Int8Model
-from handfed.shared.manifest import Manifest, schema
+from handfed.shared.manifest import Manifest, SelfTest, schema
 from handfed.shared.metrics import Spread
 from handfed.shared.tf.export import to_int8
 from handfed.shared.tf.quantization import quantization_aware, refresh_kernel_ranges
@@ -100,10 +101,41 @@ def test_a_file_with_a_floating_point_operator_is_refused(trainer: Trainer, trai
         check_conversion(trainer, trained, to_int8(trap))
 
 
+WITHIN = Verdict(1000, 980, 979, 3, 2, 1000, 20, 21)
+
+
+def judged(verdict: Verdict) -> Judged:
+    return Judged(b"", SelfTest(np.zeros(0, np.uint8), np.zeros(0, np.float32), 0), verdict, 1, "", Detail())
+
+
 def test_a_file_within_the_margin_passes_with_its_interval() -> None:
-    difference = check_margin(Verdict(1000, 980, 979, 3, 2, 1000, 20, 21), 0.01)
+    check_margin(WITHIN, 0.01)
+    difference = judged(WITHIN).difference
     assert difference.difference == pytest.approx(0.001)
     assert difference.low < 0.001 < difference.high
+
+
+def test_what_quantization_aware_rounds_made_worse_is_not_published() -> None:
+    trained, calibrated = judged(Verdict(1000, 980, 960, 25, 5, 1000, 20, 40)), judged(WITHIN)
+    assert better(trained, calibrated) is calibrated
+
+
+def test_what_they_made_as_good_or_better_is_published() -> None:
+    trained, calibrated = judged(WITHIN), judged(WITHIN)
+    assert better(trained, calibrated) is trained
+    assert better(judged(WITHIN), judged(Verdict(1000, 980, 960, 25, 5, 1000, 20, 40))).verdict is WITHIN
+
+
+def test_each_file_is_compared_with_float_on_the_samples_that_it_was_judged_on() -> None:
+    """A device with hard handwriting may be away when the second file is judged."""
+    trained, calibrated = judged(WITHIN), judged(Verdict(500, 499, 497, 2, 0, 500, 1, 3))
+    assert calibrated.verdict.accuracy_int8 > trained.verdict.accuracy_int8
+    assert better(trained, calibrated) is trained
+
+
+def test_a_file_that_no_device_judged_is_not_the_better_one() -> None:
+    trained = judged(WITHIN)
+    assert better(trained, judged(Verdict())) is trained
 
 
 def test_a_file_beyond_the_margin_is_refused() -> None:

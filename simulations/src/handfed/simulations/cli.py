@@ -1,9 +1,9 @@
 """`handfed simulate`: a whole federation on this machine, from handwriting to a published INT8 model.
 
 `--json` prints one object on standard output: run, release, model_path, samples, accuracy_float, accuracy_int8,
-accuracy_int8_calibrated_only, float_minus_int8 {difference, low, high}, writers (where they are
-known: count, p10, median, p90, worst_decile of those held out), size_bytes, latency_ms_median, rounds, wall_s,
-peak_memory_bytes, weights_sha256, report. Rates are fractions from 0 to 1.
+accuracy_int8_quantization_aware, accuracy_int8_calibrated_only, float_minus_int8 {difference, low, high}, writers
+(where they are known: count, p10, median, p90, worst_decile of those held out), size_bytes, latency_ms_median, rounds,
+wall_s, peak_memory_bytes, weights_sha256, report. Rates are fractions from 0 to 1.
 
 With `--local-only` the object holds devices, passes, accuracy_mean, accuracy_p10, accuracy_median, accuracy_p90 and
 accuracy_best over the devices, each of which trained alone and read everybody's held-out images.

@@ -80,6 +80,11 @@ class Verdict:
         """Of the INT8 file."""
         return max(1 - self.int8_edits / max(self.characters, 1), 0.0)
 
+    @property
+    def worse(self) -> float:
+        """By which fraction of the characters the INT8 file reads more of them wrong than float; less than 0: fewer."""
+        return self.accuracy_float - self.accuracy_int8
+
     def __add__(self, other: Verdict) -> Verdict:
         return Verdict(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 

@@ -37,7 +37,8 @@ model-index:
 # Release {manifest.release}: {manifest.task}, recogniser {manifest.recogniser}
 
 Reads one handwritten {kind} a picture. Trained by {manifest.devices} devices together, in {manifest.rounds} federated
-rounds ({manifest.strategy}); no image left a device. The last rounds were quantization-aware, and the file is full INT8.
+rounds ({manifest.strategy}); no image left a device. The file is full INT8: of the model
+as quantization-aware rounds left it, or as calibration alone did before them, whichever read better.
 
 | | |
 |---|---|

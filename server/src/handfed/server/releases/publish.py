@@ -1,5 +1,8 @@
 """From trained arrays to a release: convert, check, let the devices judge, and only then publish.
 
+Two files are judged: of the model after the quantization-aware rounds, and of the calibrated one before them. The one
+that reads better is published, so that those rounds cost nothing where they did not help.
+
 A file is refused, and nothing is published, when
 1. an operator touches floating point: it would not be INT8, and slower on every device;
 2. it disagrees with the quantization-aware model it was converted from, on synthetic pictures;
@@ -16,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
 from handfed.server.flower.course import Course
@@ -75,7 +79,6 @@ class Judged:
         model: The LiteRT file.
         self_test: Of the file.
         verdict: Counts of the file against the float model.
-        difference: Float minus INT8, as fractions.
         temperature: What logits are divided by for confidences.
         weights_sha256: Of the arrays it was converted from.
         detail: How the file reads classes, where enough devices told.
@@ -84,10 +87,14 @@ class Judged:
     model: bytes
     self_test: SelfTest
     verdict: Verdict
-    difference: Difference
     temperature: float
     weights_sha256: str
     detail: Detail
+
+    @property
+    def difference(self) -> Difference:
+        """Float minus INT8, as fractions of the samples; there is one at least."""
+        return paired_difference(self.verdict.only_float, self.verdict.only_int8, self.verdict.samples)
 
 
 @dataclass(frozen=True)
@@ -97,12 +104,14 @@ class Publication(Judged):
     Attributes:
         number: The release.
         directory: Where its files are.
-        calibrated: Counts of the file that calibration alone gives, without quantization-aware rounds.
+        trained: Counts of the file that the quantization-aware rounds give.
+        calibrated: Counts of the file that calibration alone gives, without them.
         floating: The arrays of the float model.
     """
 
     number: int
     directory: Path
+    trained: Verdict
     calibrated: Verdict
     floating: Arrays
 
@@ -113,6 +122,7 @@ class Publication(Judged):
             "samples": self.verdict.samples,
             "accuracy_float": self.verdict.accuracy_float,
             "accuracy_int8": self.verdict.accuracy_int8,
+            "accuracy_int8_quantization_aware": self.trained.accuracy_int8,
             "accuracy_int8_calibrated_only": self.calibrated.accuracy_int8,
             "float_minus_int8": {
                 **self.difference.as_json(),
@@ -161,29 +171,25 @@ class Publisher:
         Raises:
             ReleaseRefusedError: A check failed; nothing was published.
         """
-        floating, calibrated, trained = _trained(state)
-        quantized = course.trainer.quantized_model(trained)
-        model = to_int8(quantized)
-        self_test = check_conversion(course.trainer, trained, model)
-        twin = browser_twin(model, where="the converted model")
-        check_twin(twin, self_test)
+        floating, *quantized = _ended_with(state)
         sent = record(floating, course.trainer.schema(quantized=False))
-        verdict, curve, detail = course.queries.judge(sent, model)
-        difference = check_margin(verdict, course.settings.float_margin)
-        judged = Judged(model, self_test, verdict, difference, curve.temperature(), weights_sha256(trained), detail)
-        by_calibration, *_ = course.queries.judge(sent, to_int8(course.trainer.quantized_model(calibrated)))
+        trained, calibrated = (_judged(course, sent, arrays) for arrays in quantized)
+        judged = better(trained, calibrated)
+        check_margin(judged.verdict, course.settings.float_margin)
+        twin = browser_twin(judged.model, where="the converted model")
+        check_twin(twin, judged.self_test)
 
         def build(number: int) -> Mapping[str, bytes]:
             manifest = replace(self._manifest(course, state, number, judged), browser=File.of(twin))
             card = model_card(manifest).encode()
-            return {MANIFEST: manifest.encode(), MODEL: model, BROWSER_MODEL: twin, MODEL_CARD: card}
+            return {MANIFEST: manifest.encode(), MODEL: judged.model, BROWSER_MODEL: twin, MODEL_CARD: card}
 
         facts = ReleaseFacts(
             self._origin.task,
             course.settings.recogniser,
             self._origin.run,
-            verdict.accuracy_float,
-            verdict.accuracy_int8,
+            judged.verdict.accuracy_float,
+            judged.verdict.accuracy_int8,
         )
         number = self._releases.of_run(self._origin.run)
         if number is None:
@@ -192,7 +198,8 @@ class Publisher:
             **vars(judged),
             number=number,
             directory=self._directory / self._releases.get(number).path,
-            calibrated=by_calibration,
+            trained=trained.verdict,
+            calibrated=calibrated.verdict,
             floating=floating,
         )
 
@@ -249,11 +256,24 @@ def _by_class(detail: Detail) -> dict[str, list[list[int]]]:
     return {name: [list(row) for row in rows] for name, rows in said.items()} if detail.classes else {}
 
 
-def _trained(state: RunState) -> tuple[Arrays, Arrays, Arrays]:
-    """The float, the calibrated and the quantization-aware arrays."""
+def _ended_with(state: RunState) -> tuple[Arrays, Arrays, Arrays]:
+    """The float arrays, those after the quantization-aware rounds, and those that were calibrated before them."""
     if state.floating is None or state.calibrated is None:
         raise ReleaseRefusedError("the run has not come to its quantization-aware rounds; resume it")
-    return state.floating, state.calibrated, state.outcome
+    return state.floating, state.outcome, state.calibrated
+
+
+def _judged(course: Course, floating: ArrayRecord, arrays: Arrays) -> Judged:
+    """What comes of quantized arrays, beside the float model."""
+    model = to_int8(course.trainer.quantized_model(arrays))
+    self_test = check_conversion(course.trainer, arrays, model)
+    verdict, curve, detail = course.queries.judge(floating, model)
+    return Judged(model, self_test, verdict, curve.temperature(), weights_sha256(arrays), detail)
+
+
+def better(trained: Judged, calibrated: Judged) -> Judged:
+    """The one that reads better beside float, on the samples of the devices that judged it; of equals, `trained`."""
+    return min((trained, calibrated), key=lambda each: (not each.verdict.samples, each.verdict.worse))
 
 
 def check_conversion(trainer: Trainer, trained: Arrays, model: bytes) -> SelfTest:
@@ -314,26 +334,21 @@ def _sqnr(expected: Logits, found: Logits) -> float:
     return 10 * math.log10(float(expected.var(dtype=np.float64)) / max(noise, float(np.finfo(np.float32).tiny)))
 
 
-def check_margin(verdict: Verdict, margin: float) -> Difference:
-    """How much worse than float the INT8 file is on the devices' held-out samples.
+def check_margin(verdict: Verdict, margin: float) -> None:
+    """Checks how much worse than float the INT8 file is on the devices' held-out samples.
 
     What counts is the character error rate, which of single characters is the fraction that is read wrong.
-
-    Returns:
-        The difference of the fractions read without an error.
 
     Raises:
         ReleaseRefusedError: It is worse by more than `margin`, or no device could tell.
     """
     if not verdict.samples:
         raise ReleaseRefusedError("no device has held-out images to judge the converted model on; hold some out")
-    worse = verdict.accuracy_float - verdict.accuracy_int8
-    if worse > margin:
+    if verdict.worse > margin:
         raise ReleaseRefusedError(
-            f"the converted model reads {worse:.2%} of held-out characters worse than float, more than the margin of"
-            f" {margin:.2%}; train more quantization-aware rounds"
+            f"the converted model reads {verdict.worse:.2%} of held-out characters worse than float, more than the"
+            f" margin of {margin:.2%}; train more quantization-aware rounds"
         )
-    return paired_difference(verdict.only_float, verdict.only_int8, verdict.samples)
 
 
 def weights_sha256(arrays: Arrays) -> str:

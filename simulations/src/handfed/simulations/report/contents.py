@@ -78,7 +78,7 @@ class Report:
         latency_ms: To read one image with it.
         wall_s: How long the simulation took.
         peak_memory_bytes: The most memory that it took.
-        weights_sha256: SHA-256 of the weights it ended with, in hex.
+        weights_sha256: SHA-256 of the weights that its file was made of, in hex.
         refused: Why nothing was published; None where nothing was refused.
         styles: What is special about how each device's images look, in a few words; empty where devices do not differ.
         misbehaviour: Its faults on purpose; None where everything goes well.

@@ -52,7 +52,8 @@ class Source:
         instead = "tflite and onnx-int8 need the release's file alone"
         if self.state is None or self.state.floating is None:
             raise SettingError(f"release {number} has no float model: run {run}, which made it, is not here; {instead}")
-        if weights_sha256(self.state.outcome) != self.manifest.weights_sha256:
+        made_of = (weights_sha256(arrays) for arrays in (self.state.outcome, self.state.calibrated) if arrays)
+        if self.manifest.weights_sha256 not in made_of:
             raise SettingError(f"release {number} was not made of what run {run} has on record here; {instead}")
         return self.state.floating
 
