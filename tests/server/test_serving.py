@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import http.client
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from handfed.simulations.real import HANDFED, free_port
 
 START_S = 300.0
+DEVICES_KEEP_S = httpx.Limits().keepalive_expiry or 0.0
 
 
 def refused(data: Path, *arguments: object) -> str:
@@ -62,6 +66,23 @@ def test_a_start_that_is_refused_leaves_what_other_commands_know_of_the_server(
     refused(served, "--address", "wrong.example")
     assert "is no address of a server" in refused(served, "--address", "bad host!")
     assert (served / "server.json").read_bytes() == before
+
+
+def test_a_connection_that_is_idle_for_longer_than_devices_keep_one_still_answers(served: Path, port: int) -> None:
+    """Or else a device's next request goes out on it just as the server ends it, and is lost."""
+    trusted = ssl.create_default_context(cafile=str(served / "authority" / "ca.pem"))
+    connection = http.client.HTTPSConnection("localhost", port, context=trusted)
+    statuses, sockets = [], []
+    for pause in (0, DEVICES_KEEP_S + 1):
+        time.sleep(pause)
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+        sockets.append(connection.sock)
+    connection.close()
+    assert statuses == [200, 200]
+    assert sockets[0] is sockets[1] is not None
 
 
 def test_a_data_directory_has_one_server(served: Path) -> None:

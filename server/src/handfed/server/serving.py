@@ -40,7 +40,7 @@ from handfed.server.releases.service import ReleaseRecord
 from handfed.server.runs.control import RunQueue
 from handfed.server.runs.live import LiveExchange
 from handfed.server.runs.service import RunRecord
-from handfed.server.settings import ServerSettings
+from handfed.server.settings import KEEP_ALIVE_S, ServerSettings
 from handfed.shared.address import Address
 from handfed.shared.data_directory import releases_in
 from handfed.shared.errors import HandfedError, SettingError
@@ -159,9 +159,19 @@ async def _listen(  # noqa: PLR0917 - what listens has that many parts
             access_log=False,
             log_config=None,
             timeout_graceful_shutdown=_LEAVE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
     )
-    private = _Quiet(uvicorn.Config(door.inside, interface="asgi3", lifespan="off", access_log=False, log_config=None))
+    private = _Quiet(
+        uvicorn.Config(
+            door.inside,
+            interface="asgi3",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
+    )
 
     async def until_public_ends() -> None:
         await public.serve(sockets=[sockets[0]])

@@ -28,6 +28,7 @@ from handfed.shared.promotion.settings import PromotionSettings
 ADDRESS_VARIABLE: Final = "HANDFED_ADDRESS"
 FILE: Final = "server.json"
 DEFAULT_PORT: Final = 8443
+KEEP_ALIVE_S: Final = 75  # longer than devices keep an idle connection (5 s): a request on one that just ends is lost
 
 
 def _checked_address(text: str) -> str:

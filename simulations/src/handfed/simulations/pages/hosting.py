@@ -28,7 +28,7 @@ from handfed.server.authority.live import LiveCertificate
 from handfed.server.database import open_database
 from handfed.server.devices.memory import MemoryRegistry
 from handfed.server.runs.live import LiveExchange
-from handfed.server.settings import ServerSettings
+from handfed.server.settings import KEEP_ALIVE_S, ServerSettings
 
 LOOPBACK: Final = "127.0.0.1"
 _LOOK_S: Final = 0.02
@@ -71,6 +71,7 @@ def hosted(data_dir: Path) -> Iterator[Host]:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=1,
+            timeout_keep_alive=KEEP_ALIVE_S,
             ws="none",
         )
         server = uvicorn.Server(config)
