@@ -277,13 +277,17 @@ def test_what_is_published_is_the_average_over_rounds_where_a_run_keeps_one(plac
 def test_where_quantization_aware_rounds_do_harm_what_was_calibrated_is_published(
     place: Place, small: Federation
 ) -> None:
-    found = run(place, changed(small, rounds=8, qat_rounds=2, local_epochs=3, learning_rate=0.3, qat_learning_rate=1.0))
+    written = dataclasses.replace(small.dataset, writers=np.arange(240) % 60)
+    harm = {"rounds": 8, "qat_rounds": 2, "local_epochs": 3, "learning_rate": 0.3, "qat_learning_rate": 1.0}
+    found = run(place, changed(dataclasses.replace(small, dataset=written), **harm))
     checkpoint = place.runs.checkpoint(found.run)
     assert checkpoint is not None
     publication = found.publication
     assert publication.trained.worse > publication.calibrated.worse
     assert publication.verdict == publication.calibrated
     assert publication.weights_sha256 == weights_sha256(RunState.from_bytes(checkpoint).calibrated or {})
+    assert place.runs.writers(found.run) is not None  # of the last round, and so of what is not published
+    assert "writers" not in read_release(publication.directory)[0].metrics
 
 
 def test_worker_processes_give_the_same_weights(place: Place, small: Federation) -> None:

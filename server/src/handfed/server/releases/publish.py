@@ -145,7 +145,7 @@ class Publisher:
         releases: The record of releases.
         directory: The directory of all releases.
         origin: Where the release comes from.
-        writers: How accuracy differed between held-out writers, where that is on record.
+        writers: How accuracy of the last round differed between held-out writers, where that is on record.
         clock: Seconds of a monotonic clock; the run started at its reading now.
     """
 
@@ -178,9 +178,10 @@ class Publisher:
         check_margin(judged.verdict, course.settings.float_margin)
         twin = browser_twin(judged.model, where="the converted model")
         check_twin(twin, judged.self_test)
+        writers = self._writers() if judged is trained else None  # the last round read with what it had trained
 
         def build(number: int) -> Mapping[str, bytes]:
-            manifest = replace(self._manifest(course, state, number, judged), browser=File.of(twin))
+            manifest = replace(self._manifest(course, state, number, judged, writers), browser=File.of(twin))
             card = model_card(manifest).encode()
             return {MANIFEST: manifest.encode(), MODEL: judged.model, BROWSER_MODEL: twin, MODEL_CARD: card}
 
@@ -213,9 +214,10 @@ class Publisher:
             raise ReleaseRefusedError("the run ended without a release; see its record")
         return self.publication
 
-    def _manifest(self, course: Course, state: RunState, number: int, judged: Judged) -> Manifest:
+    def _manifest(
+        self, course: Course, state: RunState, number: int, judged: Judged, writers: Spread | None
+    ) -> Manifest:
         of_texts = self._origin.kind != "characters"
-        writers = self._writers()
         return Manifest(
             release=number,
             task=self._origin.task,
