@@ -278,8 +278,8 @@ def test_where_quantization_aware_rounds_do_harm_what_was_calibrated_is_publishe
     place: Place, small: Federation
 ) -> None:
     written = dataclasses.replace(small.dataset, writers=np.arange(240) % 60)
-    harm = {"rounds": 8, "qat_rounds": 2, "local_epochs": 3, "learning_rate": 0.3, "qat_learning_rate": 1.0}
-    found = run(place, changed(dataclasses.replace(small, dataset=written), **harm))
+    harmed = changed(small, rounds=8, qat_rounds=2, local_epochs=3, learning_rate=0.3, qat_learning_rate=1.0)
+    found = run(place, dataclasses.replace(harmed, dataset=written))
     checkpoint = place.runs.checkpoint(found.run)
     assert checkpoint is not None
     publication = found.publication
