@@ -277,7 +277,7 @@ def test_what_is_published_is_the_average_over_rounds_where_a_run_keeps_one(plac
 def test_where_quantization_aware_rounds_do_harm_what_was_calibrated_is_published(
     place: Place, small: Federation
 ) -> None:
-    written = dataclasses.replace(small.dataset, writers=np.arange(240) % 60)
+    written = dataclasses.replace(small.dataset, writers=np.tile(np.arange(60, dtype=np.int32), 4))
     harmed = changed(small, rounds=8, qat_rounds=2, local_epochs=3, learning_rate=0.3, qat_learning_rate=1.0)
     found = run(place, dataclasses.replace(harmed, dataset=written))
     checkpoint = place.runs.checkpoint(found.run)
